@@ -1,0 +1,180 @@
+import type { AdapterInfo, OpenedDevice } from "./adapters.ts";
+import { describeShaderErrors, layoutEntries } from "./shader-text.ts";
+
+/** A compute pipeline and what its WGSL says it binds. */
+export interface Pipeline {
+  readonly label: string;
+  readonly gpu: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** The device is gone; `message` says which one and what the driver said. */
+export class DeviceLostError extends Error {
+  override readonly name = "DeviceLostError";
+}
+
+/**
+ * A device with its buffers, pipelines and bind groups. All of them are made while a model is loaded; each buffer is
+ * counted, and freed by `close`. An error that the device reports late is kept and thrown by the next `check`.
+ */
+export class Device {
+  readonly queue: GPUQueue;
+  readonly label: string;
+  readonly adapter: AdapterInfo;
+  readonly software: boolean;
+  readonly hasTimestamps: boolean;
+  readonly #gpu: GPUDevice;
+  readonly #pipelines = new Map<string, Promise<Pipeline>>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #buffers = new Set<GPUBuffer>();
+  #error: Error | undefined;
+  #allocatedBytes = 0;
+
+  constructor(opened: OpenedDevice) {
+    this.#gpu = opened.gpu;
+    this.queue = opened.gpu.queue;
+    this.label = opened.label;
+    this.adapter = opened.adapter;
+    this.software = opened.software;
+    this.hasTimestamps = opened.gpu.features.has("timestamp-query");
+    opened.gpu.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      this.#error ??= new Error(`The ${this.label} device reports: ${event.error.message.trim()}`);
+    });
+    opened.gpu.lost.then(({ reason, message }) => {
+      this.#error = new DeviceLostError(`The ${this.label} device (${this.adapter.name}) was lost: ${message || reason}`);
+    });
+  }
+
+  get limits(): GPUSupportedLimits {
+    return this.#gpu.limits;
+  }
+
+  /** The smallest subgroup that a pipeline may get here; 0 without subgroups. */
+  get smallestSubgroup(): number {
+    return this.#gpu.features.has("subgroups") ? this.adapter.subgroupSizes?.[0] ?? 0 : 0;
+  }
+
+  get allocatedBytes(): number {
+    return this.#allocatedBytes;
+  }
+
+  /** Throws what the device reported since the last call; a lost device throws each time. */
+  check(): void {
+    const error = this.#error;
+    if (error && !(error instanceof DeviceLostError)) this.#error = undefined;
+    if (error) throw error;
+  }
+
+  /** A buffer of zeros of `size` bytes, rounded up to 16. Throws a RangeError above the device's limit. */
+  buffer(label: string, size: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    const bytes = Math.max(16, Math.ceil(size / 16) * 16);
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.limits;
+    const limit = usage & GPUBufferUsage.STORAGE ? Math.min(maxBufferSize, maxStorageBufferBindingSize) : maxBufferSize;
+    if (bytes > limit) {
+      throw new RangeError(
+        `Cannot allocate "${label}" on the ${this.label} device (${this.adapter.name}): ${bytes} bytes, ` +
+          `at most ${limit} in one buffer; use a smaller context or model`,
+      );
+    }
+    const buffer = this.#gpu.createBuffer({ label, size: bytes, usage });
+    this.#buffers.add(buffer);
+    this.#allocatedBytes += bytes;
+    return buffer;
+  }
+
+  storage(label: string, size: number): GPUBuffer {
+    return this.buffer(label, size, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC);
+  }
+
+  /** A storage buffer that holds `data`. */
+  upload(label: string, data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): GPUBuffer {
+    const buffer = this.storage(label, data.byteLength);
+    this.queue.writeBuffer(buffer, 0, data);
+    return buffer;
+  }
+
+  free(buffers: Iterable<GPUBuffer>): void {
+    for (const buffer of buffers) {
+      if (!this.#buffers.delete(buffer)) continue;
+      this.#allocatedBytes -= buffer.size;
+      buffer.destroy();
+    }
+    // Dawn gives the memory back at the next submission only; an empty one is enough.
+    this.queue.submit([]);
+  }
+
+  /** Compiles `code` (entry point `main`), once for equal text. Throws Dawn's text, with line and column. */
+  pipeline(label: string, code: string): Promise<Pipeline> {
+    let pipeline = this.#pipelines.get(code);
+    if (!pipeline) this.#pipelines.set(code, pipeline = this.#compile(label, code));
+    return pipeline;
+  }
+
+  async #compile(label: string, code: string): Promise<Pipeline> {
+    const layout = this.#layout(code);
+    this.#gpu.pushErrorScope("validation");
+    const module = this.#gpu.createShaderModule({ label, code });
+    const scope = this.#gpu.popErrorScope();
+    const errors = describeShaderErrors(code, await module.getCompilationInfo()) || (await scope)?.message;
+    if (errors) throw new Error(`Cannot compile "${label}" for the ${this.label} device: ${errors}`);
+    const gpu = await this.#gpu.createComputePipelineAsync({
+      label,
+      layout: this.#gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: "main" },
+    });
+    return { label, gpu, layout };
+  }
+
+  /** Explicit, so that a binding which a variant doesn't use stays; shared, so that variants share bind groups. */
+  #layout(code: string): GPUBindGroupLayout {
+    const entries = layoutEntries(code);
+    const key = JSON.stringify(entries);
+    let layout = this.#layouts.get(key);
+    if (!layout) this.#layouts.set(key, layout = this.#gpu.createBindGroupLayout({ entries }));
+    return layout;
+  }
+
+  /** Binds buffers to bindings 0, 1, 2 and so on. */
+  bind(pipeline: Pipeline, buffers: readonly GPUBuffer[]): GPUBindGroup {
+    return this.#gpu.createBindGroup({
+      label: pipeline.label,
+      layout: pipeline.layout,
+      entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+    });
+  }
+
+  encoder(): GPUCommandEncoder {
+    return this.#gpu.createCommandEncoder();
+  }
+
+  timestamps(count: number): GPUQuerySet | undefined {
+    return this.hasTimestamps ? this.#gpu.createQuerySet({ type: "timestamp", count }) : undefined;
+  }
+
+  /** Reads `size` bytes of a buffer, for tests and tools; the decode loop has its own ring. */
+  async read(buffer: GPUBuffer, size = buffer.size, offset = 0): Promise<ArrayBuffer> {
+    const staging = this.buffer("read", size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+    try {
+      const encoder = this.encoder();
+      encoder.copyBufferToBuffer(buffer, offset, staging, 0, Math.ceil(size / 4) * 4);
+      this.queue.submit([encoder.finish()]);
+      await staging.mapAsync(GPUMapMode.READ);
+      return staging.getMappedRange().slice(0, size);
+    } finally {
+      this.free([staging]);
+    }
+  }
+
+  /** Waits for the device to be idle. */
+  async idle(): Promise<void> {
+    await this.queue.onSubmittedWorkDone();
+    this.check();
+  }
+
+  /** Frees all buffers and the device. A process ends by itself only after this. */
+  close(): void {
+    this.free([...this.#buffers]);
+    this.#gpu.destroy();
+  }
+}

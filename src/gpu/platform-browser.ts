@@ -1,0 +1,41 @@
+/** Stands in for platform.ts in a browser bundle. What a page cannot do throws: callers ask `isBrowser` first. */
+import type * as native from "./platform.ts";
+
+export const isBrowser: boolean = true;
+export const system: string = "browser";
+export const denoCommand: string | undefined = undefined;
+
+export function cpuCount(): number {
+  return navigator.hardwareConcurrency;
+}
+
+export function getEnv(_name: string): string | undefined {
+  return undefined;
+}
+
+export function note(line: string): void {
+  console.warn(line);
+}
+
+export const setEnv: typeof native.setEnv = missing("setEnv");
+export const pciDisplayDevices: typeof native.pciDisplayDevices = missing("pciDisplayDevices");
+export const cacheFolder: typeof native.cacheFolder = missing("cacheFolder");
+export const loadDawn: typeof native.loadDawn = missing("loadDawn");
+export const preloadLibrary: typeof native.preloadLibrary = missing("preloadLibrary");
+export const runCommand: typeof native.runCommand = missing("runCommand");
+export const joinPath: typeof native.joinPath = missing("joinPath");
+export const openFile: typeof native.openFile = missing("openFile");
+export const readFile: typeof native.readFile = missing("readFile");
+export const writeFile: typeof native.writeFile = missing("writeFile");
+export const listFiles: typeof native.listFiles = missing("listFiles");
+export const makeTempFolder: typeof native.makeTempFolder = missing("makeTempFolder");
+export const renameFolder: typeof native.renameFolder = missing("renameFolder");
+export const removeFolder: typeof native.removeFolder = missing("removeFolder");
+export const gunzip: typeof native.gunzip = missing("gunzip");
+export const brotliDecompress: typeof native.brotliDecompress = missing("brotliDecompress");
+
+function missing(what: string): () => never {
+  return () => {
+    throw new Error(`Cannot do "${what}": a browser has no such thing; run under Deno or Node`);
+  };
+}

@@ -1,0 +1,50 @@
+import * as fs from "node:fs/promises";
+import { type ByteSource, endedEarly } from "./byte-source.ts";
+
+/** Bytes of one read call: Node takes at most 2^31 - 1. */
+const CALL_BYTES = 2 ** 30;
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file; check the path",
+  EACCES: "this user may not read it; change its permissions",
+  EPERM: "this user may not read it; change its permissions",
+};
+
+/** Opens a file for reading in pieces. Throws an Error if it is missing, unreadable, empty or not a plain file. */
+export async function openFile(path: string): Promise<ByteSource> {
+  // Asked by path and before it is opened: opening a pipe waits for a writer.
+  const stat = await explained(path, fs.stat(path));
+  if (!stat.isFile()) {
+    const kind = stat.isDirectory() ? "folder" : "device or a pipe";
+    throw new Error(`Cannot open "${path}": it is a ${kind}, a file is wanted; give a file's path`);
+  }
+  const { size } = stat;
+  if (size === 0) throw new Error(`Cannot open "${path}": the file is empty; download it again`);
+  const handle = await explained(path, fs.open(path));
+  return {
+    name: path,
+    size,
+    async read(offset, length) {
+      if (offset + length > size) throw new Error(endedEarly(path, offset, length, size));
+      const bytes = new Uint8Array(length);
+      for (let done = 0; done < length;) {
+        const { bytesRead } = await handle.read(bytes, done, Math.min(length - done, CALL_BYTES), offset + done);
+        if (bytesRead === 0) throw new Error(endedEarly(path, offset, length, offset + done));
+        done += bytesRead;
+      }
+      return bytes;
+    },
+    close: () => handle.close(),
+  };
+}
+
+/** The result, or an error of one line in place of the system's. */
+async function explained<T>(path: string, result: Promise<T>): Promise<T> {
+  try {
+    return await result;
+  } catch (error) {
+    const { code = "", message } = error as { code?: string; message: string };
+    const reason = REASONS[code] ?? `${message.split("\n")[0]}; give another path`;
+    throw new Error(`Cannot open "${path}": ${reason}`, { cause: error });
+  }
+}

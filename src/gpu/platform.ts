@@ -1,0 +1,161 @@
+/**
+ * The one file that knows Deno and Node; a browser bundle puts platform-browser.ts in its place. It is written with
+ * `node:` built-ins, which both have.
+ */
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import * as fs from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import process from "node:process";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
+
+export { openFile } from "./platform-file.ts";
+
+export const isBrowser: boolean = false;
+/** As Node names it: "linux-x64", "darwin-arm64", "win32-x64". */
+export const system: string = `${process.platform}-${process.arch}`;
+
+/** How many threads run at once, at least 1. */
+export function cpuCount(): number {
+  return os.availableParallelism();
+}
+
+export function getEnv(name: string): string | undefined {
+  return process.env[name];
+}
+
+/** Sets an environment variable where native libraries see it too; `undefined` removes it. */
+export function setEnv(name: string, value: string | undefined): void {
+  if (value === undefined) delete process.env[name];
+  else process.env[name] = value;
+}
+
+export interface PciDevice {
+  /** "0000:65:00.0" */
+  readonly address: string;
+  /** The ids of vendor and device. */
+  readonly model: string;
+}
+
+/**
+ * The display controllers on the PCI bus in the order of their addresses; none where the system does not tell (not
+ * Linux).
+ */
+export function pciDisplayDevices(): PciDevice[] {
+  const folder = "/sys/bus/pci/devices";
+  const read = (address: string, file: string) => readFileSync(path.join(folder, address, file), "utf8").trim();
+  try {
+    return readdirSync(folder).sort()
+      .filter((address) => read(address, "class").startsWith("0x03"))
+      .map((address) => ({ address, model: `${read(address, "vendor")}:${read(address, "device")}` }));
+  } catch {
+    return [];
+  }
+}
+
+/** One line to stderr. */
+export function note(line: string): void {
+  console.error(line);
+}
+
+/** The user's folder for what can be fetched again; it may not exist yet. */
+export function cacheFolder(): string {
+  const base = process.platform === "win32"
+    ? process.env.LOCALAPPDATA ?? path.join(os.homedir(), "AppData", "Local")
+    : process.platform === "darwin"
+    ? path.join(os.homedir(), "Library", "Caches")
+    : process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache");
+  return path.join(base, "amusd");
+}
+
+/** The npm package `webgpu`: Dawn as a native module. */
+export function loadDawn(): Promise<typeof import("webgpu")> {
+  return import("webgpu");
+}
+
+/**
+ * Loads a shared library for the rest of the process's life, so that a later dlopen() of its soname finds it although
+ * it lies on no search path. Throws where it cannot be loaded.
+ */
+export function preloadLibrary(file: string): void {
+  const deno = (globalThis as { Deno?: { dlopen(file: string, symbols: Record<string, never>): unknown } }).Deno;
+  if (deno) {
+    deno.dlopen(file, {});
+    return;
+  }
+  // Node has no dlopen but the one for addons: it complains that this is none and closes it, to which NODELETE is deaf.
+  const RTLD_NODELETE = 0x1000;
+  try {
+    process.dlopen({ exports: {} }, file, os.constants.dlopen.RTLD_NOW | RTLD_NODELETE);
+  } catch (error) {
+    if (!String(error).includes("self-register")) throw error;
+  }
+}
+
+export interface CommandResult {
+  /** The exit status, or the reason why it did not start. */
+  readonly status: number | string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command to its end with `env` added to the environment. Never throws. */
+export function runCommand(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CommandResult> {
+  const options = { env: { ...process.env, ...env } };
+  return new Promise((resolve) => {
+    execFile(argv[0]!, argv.slice(1), options, (error, stdout, stderr) => {
+      resolve({ status: error ? error.code ?? "killed" : 0, stdout, stderr });
+    });
+  });
+}
+
+/** The command line of this very runtime if it is Deno. */
+export const denoCommand: string | undefined = "Deno" in globalThis ? process.execPath : undefined;
+
+export const joinPath: (...parts: string[]) => string = path.join;
+
+export function readFile(file: string): Promise<Uint8Array> {
+  return fs.readFile(file);
+}
+
+/** Writes a file; folders on the way are made. */
+export async function writeFile(file: string, bytes: Uint8Array): Promise<void> {
+  await fs.mkdir(path.dirname(file), { recursive: true });
+  await fs.writeFile(file, bytes);
+}
+
+/** The paths of all files below a folder. */
+export async function listFiles(folder: string): Promise<string[]> {
+  const entries = await fs.readdir(folder, { withFileTypes: true });
+  const found = await Promise.all(entries.map((entry) => {
+    const file = path.join(folder, entry.name);
+    return entry.isDirectory() ? listFiles(file) : [file];
+  }));
+  return found.flat();
+}
+
+/** Makes `parent`, where it is missing, and a folder of a new name in it. */
+export async function makeTempFolder(parent: string): Promise<string> {
+  await fs.mkdir(parent, { recursive: true });
+  return await fs.mkdtemp(path.join(parent, "tmp-"));
+}
+
+export function renameFolder(from: string, to: string): Promise<void> {
+  return fs.rename(from, to);
+}
+
+export function removeFolder(folder: string): Promise<void> {
+  return fs.rm(folder, { recursive: true, force: true });
+}
+
+export function gunzip(bytes: Uint8Array): Uint8Array {
+  return gunzipSync(bytes);
+}
+
+export function brotliDecompress(bytes: Uint8Array): Uint8Array {
+  return brotliDecompressSync(bytes);
+}

@@ -1,0 +1,33 @@
+/** The bindings of group 0 that a WGSL text declares, as layout entries: what is bound is typed once, in the WGSL. */
+export function layoutEntries(code: string): GPUBindGroupLayoutEntry[] {
+  const declared = code.matchAll(/@group\(0\) @binding\((\d+)\) var<(uniform|storage, read_write|storage, read)>/g);
+  const types = { uniform: "uniform", "storage, read": "read-only-storage", "storage, read_write": "storage" } as const;
+  return [...declared]
+    .map(([, binding, space]) => ({
+      binding: Number(binding),
+      visibility: 4, // GPUShaderStage.COMPUTE
+      buffer: { type: types[space as keyof typeof types] },
+    }))
+    .sort((a, b) => a.binding - b.binding);
+}
+
+/** Compilation errors with line, column and the line itself; empty if there are none. */
+export function describeShaderErrors(code: string, info: GPUCompilationInfo): string {
+  const lines = code.split("\n");
+  return info.messages.filter(({ type }) => type === "error")
+    .map(({ lineNum, linePos, message }) => `${lineNum}:${linePos} ${message} in "${lines[lineNum - 1]?.trim() ?? ""}"`)
+    .join("; ");
+}
+
+/**
+ * One WGSL module from its parts, headed by constants (whole numbers become u32, others f32) and, where a part calls a
+ * subgroup function, by `enable subgroups`.
+ */
+export function shaderText(constants: Readonly<Record<string, number | boolean>>, parts: readonly string[]): string {
+  const body = parts.join("\n");
+  const head = Object.entries(constants).map(([name, value]) =>
+    `const ${name} = ${typeof value === "boolean" ? value : Number.isInteger(value) ? `${value}u` : `${value}f`};`
+  );
+  if (/\bsubgroup[A-Z]/.test(body)) head.unshift("enable subgroups;");
+  return `${head.join("\n")}\n${body}`;
+}

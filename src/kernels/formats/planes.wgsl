@@ -1,0 +1,43 @@
+// Where a weight matrix keeps a unit (32 elements of k, four rows): `weights` holds a plane of quants, then one of scales, then one
+// of super-block scales, all in 16-byte words whose component r belongs to row r of the four. See weight-layout.ts.
+// A tile is the ROW_LANES * 4 rows that a workgroup owns; tile_lane says which four of them.
+var<private> tile: u32;
+var<private> tile_lane: u32;
+
+fn quant_word(unit: u32, word: u32) -> vec4u { return weights[quant_index(unit, word)]; }
+
+fn wide_scale(unit: u32) -> vec4u { return weights[SCALES_AT + (tile * UNITS + unit) * ROW_LANES + tile_lane]; }
+
+fn narrow_scale(unit: u32) -> vec2u {
+  let pair = weights[SCALES_AT + (tile * ((UNITS + 1u) / 2u) + unit / 2u) * ROW_LANES + tile_lane];
+  return select(pair.xy, pair.zw, unit % 2u == 1u);
+}
+
+fn super_scale(unit: u32) -> vec4u {
+  return weights[SUPERS_AT + (tile * (UNITS / 8u) + unit / 8u) * ROW_LANES + tile_lane];
+}
+
+// Four 16-bit floats, one a row.
+fn halves(pair: vec2u) -> vec4f { return vec4f(unpack2x16float(pair.x), unpack2x16float(pair.y)); }
+
+// The low, or the high, 16-bit float of each row's word.
+fn low_halves(w: vec4u) -> vec4f {
+  return vec4f(unpack2x16float(w.x).x, unpack2x16float(w.y).x, unpack2x16float(w.z).x, unpack2x16float(w.w).x);
+}
+fn high_halves(w: vec4u) -> vec4f { return low_halves(w >> vec4u(16u)); }
+
+// Two bytes a row, in 16 bits each: the low ones, or the high ones.
+fn row_bytes(pair: vec2u, shift: u32) -> vec4u {
+  return (vec4u(pair.x, pair.x >> 16u, pair.y, pair.y >> 16u) >> vec4u(shift)) & vec4u(255u);
+}
+
+alias Words = array<vec4u, OCTET_WORDS>;
+
+// The words of elements octet * 8 .. + 7. What a format keeps for the unit as a whole comes after those of its four octets.
+fn load_octet(unit: u32, octet: u32) -> Words {
+  var words = Words();
+  for (var i = 0u; i < OCTET_WORDS; i++) { words[i] = quant_word(unit, octet * OCTET_WORDS + i); }
+  return words;
+}
+
+fn nibble(words: ptr<function, Words>, i: u32) -> vec4u { return ((*words)[0] >> vec4u(4u * i)) & vec4u(15u); }

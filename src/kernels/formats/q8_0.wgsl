@@ -1,0 +1,13 @@
+// w = d q, q a signed byte
+const OCTET_WORDS = 2u;
+const UNIT_WORDS = 8u;
+const HALVES = 1u;
+const SCALED = true;
+const MINIMUMS = false;
+struct Scales { d: vec4f }
+fn load_scales(unit: u32) -> Scales { return Scales(halves(narrow_scale(unit))); }
+fn code(words: ptr<function, Words>, s: Scales, octet: u32, i: u32) -> vec4f {
+  return vec4f(bitcast<vec4i>((*words)[i / 4u] << vec4u(24u - 8u * (i % 4u))) >> vec4u(24u));
+}
+fn scale(s: Scales, half: u32) -> vec4f { return s.d; }
+fn minimum(s: Scales) -> vec4f { return vec4f(); }

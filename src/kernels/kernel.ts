@@ -1,0 +1,44 @@
+import type { Device, Pipeline } from "../gpu/device.ts";
+
+/** A dispatch that is ready to be encoded: pipelines compiled, buffers bound. */
+export interface Kernel {
+  readonly label: string;
+  /** variants[c - 1] takes c rows of the sequence a workgroup. */
+  readonly variants: readonly Pipeline[];
+  readonly group: GPUBindGroup;
+  /** Workgroups in x; y covers the rows. */
+  readonly width: number;
+}
+
+/** Compiles the variants of a kernel, which differ in nothing that is bound, and binds `buffers` to bindings 0, 1 and so on. */
+export async function createKernel(
+  device: Device,
+  label: string,
+  codes: readonly string[],
+  buffers: readonly GPUBuffer[],
+  width: number,
+): Promise<Kernel> {
+  const limit = device.limits.maxComputeWorkgroupsPerDimension;
+  if (width > limit) {
+    throw new RangeError(`Cannot run "${label}" on the ${device.label} device: ${width} workgroups, at most ${limit}`);
+  }
+  const variants = await Promise.all(codes.map((code) => device.pipeline(label, code)));
+  return { label, variants, group: device.bind(variants[0]!, buffers), width };
+}
+
+/** Encodes one dispatch over `rows` rows: as few workgroups in y as the widest variant allows, each with the fewest rows. */
+export function encodeKernel(pass: GPUComputePassEncoder, kernel: Kernel, rows: number): void {
+  const groups = Math.ceil(rows / kernel.variants.length);
+  pass.setPipeline(kernel.variants[Math.ceil(rows / groups) - 1]!.gpu);
+  pass.setBindGroup(0, kernel.group);
+  pass.dispatchWorkgroups(kernel.width, groups);
+}
+
+/** Runs every variant on one workgroup: some drivers (llvmpipe) compile at the first dispatch only. */
+export function encodeWarmUp(pass: GPUComputePassEncoder, kernel: Kernel): void {
+  for (const variant of kernel.variants) {
+    pass.setPipeline(variant.gpu);
+    pass.setBindGroup(0, kernel.group);
+    pass.dispatchWorkgroups(1);
+  }
+}

@@ -1,0 +1,65 @@
+import type { Device } from "../gpu/device.ts";
+import { shaderText } from "../gpu/shader-text.ts";
+import { FORMAT_SOURCES, planeConstants, planesSource } from "./formats.ts";
+import { createKernel, type Kernel } from "./kernel.ts";
+import type { Lanes } from "./lanes.ts";
+import matmul from "./matmul.wgsl" with { type: "text" };
+import step from "./step.wgsl" with { type: "text" };
+import type { WeightLayout } from "./weight-layout.ts";
+
+/** Rows of the sequence that one workgroup takes at most: more than 16 accumulators a lane (4 weight rows x 4) spill (notes in lab/kernels). */
+export const MAX_COLUMNS = 4;
+
+/** A weight matrix on a device: `rows` x `columns`, cut by rows where the device's binding limit asks for it. */
+export interface Matrix {
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly layout: WeightLayout;
+  readonly parts: readonly MatrixPart[];
+}
+
+export interface MatrixPart {
+  readonly buffer: GPUBuffer;
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly tiles: number;
+  /** Tiles in the parts before. */
+  readonly firstTile: number;
+}
+
+/** What becomes of a product: WGSL with `input_scale` and `finish`, its constants, and the buffers of bindings 3 and on. */
+export interface Finish {
+  readonly source: string;
+  readonly constants: Readonly<Record<string, number | boolean>>;
+  readonly buffers: readonly GPUBuffer[];
+}
+
+/** y = x W^T for 1 to 16 rows of x, or a prefill's; one kernel a part of the matrix. `x` is [row][columns] in float32. */
+export function createMatmul(
+  device: Device,
+  lanes: Lanes,
+  matrix: Matrix,
+  stepBuffer: GPUBuffer,
+  x: GPUBuffer,
+  finish: Finish,
+): Promise<Kernel[]> {
+  return Promise.all(matrix.parts.map((part) => {
+    const codes = Array.from({ length: MAX_COLUMNS }, (_, i) =>
+      matmulText(lanes, matrix.layout, part, i + 1, finish));
+    return createKernel(device, `matmul ${matrix.name}`, codes, [stepBuffer, part.buffer, x, ...finish.buffers], part.tiles);
+  }));
+}
+
+/** The WGSL of one variant. */
+export function matmulText(lanes: Lanes, layout: WeightLayout, part: MatrixPart, columns: number, finish: Finish): string {
+  const constants = {
+    COLUMNS: columns,
+    LANES: lanes.lanes,
+    ...planeConstants(layout, part.tiles),
+    ROW_OFFSET: part.firstRow,
+    TILE_OFFSET: part.firstTile,
+    ...finish.constants,
+  };
+  return shaderText(constants, [step, matmul, lanes.source, planesSource, FORMAT_SOURCES[layout.type], finish.source]);
+}

@@ -1,0 +1,214 @@
+/**
+ * How weight matrices lie on a device. Four rows share each 16-byte word, a component a row, so that one load serves four
+ * rows whatever the format; 32 elements of k are a unit. A tile is `4 * rowLanes` rows; planes are tile after tile:
+ *
+ *     quants  [tile][unit][word][row lane]  (row lanes walk along k), or [tile][word][unit] (lanes split k)
+ *     scales  [tile][unit][row lane], or [tile][unit / 2][row lane] where two units share a word
+ *     supers  [tile][unit / 8][row lane]
+ *
+ * WGSL: formats/*.wgsl, lanes-*.wgsl. The bits are the file's own, element e of a unit at nibble e % 8 of word e / 8 and so on; rows that pad the last tile are zero.
+ * Block formats: ggml-quants.h of ggml-org/llama.cpp.
+ */
+
+/** The formats that kernels read. */
+export type WeightType = "F32" | "F16" | "BF16" | "Q4_0" | "Q4_1" | "Q8_0" | "Q4_K" | "Q5_K" | "Q6_K";
+
+interface Packing {
+  /** Elements and bytes of the file's block. */
+  readonly elements: number;
+  readonly bytes: number;
+  /** 16-byte words of quants a unit (for four rows). */
+  readonly words: number;
+  /** Bytes of scale a row and unit: 0, 2 or 4; and of super-block scale a row and eight units. */
+  readonly scaleBytes: 0 | 2 | 4;
+  readonly superBytes: 0 | 4;
+}
+
+export const PACKINGS: Readonly<Record<WeightType, Packing>> = {
+  F32: { elements: 1, bytes: 4, words: 32, scaleBytes: 0, superBytes: 0 },
+  F16: { elements: 1, bytes: 2, words: 16, scaleBytes: 0, superBytes: 0 },
+  BF16: { elements: 1, bytes: 2, words: 16, scaleBytes: 0, superBytes: 0 },
+  Q4_0: { elements: 32, bytes: 18, words: 4, scaleBytes: 2, superBytes: 0 },
+  Q4_1: { elements: 32, bytes: 20, words: 4, scaleBytes: 4, superBytes: 0 },
+  Q8_0: { elements: 32, bytes: 34, words: 8, scaleBytes: 2, superBytes: 0 },
+  Q4_K: { elements: 256, bytes: 144, words: 4, scaleBytes: 2, superBytes: 4 },
+  Q5_K: { elements: 256, bytes: 176, words: 5, scaleBytes: 2, superBytes: 4 },
+  Q6_K: { elements: 256, bytes: 210, words: 6, scaleBytes: 2, superBytes: 4 },
+};
+
+/** Bytes of a row of `columns` elements in the file. */
+export function rowBytes(type: WeightType, columns: number): number {
+  return columns / PACKINGS[type].elements * PACKINGS[type].bytes;
+}
+
+export interface WeightLayout {
+  readonly type: WeightType;
+  /** Invocations of a workgroup that own rows: 1 where the lanes split k. */
+  readonly rowLanes: number;
+  readonly units: number;
+  /** 16-byte words a tile, by plane. */
+  readonly quantWords: number;
+  readonly scaleWords: number;
+  readonly superWords: number;
+}
+
+/** The layout of a matrix with `columns` (k) a multiple of 32. */
+export function weightLayout(type: WeightType, columns: number, rowLanes: number): WeightLayout {
+  const { words, scaleBytes, superBytes } = PACKINGS[type];
+  const units = columns / 32;
+  return {
+    type,
+    rowLanes,
+    units,
+    quantWords: units * words * rowLanes,
+    scaleWords: scaleBytes === 0 ? 0 : (scaleBytes === 4 ? units : Math.ceil(units / 2)) * rowLanes,
+    superWords: superBytes === 0 ? 0 : units / 8 * rowLanes,
+  };
+}
+
+/** Bytes that `tiles` tiles take on the device. */
+export function tileBytes(layout: WeightLayout, tiles = 1): number {
+  return 16 * tiles * (layout.quantWords + layout.scaleWords + layout.superWords);
+}
+
+export interface RepackedTiles {
+  readonly quants: Uint32Array<ArrayBuffer>;
+  readonly scales: Uint32Array<ArrayBuffer>;
+  readonly supers: Uint32Array<ArrayBuffer>;
+}
+
+/** Repacks `rows` rows, as they lie in the file, into whole tiles. */
+export function repack(layout: WeightLayout, source: Uint8Array, rows: number): RepackedTiles {
+  const { type, rowLanes, units } = layout;
+  const { words, elements, bytes, scaleBytes } = PACKINGS[type];
+  const tiles = Math.ceil(rows / (4 * rowLanes));
+  const quants = new Uint32Array(tiles * layout.quantWords * 4);
+  const scales = new Uint32Array(tiles * layout.scaleWords * 4);
+  const supers = new Uint32Array(tiles * layout.superWords * 4);
+  const scaleHalves = new Uint16Array(scales.buffer);
+  const take = UNPACK[type];
+  const unit: Unit = { words: new Uint32Array(words), scale: 0, superScale: 0 };
+  const bytesPerRow = rowBytes(type, units * 32);
+  const [unitStride, wordStride] = rowLanes === 1 ? [1, units] : [words * rowLanes, rowLanes];
+  for (let row = 0; row < rows; row++) {
+    const tile = Math.floor(row / (4 * rowLanes));
+    const rowLane = Math.floor(row / 4) % rowLanes;
+    const component = row % 4;
+    for (let u = 0; u < units; u++) {
+      const block = row * bytesPerRow + Math.floor(u * 32 / elements) * bytes;
+      take(source, block, u % 8, unit);
+      let at = (tile * layout.quantWords + u * unitStride + rowLane) * 4 + component;
+      for (let w = 0; w < words; w++) {
+        quants[at] = unit.words[w]!;
+        at += wordStride * 4;
+      }
+      if (scaleBytes === 4) {
+        scales[(tile * layout.scaleWords + u * rowLanes + rowLane) * 4 + component] = unit.scale;
+      } else if (scaleBytes === 2) {
+        const word = tile * layout.scaleWords + (u >> 1) * rowLanes + rowLane;
+        scaleHalves[word * 8 + (u & 1) * 4 + component] = unit.scale;
+      }
+      if (layout.superWords > 0 && u % 8 === 0) {
+        supers[(tile * layout.superWords + (u >> 3) * rowLanes + rowLane) * 4 + component] = unit.superScale;
+      }
+    }
+  }
+  return { quants, scales, supers };
+}
+
+interface Unit {
+  readonly words: Uint32Array;
+  scale: number;
+  superScale: number;
+}
+
+/** Takes unit `index` (of eight, in a super-block) from the block at byte `at`; for unquantised types `at` is the unit's own start. */
+type Unpack = (source: Uint8Array, at: number, index: number, unit: Unit) => void;
+
+const u16 = (s: Uint8Array, at: number) => s[at]! | s[at + 1]! << 8;
+const u32 = (s: Uint8Array, at: number) => s[at]! | s[at + 1]! << 8 | s[at + 2]! << 16 | s[at + 3]! << 24;
+
+function copyWords(source: Uint8Array, at: number, unit: Unit): void {
+  for (let w = 0; w < unit.words.length; w++) unit.words[w] = u32(source, at + 4 * w);
+}
+
+/** Four bytes' low nibbles as 16 bits. */
+function packNibbles(word: number): number {
+  const pairs = word & 0x0f0f0f0f | (word & 0x0f0f0f0f) >>> 4;
+  return pairs & 0xff | pairs >>> 8 & 0xff00;
+}
+
+/** Low nibbles are elements 0 to 15 and high ones 16 to 31 in the file; in `words` element e is nibble e % 8 of word e / 8. */
+function splitNibbles(source: Uint8Array, at: number, words: Uint32Array): void {
+  for (let w = 0; w < 2; w++) {
+    const [a, b] = [u32(source, at + 8 * w), u32(source, at + 8 * w + 4)];
+    words[w] = packNibbles(a) | packNibbles(b) << 16;
+    words[w + 2] = packNibbles(a >>> 4) | packNibbles(b >>> 4) << 16;
+  }
+}
+
+/** The low or the high nibbles of 32 bytes, in order. */
+function joinNibbles(source: Uint8Array, at: number, shift: 0 | 4, words: Uint32Array): void {
+  for (let w = 0; w < 4; w++) {
+    const [a, b] = [u32(source, at + 8 * w), u32(source, at + 8 * w + 4)];
+    words[w] = packNibbles(a >>> shift) | packNibbles(b >>> shift) << 16;
+  }
+}
+
+/** Four bytes' two low bits as 8 bits. */
+function packCrumbs(word: number): number {
+  const crumbs = word & 0x03030303;
+  return (crumbs | crumbs >>> 6 | crumbs >>> 12 | crumbs >>> 18) & 0xff;
+}
+
+/** The six-bit scale and minimum of a unit, a byte each (get_scale_min_k4 in ggml-quants.c); `at` is the 12 packed bytes. */
+function scaleAndMinimum(s: Uint8Array, at: number, index: number): number {
+  if (index < 4) return s[at + index]! & 63 | (s[at + index + 4]! & 63) << 8;
+  const scale = s[at + index + 4]! & 15 | s[at + index - 4]! >> 6 << 4;
+  const minimum = s[at + index + 4]! >> 4 | s[at + index]! >> 6 << 4;
+  return scale | minimum << 8;
+}
+
+const UNPACK: Readonly<Record<WeightType, Unpack>> = {
+  F32: (s, at, _, unit) => copyWords(s, at, unit),
+  F16: (s, at, _, unit) => copyWords(s, at, unit),
+  BF16: (s, at, _, unit) => copyWords(s, at, unit),
+  Q4_0: (s, at, _, unit) => {
+    unit.scale = u16(s, at);
+    splitNibbles(s, at + 2, unit.words);
+  },
+  Q4_1: (s, at, _, unit) => {
+    unit.scale = u32(s, at);
+    splitNibbles(s, at + 4, unit.words);
+  },
+  Q8_0: (s, at, _, unit) => {
+    unit.scale = u16(s, at);
+    copyWords(s, at + 2, unit);
+  },
+  Q4_K: (s, at, index, unit) => {
+    unit.superScale = u32(s, at);
+    unit.scale = scaleAndMinimum(s, at + 4, index);
+    joinNibbles(s, at + 16 + 32 * (index >> 1), index % 2 === 1 ? 4 : 0, unit.words);
+  },
+  Q5_K: (s, at, index, unit) => {
+    unit.superScale = u32(s, at);
+    unit.scale = scaleAndMinimum(s, at + 4, index);
+    joinNibbles(s, at + 48 + 32 * (index >> 1), index % 2 === 1 ? 4 : 0, unit.words);
+    let high = 0;
+    for (let i = 0; i < 32; i++) high |= (s[at + 16 + i]! >> index & 1) << i;
+    unit.words[4] = high;
+  },
+  Q6_K: (s, at, index, unit) => {
+    const [half, quarter] = [index >> 2, index & 3];
+    unit.superScale = u16(s, at + 208);
+    unit.scale = u16(s, at + 192 + 2 * index);
+    joinNibbles(s, at + 64 * half + 32 * (quarter & 1), quarter >= 2 ? 4 : 0, unit.words);
+    for (let w = 0; w < 2; w++) {
+      let high = 0;
+      for (let i = 0; i < 4; i++) {
+        high |= packCrumbs(u32(s, at + 128 + 32 * half + 16 * w + 4 * i) >>> 2 * quarter) << 8 * i;
+      }
+      unit.words[4 + w] = high;
+    }
+  },
+};

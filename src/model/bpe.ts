@@ -1,0 +1,134 @@
+import { type PreTokenizer, splitPieces } from "./pre-tokenizers.ts";
+
+/** A merge that is possible while the symbols [begin, middle) and [middle, end) both stand. */
+interface Merge {
+  readonly rank: number;
+  readonly begin: number;
+  readonly middle: number;
+  readonly end: number;
+}
+
+/**
+ * Byte-pair merging: cuts `text` into code points, then joins the adjacent pair of the lowest rank (the leftmost of
+ * equals) until no pair has a rank. A priority queue keeps it at O(n log n): a SentencePiece text is one long piece.
+ */
+export function mergeSymbols(text: string, rank: (left: string, right: string) => number | undefined): string[] {
+  // A symbol is known by the offset at which it begins. next: where it ends, -1 once it is part of another.
+  const next: number[] = new Array(text.length).fill(-1);
+  const previous: number[] = new Array(text.length).fill(-1);
+  const queue: Merge[] = [];
+
+  const propose = (begin: number) => {
+    const middle = next[begin]!;
+    if (middle === text.length) return;
+    const end = next[middle]!;
+    const found = rank(text.slice(begin, middle), text.slice(middle, end));
+    if (found !== undefined) push(queue, { rank: found, begin, middle, end });
+  };
+
+  let begin = 0;
+  for (const symbol of text) {
+    next[begin] = begin + symbol.length;
+    if (next[begin]! < text.length) previous[next[begin]!] = begin;
+    begin += symbol.length;
+  }
+  for (let at = 0; at < text.length; at = next[at]!) propose(at);
+
+  for (let merge = pop(queue); merge !== undefined; merge = pop(queue)) {
+    const { begin, middle, end } = merge;
+    if (next[begin] !== middle || next[middle] !== end) continue;
+    next[begin] = end;
+    next[middle] = -1;
+    if (end < text.length) previous[end] = begin;
+    if (begin > 0) propose(previous[begin]!);
+    propose(begin);
+  }
+
+  const symbols: string[] = [];
+  for (let at = 0; at < text.length; at = next[at]!) symbols.push(text.slice(at, next[at]));
+  return symbols;
+}
+
+/** The letters in which byte-level vocabularies write the 256 bytes: a printable byte is its Latin-1 letter. */
+const BYTE_LETTERS: readonly string[] = (() => {
+  let spare = 256;
+  return Array.from({ length: 256 }, (_, byte) => {
+    const printable = (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
+    return String.fromCharCode(printable ? byte : spare++);
+  });
+})();
+const LETTER_BYTES: ReadonlyMap<string, number> = new Map(BYTE_LETTERS.map((letter, byte) => [letter, byte]));
+
+/** The bytes that a byte-level token stands for. A token with letters that stand for no byte is its own UTF-8 text. */
+export function byteLevelBytes(token: string): Uint8Array {
+  const bytes = Array.from(token, (letter) => LETTER_BYTES.get(letter));
+  return bytes.includes(undefined) ? new TextEncoder().encode(token) : Uint8Array.from(bytes as number[]);
+}
+
+/**
+ * Byte-level byte-pair encoding (GPT-2, SmolLM, Llama 3). `merges` are "left right", the most urgent first. A byte that
+ * the vocabulary lacks is dropped, as Hugging Face's tokenizers and llama.cpp do: SmolLM2 lacks 21 of the 256.
+ */
+export function createByteLevelEncoder(
+  ids: ReadonlyMap<string, number>,
+  merges: readonly string[],
+  { patterns, ignoreMerges }: PreTokenizer,
+): (text: string) => number[] {
+  const ranks = new Map<string, number>();
+  // From the end, so that of two equal merges the first counts.
+  for (let rank = merges.length - 1; rank >= 0; rank--) ranks.set(merges[rank]!, rank);
+  const findRank = (left: string, right: string) => ranks.get(`${left} ${right}`);
+  const utf8 = new TextEncoder();
+
+  return (text) => {
+    const tokens: number[] = [];
+    for (const piece of splitPieces(text, patterns)) {
+      let letters = "";
+      for (const byte of utf8.encode(piece)) letters += BYTE_LETTERS[byte];
+      const whole = ignoreMerges ? ids.get(letters) : undefined;
+      if (whole !== undefined) {
+        tokens.push(whole);
+        continue;
+      }
+      for (const symbol of mergeSymbols(letters, findRank)) {
+        const id = ids.get(symbol);
+        if (id !== undefined) tokens.push(id);
+        else for (const letter of symbol) if (ids.has(letter)) tokens.push(ids.get(letter)!);
+      }
+    }
+    return tokens;
+  };
+}
+
+/** The queue is a binary heap: the first of two merges stands no later than the second. */
+function isBefore(a: Merge, b: Merge): boolean {
+  return a.rank < b.rank || (a.rank === b.rank && a.begin < b.begin);
+}
+
+function push(queue: Merge[], merge: Merge): void {
+  let at = queue.length;
+  while (at > 0) {
+    const parent = (at - 1) >> 1;
+    if (!isBefore(merge, queue[parent]!)) break;
+    queue[at] = queue[parent]!;
+    at = parent;
+  }
+  queue[at] = merge;
+}
+
+function pop(queue: Merge[]): Merge | undefined {
+  const first = queue[0];
+  const last = queue.pop();
+  if (last === undefined || queue.length === 0) return first;
+  let at = 0;
+  for (;;) {
+    let child = 2 * at + 1;
+    if (child >= queue.length) break;
+    if (child + 1 < queue.length && isBefore(queue[child + 1]!, queue[child]!)) child++;
+    if (!isBefore(queue[child]!, last)) break;
+    queue[at] = queue[child]!;
+    at = child;
+  }
+  queue[at] = last;
+  return first;
+}

@@ -1,0 +1,103 @@
+import { FORMATS, type TensorType } from "./formats.ts";
+
+/**
+ * The float32 values of `elements` elements (whole blocks) at the start of `bytes`, exactly as ggml-quants.c computes
+ * them. All products here fit a float32, and the sums of Q4_1, Q4_K and Q5_K fit a double, so that each value is
+ * rounded once at most: the order of operations, and whether they fuse, cannot matter.
+ */
+export function dequantize(type: TensorType, bytes: Uint8Array, elements: number): Float32Array<ArrayBuffer> {
+  const { blockElements, blockBytes } = FORMATS[type];
+  const blocks = elements / blockElements;
+  if (!Number.isInteger(blocks) || bytes.length < blocks * blockBytes) {
+    throw new Error(
+      `Cannot dequantize ${elements} elements of ${type}: there are ${bytes.length} bytes, ` +
+        `wanted ${blockBytes} for each ${blockElements}; give whole blocks`,
+    );
+  }
+  const output = new Float32Array(elements);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, blocks * blockBytes);
+  const decode = DECODERS[type];
+  for (let block = 0; block < blocks; block++) decode(view, block * blockBytes, output, block * blockElements);
+  return output;
+}
+
+/** The value of an IEEE binary16. */
+export function halfToFloat(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = half >> 10 & 31;
+  const fraction = half & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return exponent ? sign * (1024 + fraction) * 2 ** (exponent - 25) : sign * fraction * 2 ** -24;
+}
+
+/** Writes the values of the block at byte `at` to `y[o]` and on. */
+type Decoder = (view: DataView, at: number, y: Float32Array, o: number) => void;
+
+const DECODERS: Readonly<Record<TensorType, Decoder>> = {
+  F32: (view, at, y, o) => y[o] = view.getFloat32(at, true),
+  F16: (view, at, y, o) => y[o] = half(view, at),
+  BF16: (view, at, y, o) => {
+    BITS[0] = view.getUint16(at, true) << 16;
+    y[o] = FLOAT[0]!;
+  },
+  Q4_0: (view, at, y, o) => {
+    const d = half(view, at);
+    for (let i = 0; i < 16; i++) {
+      const pair = view.getUint8(at + 2 + i);
+      y[o + i] = d * ((pair & 15) - 8);
+      y[o + i + 16] = d * ((pair >> 4) - 8);
+    }
+  },
+  Q4_1: (view, at, y, o) => {
+    const d = half(view, at);
+    const m = half(view, at + 2);
+    for (let i = 0; i < 16; i++) {
+      const pair = view.getUint8(at + 4 + i);
+      y[o + i] = d * (pair & 15) + m;
+      y[o + i + 16] = d * (pair >> 4) + m;
+    }
+  },
+  Q8_0: (view, at, y, o) => {
+    const d = half(view, at);
+    for (let i = 0; i < 32; i++) y[o + i] = d * view.getInt8(at + 2 + i);
+  },
+  Q4_K: (view, at, y, o) => decodeK(view, at, y, o, at + 16, null),
+  Q5_K: (view, at, y, o) => decodeK(view, at, y, o, at + 48, at + 16),
+  Q6_K: (view, at, y, o) => {
+    const d = half(view, at + 208);
+    // Two halves of 128 elements: 64 bytes of low nibbles and 32 of upper bit pairs each.
+    for (let i = 0; i < 256; i++) {
+      const [upper, quarter, l] = [i >> 7, i >> 5 & 3, i & 31];
+      const low = view.getUint8(at + 64 * upper + 32 * (quarter & 1) + l) >> (quarter >> 1) * 4 & 15;
+      const high = view.getUint8(at + 128 + 32 * upper + l) >> quarter * 2 & 3;
+      y[o + i] = d * view.getInt8(at + 192 + (i >> 4)) * ((low | high << 4) - 32);
+    }
+  },
+};
+
+/**
+ * Q4_K and Q5_K: d, dmin; 12 bytes of six-bit scales and minimums of eight sub-blocks; a bit of each element's fifth,
+ * bit s for sub-block s (Q5_K, at `highAt`); nibbles, a pair of sub-blocks in each 32 bytes.
+ */
+function decodeK(view: DataView, at: number, y: Float32Array, o: number, lowAt: number, highAt: number | null): void {
+  const d = half(view, at);
+  const dmin = half(view, at + 2);
+  for (let s = 0; s < 8; s++) {
+    // get_scale_min_k4: sub-blocks 4 to 7 have their upper two bits in the bytes of 0 to 3.
+    const [a, b, c] = [view.getUint8(at + 4 + s % 4), view.getUint8(at + 8 + s % 4), view.getUint8(at + 12 + s % 4)];
+    const scale = d * (s < 4 ? a & 63 : c & 15 | a >> 6 << 4);
+    const minimum = dmin * (s < 4 ? b & 63 : c >> 4 | b >> 6 << 4);
+    for (let l = 0; l < 32; l++) {
+      const low = view.getUint8(lowAt + 32 * (s >> 1) + l) >> (s & 1) * 4 & 15;
+      const high = highAt === null ? 0 : view.getUint8(highAt + l) >> s & 1;
+      y[o + 32 * s + l] = scale * (low | high << 4) - minimum;
+    }
+  }
+}
+
+function half(view: DataView, at: number): number {
+  return halfToFloat(view.getUint16(at, true));
+}
+
+const FLOAT = new Float32Array(1);
+const BITS = new Uint32Array(FLOAT.buffer);

@@ -1,0 +1,266 @@
+import type { Device } from "../gpu/device.ts";
+import { createArgmax } from "../kernels/argmax.ts";
+import { CACHE_SOURCES, type CacheType, createAttention } from "../kernels/attention.ts";
+import { createEmbed } from "../kernels/embed.ts";
+import finishLogits from "../kernels/finish-logits.wgsl" with { type: "text" };
+import finishQkv from "../kernels/finish-qkv.wgsl" with { type: "text" };
+import finishResidual from "../kernels/finish-residual.wgsl" with { type: "text" };
+import finishSwiglu from "../kernels/finish-swiglu.wgsl" with { type: "text" };
+import { encodeKernel, encodeWarmUp, type Kernel } from "../kernels/kernel.ts";
+import { type Lanes, lanesFor } from "../kernels/lanes.ts";
+import { createMatmul, type Finish, type Matrix } from "../kernels/matmul.ts";
+import rms from "../kernels/rms.wgsl" with { type: "text" };
+import type { LlamaConfig } from "./config.ts";
+import type { Gguf, GgufTensor } from "./gguf.ts";
+import { type Answer, PassQueue } from "./pass-queue.ts";
+import { ropeTable } from "./rope-table.ts";
+import { loadMatrix, loadVector, matrixBytes, type MatrixPlan } from "./weights.ts";
+
+/** Rows of a prefill's pass, which is cut at multiples of this many positions. */
+export const PREFILL_ROWS = 64;
+/** The most rows of a verification, and the most steps of one decode submission. */
+export const VERIFY_ROWS = 16;
+
+export interface LlamaOptions {
+  /** Positions of the key-value cache. */
+  readonly capacity: number;
+  readonly cache?: CacheType;
+  /** For tests and benchmarks; by default what suits the device. */
+  readonly lanes?: Lanes;
+  /** Hears of the weights' file bytes as they come to lie on the device. */
+  readonly onBytes?: (done: number, total: number) => void;
+}
+
+interface LayerPlan {
+  readonly norms: readonly [attention: GgufTensor, feedForward: GgufTensor];
+  /** Q, K and V as one matrix, or as several where their types differ. */
+  readonly qkv: readonly { readonly plan: MatrixPlan; readonly firstRow: number }[];
+  readonly output: MatrixPlan;
+  readonly gateUp: MatrixPlan;
+  readonly down: MatrixPlan;
+}
+
+/**
+ * A Llama on a device: embedding, layers, output and argmax as one pass over 1 to 16 rows, with a static key-value cache.
+ * A layer is five dispatches (six where V has a type of its own): QKV with RMSNorm and RoPE, attention, output with the residual, gate and
+ * up with RMSNorm and SwiGLU, down with the residual. A row's bits don't depend on the rows beside it.
+ */
+export class Llama {
+  readonly config: LlamaConfig;
+  readonly capacity: number;
+  readonly #device: Device;
+  readonly #queue: PassQueue;
+  readonly #layers: readonly Kernel[];
+  readonly #head: readonly Kernel[];
+  readonly #logits: GPUBuffer;
+
+  private constructor(
+    device: Device,
+    config: LlamaConfig,
+    capacity: number,
+    queue: PassQueue,
+    layers: readonly Kernel[],
+    head: readonly Kernel[],
+    logits: GPUBuffer,
+  ) {
+    this.#device = device;
+    this.config = config;
+    this.capacity = capacity;
+    this.#queue = queue;
+    this.#layers = layers;
+    this.#head = head;
+    this.#logits = logits;
+  }
+
+  /**
+   * Loads the weights and compiles and runs every kernel once. Throws a RangeError with figures, before anything is
+   * allocated, if the model can't fit the device.
+   */
+  static async load(device: Device, gguf: Gguf, config: LlamaConfig, options: LlamaOptions): Promise<Llama> {
+    const { capacity, cache = "f16", lanes = lanesFor(device), onBytes } = options;
+    const { layers, embedding, output } = planTensors(gguf, config);
+    const outputNorm = gguf.tensors.get("output_norm.weight")!;
+    assertFits(device, lanes, config, capacity, cache, [
+      embedding,
+      ...(output ? [output] : []),
+      ...layers.flatMap(({ qkv, output, gateUp, down }) => [...qkv.map(({ plan }) => plan), output, gateUp, down]),
+    ]);
+
+    const total = [...gguf.tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+    let done = 0;
+    const load = (plan: MatrixPlan) => loadMatrix(device, lanes, plan, (bytes) => onBytes?.(done += bytes, total));
+
+    const { hidden, heads, kvHeads, headSize, feedForward, vocabulary } = config;
+    const [queryRows, kvRows] = [heads * headSize, kvHeads * headSize];
+    const floats = (label: string, rows: number, columns: number) => device.storage(label, rows * columns * 4);
+    const queue = new PassQueue(device, PREFILL_ROWS, VERIFY_ROWS);
+    const residual = floats("residual", PREFILL_ROWS, hidden);
+    const weighted = floats("weighted", PREFILL_ROWS, hidden);
+    const squares = floats("squares", PREFILL_ROWS, hidden / (4 * lanes.rowLanes));
+    const queries = floats("queries", PREFILL_ROWS, queryRows);
+    const attended = floats("attended", PREFILL_ROWS, queryRows);
+    const activation = floats("activation", PREFILL_ROWS, feedForward);
+    const logits = floats("logits", VERIFY_ROWS, vocabulary);
+    const rope = device.upload("rope", ropeTable(capacity, {
+      headSize,
+      base: config.ropeBase,
+      factors: config.ropeFactors,
+      scale: config.ropeScale,
+    }));
+
+    const rmsConstants = { HIDDEN: hidden, RMS_EPSILON: config.rmsEpsilon };
+    const residualFinish = (norm: GPUBuffer): Finish => ({
+      source: finishResidual,
+      constants: { HIDDEN: hidden },
+      buffers: [norm, residual, weighted, squares],
+    });
+    const norms = await Promise.all([...layers.flatMap(({ norms }) => norms), outputNorm].map((tensor) =>
+      loadVector(device, tensor)
+    ));
+    const embeddingMatrix = await load(embedding);
+    const kernels: Kernel[] = await createEmbed(device, embeddingMatrix, queue.step, [
+      queue.tokens,
+      norms[0]!,
+      residual,
+      weighted,
+      squares,
+    ]);
+    for (const [i, layer] of layers.entries()) {
+      const cacheBytes = capacity * kvRows * (cache === "f16" ? 2 : 4);
+      const [keys, values] = [device.storage(`keys ${i}`, cacheBytes), device.storage(`values ${i}`, cacheBytes)];
+      for (const { plan, firstRow } of layer.qkv) {
+        kernels.push(
+          ...await createMatmul(device, lanes, shiftRows(await load(plan), firstRow), queue.step, weighted, {
+            source: CACHE_SOURCES[cache] + rms + finishQkv,
+            constants: { ...rmsConstants, HEAD_SIZE: headSize, Q_ROWS: queryRows, KV_ROWS: kvRows },
+            buffers: [squares, rope, queries, keys, values],
+          }),
+        );
+      }
+      kernels.push(
+        await createAttention(device, lanes, cache, config, [queue.step, queries, keys, values, attended]),
+        ...await createMatmul(device, lanes, await load(layer.output), queue.step, attended, residualFinish(norms[2 * i + 1]!)),
+        ...await createMatmul(device, lanes, await load(layer.gateUp), queue.step, weighted, {
+          source: rms + finishSwiglu,
+          constants: { ...rmsConstants, FEED_FORWARD: feedForward },
+          buffers: [squares, activation],
+        }),
+        ...await createMatmul(device, lanes, await load(layer.down), queue.step, activation, residualFinish(norms[2 * i + 2]!)),
+      );
+    }
+
+    const outputMatrix = output ? await load(output) : embeddingMatrix;
+    const tiles = outputMatrix.parts.reduce((sum, part) => sum + part.tiles, 0);
+    const bests = device.storage("bests", VERIFY_ROWS * tiles * 8);
+    const head = [
+      ...await createMatmul(device, lanes, outputMatrix, queue.step, weighted, {
+        source: rms + finishLogits,
+        constants: { ...rmsConstants, VOCABULARY: vocabulary, TILES: tiles },
+        buffers: [squares, logits, bests],
+      }),
+      await createArgmax(device, tiles, [queue.step, bests, queue.chosen, queue.tokens]),
+    ];
+    const llama = new Llama(device, config, capacity, queue, kernels, head, logits);
+    await queue.run([0], 0, 1, (pass) => {
+      for (const kernel of [...kernels, ...head]) encodeWarmUp(pass, kernel);
+    }, 0);
+    return llama;
+  }
+
+  /** Dispatches of one pass. */
+  get dispatches(): number {
+    return this.#layers.length + this.#head.length;
+  }
+
+  /** Feeds tokens at `position` and on, in passes cut at multiples of PREFILL_ROWS; chooses nothing. */
+  async prefill(tokens: readonly number[], position: number): Promise<Answer> {
+    const answers: Promise<Answer>[] = [];
+    for (let at = 0; at < tokens.length;) {
+      const count = Math.min(PREFILL_ROWS - (position + at) % PREFILL_ROWS, tokens.length - at);
+      answers.push(this.#queue.run(tokens.slice(at, at + count), position + at, 1, (pass, rows) => {
+        for (const kernel of this.#layers) encodeKernel(pass, kernel, rows);
+      }, 0));
+      at += count;
+    }
+    const all = await Promise.all(answers);
+    return { tokens: [], startMs: all[0]!.startMs, endMs: all[all.length - 1]!.endMs };
+  }
+
+  /** Feeds 1 to VERIFY_ROWS tokens in one pass and chooses a token after each. */
+  verify(tokens: readonly number[], position: number): Promise<Answer> {
+    return this.#queue.run(tokens, position, 1, this.#encode, tokens.length);
+  }
+
+  /** Feeds `token`, or the token chosen last, and then each chosen token, `steps` (at most VERIFY_ROWS) in one submission. */
+  decode(token: number | null, position: number, steps: number): Promise<Answer> {
+    return this.#queue.run(token === null ? null : [token], position, steps, this.#encode, 1);
+  }
+
+  readonly #encode = (pass: GPUComputePassEncoder, rows: number) => {
+    for (const kernel of this.#layers) encodeKernel(pass, kernel, rows);
+    for (const kernel of this.#head) encodeKernel(pass, kernel, rows);
+  };
+
+  /** The logits of the last pass's rows, [rows][vocabulary]; for tests and tools. */
+  async logits(rows: number): Promise<Float32Array> {
+    return new Float32Array(await this.#device.read(this.#logits, rows * this.config.vocabulary * 4));
+  }
+}
+
+/** A matrix whose rows stand at `firstRow` and on of a larger one that exists only in parts. */
+function shiftRows(matrix: Matrix, firstRow: number): Matrix {
+  return { ...matrix, parts: matrix.parts.map((part) => ({ ...part, firstRow: part.firstRow + firstRow })) };
+}
+
+function planTensors(gguf: Gguf, config: LlamaConfig) {
+  const tensor = (name: string) => gguf.tensors.get(name)!;
+  const plan = (name: string, tensors: readonly GgufTensor[]): MatrixPlan => ({ name, tensors, arrangement: "concatenate" });
+  const layers = Array.from({ length: config.layers }, (_, i): LayerPlan => {
+    const at = (name: string) => tensor(`blk.${i}.${name}.weight`);
+    const qkv: { plan: MatrixPlan; firstRow: number }[] = [];
+    let firstRow = 0;
+    for (const part of [at("attn_q"), at("attn_k"), at("attn_v")]) {
+      const last = qkv.at(-1);
+      if (last && last.plan.tensors[0]!.type === part.type) {
+        last.plan = plan("qkv", [...last.plan.tensors, part]);
+      } else qkv.push({ plan: plan("qkv", [part]), firstRow });
+      firstRow += part.shape[1]!;
+    }
+    return {
+      norms: [at("attn_norm"), at("ffn_norm")],
+      qkv,
+      output: plan("attention output", [at("attn_output")]),
+      gateUp: { name: "gate and up", tensors: [at("ffn_gate"), at("ffn_up")], arrangement: "alternate" },
+      down: plan("down", [at("ffn_down")]),
+    };
+  });
+  return {
+    layers,
+    embedding: plan("embedding", [tensor("token_embd.weight")]),
+    output: config.tied ? null : plan("output", [tensor("output.weight")]),
+  };
+}
+
+/** A device's memory can't be asked for in WebGPU: what is held against its limits is each buffer. */
+function assertFits(
+  device: Device,
+  lanes: Lanes,
+  config: LlamaConfig,
+  capacity: number,
+  cache: CacheType,
+  plans: readonly MatrixPlan[],
+): void {
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+  const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+  const weightBytes = plans.reduce((sum, plan) => sum + matrixBytes(plan, lanes), 0);
+  const cacheBytes = capacity * config.kvHeads * config.headSize * (cache === "f16" ? 2 : 4);
+  const largest = Math.max(cacheBytes, VERIFY_ROWS * config.vocabulary * 4, capacity * config.headSize * 4);
+  if (largest > limit) {
+    const mib = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+    throw new RangeError(
+      `Cannot load ${config.name} on the ${device.label} device (${device.adapter.name}): a context of ${capacity} needs buffers of ` +
+        `${mib(largest)} (with ${mib(weightBytes)} of weights and ${mib(2 * cacheBytes * config.layers)} of cache), ` +
+        `the device binds at most ${mib(limit)}; use a smaller --context`,
+    );
+  }
+}

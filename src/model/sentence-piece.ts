@@ -1,0 +1,44 @@
+import { mergeSymbols } from "./bpe.ts";
+
+/** How SentencePiece writes a space. */
+const SPACE = "\u2581";
+const BYTE_TOKEN = /^<0x([0-9A-F]{2})>$/;
+
+/** The bytes that a SentencePiece token stands for: one for `<0xNN>`, else its text with `▁` as a space. */
+export function sentencePieceBytes(token: string): Uint8Array {
+  const byte = BYTE_TOKEN.exec(token)?.[1];
+  return byte === undefined
+    ? new TextEncoder().encode(token.replaceAll(SPACE, " "))
+    : Uint8Array.of(Number.parseInt(byte, 16));
+}
+
+/**
+ * SentencePiece's BPE (Llama 2, TinyLlama): of all adjacent pairs whose text is a token, the one of the highest score
+ * is joined first. A character that stays without a token becomes the tokens `<0xNN>` of its UTF-8 bytes, or
+ * `unknownId` for a byte that has none. `ids` holds the tokens that text may become, so no control tokens.
+ */
+export function createSentencePieceEncoder(
+  ids: ReadonlyMap<string, number>,
+  tokens: readonly string[],
+  scores: ArrayLike<number>,
+  { unknownId, addSpacePrefix }: { unknownId: number | undefined; addSpacePrefix: boolean },
+): (text: string) => number[] {
+  const byteIds: (number | undefined)[] = new Array(256).fill(unknownId);
+  tokens.forEach((token, id) => {
+    const byte = BYTE_TOKEN.exec(token)?.[1];
+    if (byte !== undefined) byteIds[Number.parseInt(byte, 16)] = id;
+  });
+  const rank = (left: string, right: string) => {
+    const id = ids.get(left + right);
+    return id === undefined ? undefined : -scores[id]!;
+  };
+  const utf8 = new TextEncoder();
+
+  return (text) => {
+    const spaced = (addSpacePrefix ? SPACE : "") + text.replaceAll(" ", SPACE);
+    return mergeSymbols(spaced, rank).flatMap((symbol) => {
+      const id = ids.get(symbol);
+      return id ?? Array.from(utf8.encode(symbol), (byte) => byteIds[byte]).filter((id) => id !== undefined);
+    });
+  };
+}

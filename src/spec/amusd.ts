@@ -1,0 +1,61 @@
+import { Drafter } from "./drafter.ts";
+import { decodeToEnd } from "./greedy.ts";
+import { MAX_ROWS } from "./lane.ts";
+import type { CommittedToken } from "./token-log.ts";
+import type { Operation } from "./trace.ts";
+import { drain } from "./traced-lane.ts";
+import type { Run } from "./strategy.ts";
+import { Verifier } from "./verifier.ts";
+
+/**
+ * Asynchronous speculative decoding (AMUSD, arXiv 2410.17375): both lanes run at once, and neither waits for the other
+ * but as the launch rule says. Drafts of a rejected branch that are in the queue at that time can't be cut short; they
+ * die on the log.
+ */
+export async function* amusd(run: Run): AsyncGenerator<CommittedToken[], void, undefined> {
+  const { log, launchRule, signal } = run;
+  const verifier = new Verifier(run);
+  const drafter = new Drafter(run, verifier.maxLength);
+  run.trace.start(log.length, [verifier.start, drafter.start]);
+  try {
+    if (verifier.ended) return;
+    verifier.prefill();
+    drafter.prefill();
+    // The first verification goes out behind the prefill with row 0 alone: to wait for drafts, or to take more rows,
+    // could make the first token later than greedy's.
+    let verification: Promise<Operation> | undefined = verifier.verify([]);
+    let batch: CommittedToken[] = [];
+    while (!verifier.ended && (verification || drafter.room > 0)) {
+      while (
+        drafter.ahead < drafter.room && drafter.stepsInFlight < drafter.lane.stepsAhead &&
+        !launchRule.pauses(drafter.ahead)
+      ) {
+        drafter.draft(1);
+      }
+      if (!verification) {
+        const pending = log.pending();
+        let count = launchRule.take(pending.length);
+        // An idle draft lane would leave nothing to wait for.
+        if (count === 0 && !drafter.next) count = pending.length;
+        if (count > 0 || !drafter.next) verification = verifier.verify(pending.slice(0, Math.min(count, MAX_ROWS - 1)));
+      }
+      if (batch.length > 0) {
+        // Only now that both lanes have their next messages, so that the consumer does not hold them up. It may have
+        // taken its time: drafts may have come.
+        yield batch;
+        batch = [];
+        continue;
+      }
+      // Of the two, only a verification has a value.
+      const answer = await Promise.race([verification, drafter.next].filter((message) => message !== undefined));
+      if (signal?.aborted) return;
+      if (answer) {
+        verification = undefined;
+        batch = verifier.commit(answer);
+      }
+    }
+    yield* decodeToEnd(verifier, batch);
+  } finally {
+    await drain(verifier.lane, drafter.lane);
+  }
+}

@@ -1,0 +1,47 @@
+/** The most rows that one verification takes: the last committed token and 15 drafted ones. */
+export const MAX_ROWS = 16;
+
+/** What one operation of a lane chose, and when the device worked on it. */
+export interface LaneResult {
+  /** The chosen tokens: `verify` gives one a row, `decode` one a step, `prefill` none. */
+  readonly tokens: readonly number[];
+  /** When the device began and ended, in ms on the run's clock: time in the queue is not in it. */
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/**
+ * One model on one device, behind a first-in first-out queue. A message returns at once; its promise settles when the device is done
+ * with it, in the order of the messages. All that strategies know of models and devices is this interface.
+ *
+ * The lane keeps the keys and values of the tokens that it was fed, by position. Feeding at a position below its length
+ * cuts it to there first: that is the whole of a rollback. Feeding above its length throws a RangeError, as does feeding past `capacity`.
+ */
+export interface Lane {
+  readonly name: string;
+  /** Positions the key-value cache has room for. */
+  readonly capacity: number;
+  /** How many `decode` messages a strategy should keep in the queue, so that the device does not wait for the host: 1 or 2. */
+  readonly stepsAhead: number;
+  /** Feeds any number of tokens at `position` and what follows, and chooses nothing. */
+  prefill(tokens: readonly number[], position: number): Promise<LaneResult>;
+  /** Feeds 1 to MAX_ROWS tokens in one pass; answers, for each, the token chosen after it. */
+  verify(tokens: readonly number[], position: number): Promise<LaneResult>;
+  /**
+   * Feeds `token` at `position`, or with `null` the token that the previous message chose last (it never leaves the
+   * device), then the token so chosen, and so on for `steps` steps; answers the `steps` chosen tokens.
+   */
+  decode(token: number | null, position: number, steps: number): Promise<LaneResult>;
+  /** Settles when the queue is empty; never rejects. */
+  drain(): Promise<void>;
+  /** Drains, then frees what the lane holds. Later messages reject. */
+  close(): Promise<void>;
+}
+
+/** The lane's device is gone: pending and later messages reject with this. */
+export class LaneLostError extends Error {
+  override readonly name = "LaneLostError";
+  constructor(readonly lane: string, reason: string) {
+    super(`The ${lane} device was lost: ${reason}`);
+  }
+}

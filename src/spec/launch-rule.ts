@@ -1,0 +1,25 @@
+import { MAX_ROWS } from "./lane.ts";
+
+/**
+ * When the verify lane starts and with how much, and when the draft lane pauses. Asked after every answer of either
+ * lane.
+ */
+export interface LaunchRule {
+  /**
+   * How many of the `pending` drafted tokens the idle verify lane takes now, at most MAX_ROWS - 1; with 0 it waits for
+   * more. It is not left to wait while the draft lane has nothing to do: then it takes all that it can.
+   */
+  take(pending: number): number;
+  /** Whether the draft lane waits, `ahead` tokens (drafted or being drafted) beyond the committed text. */
+  pauses(ahead: number): boolean;
+}
+
+/**
+ * The rule as published (arXiv 2410.17375), but for its wait for a second token: whatever is pending is verified as
+ * soon as the lane is idle. The draft pauses once two full verifications are ahead: no more than that could be taken
+ * while the next token is drafted.
+ */
+export const launchAtOnce: LaunchRule = {
+  take: (pending) => Math.min(pending, MAX_ROWS - 1),
+  pauses: (ahead) => ahead >= 2 * (MAX_ROWS - 1),
+};

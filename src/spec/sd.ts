@@ -1,0 +1,42 @@
+import { Drafter } from "./drafter.ts";
+import { decodeToEnd } from "./greedy.ts";
+import { MAX_ROWS } from "./lane.ts";
+import type { CommittedToken } from "./token-log.ts";
+import { drain } from "./traced-lane.ts";
+import type { Run } from "./strategy.ts";
+import { Verifier } from "./verifier.ts";
+
+/** Speculative decoding in turn: the draft lane drafts `lookahead` tokens, then the verify lane verifies them. */
+export async function* sd(run: Run): AsyncGenerator<CommittedToken[], void, undefined> {
+  const { log, lookahead, signal } = run;
+  if (!(Number.isInteger(lookahead) && lookahead >= 1 && lookahead < MAX_ROWS)) {
+    throw new RangeError(`Cannot draft with a lookahead of ${lookahead}: wanted 1 to ${MAX_ROWS - 1}`);
+  }
+  const verifier = new Verifier(run);
+  const drafter = new Drafter(run, verifier.maxLength);
+  run.trace.start(log.length, [verifier.start, drafter.start]);
+  try {
+    if (verifier.ended) return;
+    verifier.prefill();
+    drafter.prefill();
+    // The first verification goes out behind the prefill with row 0 alone: drafts would make the first token later than
+    // greedy's.
+    const first = await verifier.verify([]);
+    if (signal?.aborted) return;
+    let batch = verifier.commit(first);
+    while (!verifier.ended && drafter.room > 0) {
+      const drafting = drafter.draft(Math.min(lookahead, drafter.room));
+      yield batch;
+      batch = [];
+      await drafting;
+      if (signal?.aborted) return;
+      if (drafter.lane.lost) break;
+      const answer = await verifier.verify(log.pending());
+      if (signal?.aborted) return;
+      batch = verifier.commit(answer);
+    }
+    yield* decodeToEnd(verifier, batch);
+  } finally {
+    await drain(verifier.lane, drafter.lane);
+  }
+}

@@ -1,0 +1,150 @@
+import type { Clock } from "./clock.ts";
+import { type Lane, LaneLostError, type LaneResult, MAX_ROWS } from "./lane.ts";
+
+/** A model and a device to simulate. */
+export interface SimulatedLaneOptions {
+  readonly name: string;
+  readonly capacity: number;
+  readonly stepsAhead: number;
+  /** For each token of a prefill. */
+  readonly prefillMs: number;
+  /** td: one step of a `decode`. */
+  readonly decodeMs: number;
+  /** tv(n): one verification of n rows. */
+  readonly verifyMs: (rows: number) => number;
+  /** The model: the token chosen after a text. The array is the lane's own; it changes after the call. */
+  readonly next: (text: readonly number[]) => number;
+  /** From the device's end to the host's knowing. 0 if not given. */
+  readonly latencyMs?: number;
+  /** A factor on each operation's time. */
+  readonly jitter?: () => number;
+  /** When the device is lost. */
+  readonly failAtMs?: number;
+}
+
+/**
+ * A lane without a device: it takes its time from a clock, and chooses from the text that it was really fed, so that a
+ * strategy that leaves a hole or a stale token in its cache gets wrong tokens.
+ */
+export class SimulatedLane implements Lane {
+  readonly name: string;
+  readonly capacity: number;
+  readonly stepsAhead: number;
+  readonly #clock: Clock;
+  readonly #options: SimulatedLaneOptions;
+  /** The "key-value cache". Changes when the device works. */
+  readonly #text: number[] = [];
+  /** The text's length once all messages sent are done. */
+  #length = 0;
+  /** Whether the last message sent chooses a token, for a `decode` without one. */
+  #chooses = false;
+  #chosen = 0;
+  #lost = false;
+  #closed = false;
+  /** When the device is done with all that was sent; never rejects. */
+  #device: Promise<unknown> = Promise.resolve();
+  /** When the host knows it; never rejects. */
+  #settled: Promise<unknown> = Promise.resolve();
+
+  constructor(clock: Clock, options: SimulatedLaneOptions) {
+    this.name = options.name;
+    this.capacity = options.capacity;
+    this.stepsAhead = options.stepsAhead;
+    this.#clock = clock;
+    this.#options = options;
+  }
+
+  // deno-lint-ignore require-await -- so that a RangeError rejects
+  async prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
+    this.#check("prefill", tokens.length, position, 0, Infinity);
+    const ms = tokens.length * this.#options.prefillMs;
+    return this.#send(tokens.length, position, ms, false, (i) => tokens[i]!);
+  }
+
+  // deno-lint-ignore require-await -- so that a RangeError rejects
+  async verify(tokens: readonly number[], position: number): Promise<LaneResult> {
+    this.#check("verify", tokens.length, position, 1, MAX_ROWS);
+    const ms = this.#options.verifyMs(tokens.length);
+    return this.#send(tokens.length, position, ms, true, (i) => tokens[i]!);
+  }
+
+  // deno-lint-ignore require-await -- so that a RangeError rejects
+  async decode(token: number | null, position: number, steps: number): Promise<LaneResult> {
+    this.#check("decode", steps, position, 1, Infinity);
+    if (token === null && !this.#chooses) {
+      throw new RangeError(`Cannot decode on the ${this.name} lane without a token: the message before it chose none`);
+    }
+    const ms = steps * this.#options.decodeMs;
+    return this.#send(steps, position, ms, true, (i) => i === 0 && token !== null ? token : this.#chosen);
+  }
+
+  async drain(): Promise<void> {
+    let settled;
+    do {
+      settled = this.#settled;
+      await settled;
+    } while (settled !== this.#settled);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.drain();
+    this.#text.length = 0;
+  }
+
+  #check(operation: string, count: number, position: number, least: number, most: number): void {
+    const what = `Cannot ${operation} ${count} tokens at position ${position} on the ${this.name} lane`;
+    if (this.#closed) throw new Error(`${what}: it is closed`);
+    if (!(Number.isInteger(count) && count >= least && count <= most)) {
+      throw new RangeError(`${what}: wanted ${least} to ${most} tokens`);
+    }
+    if (!(Number.isInteger(position) && position >= 0 && position <= this.#length)) {
+      throw new RangeError(`${what}: its cache holds ${this.#length}, wanted a position from 0 to that`);
+    }
+    if (position + count > this.capacity) {
+      throw new RangeError(`${what}: wanted at most its capacity of ${this.capacity}`);
+    }
+  }
+
+  /**
+   * Queues a message that feeds `token(i)` for i below `count`, one after the other, and chooses after each if
+   * `chooses`.
+   */
+  #send(
+    count: number,
+    position: number,
+    ms: number,
+    chooses: boolean,
+    token: (i: number) => number,
+  ): Promise<LaneResult> {
+    const { next, jitter, latencyMs = 0 } = this.#options;
+    this.#length = position + count;
+    this.#chooses = chooses;
+    const done = this.#device.then(async () => {
+      const startMs = this.#clock.now();
+      await this.#work(ms * (jitter?.() ?? 1));
+      this.#text.length = position;
+      const tokens: number[] = [];
+      for (let i = 0; i < count; i++) {
+        this.#text.push(token(i));
+        if (chooses) tokens.push(this.#chosen = next(this.#text));
+      }
+      return { tokens, startMs, endMs: this.#clock.now() };
+    });
+    // Errors are late as well, so that all messages settle in order.
+    const settled = latencyMs > 0 ? done.finally(() => this.#clock.sleep(latencyMs)) : done;
+    const ignore = () => {};
+    this.#device = done.catch(ignore);
+    this.#settled = settled.catch(ignore);
+    return settled;
+  }
+
+  /** The device works for `ms`, or until it is lost. */
+  async #work(ms: number): Promise<void> {
+    const leftMs = (this.#options.failAtMs ?? Infinity) - this.#clock.now();
+    if (!this.#lost && ms < leftMs) return this.#clock.sleep(ms);
+    if (!this.#lost && leftMs > 0) await this.#clock.sleep(leftMs);
+    this.#lost = true;
+    throw new LaneLostError(this.name, `simulated at ${this.#options.failAtMs} ms`);
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * Who wrote a committed token: a verification of drafted tokens (`accepted`, `correction`, `bonus`), or the verify lane
+ * alone.
+ */
+export type Origin = "accepted" | "correction" | "bonus" | "verify";
+
+/** A token that will not change, and where it came from. */
+export interface CommittedToken {
+  readonly token: number;
+  readonly position: number;
+  readonly origin: Origin;
+}
+
+/** A token in its place after its parent. Equal tokens on one parent are one node, so a path of nodes is a text. */
+export interface TokenNode {
+  readonly token: number;
+  readonly position: number;
+  /** None at position 0 only. */
+  readonly parent: TokenNode | undefined;
+}
+
+interface Node extends TokenNode {
+  readonly parent: Node | undefined;
+  children: Node[];
+}
+
+/**
+ * The one truth about the sequence. Committed tokens never change; pending ones are the draft's, and each hangs on its
+ * parent. A node is live while it stands in the committed text or below its end; what a commit contradicts is dead, and
+ * so is all that hangs on it, whether drafted before or after.
+ */
+export class TokenLog {
+  readonly #tokens: number[] = [];
+  /** The committed tokens' nodes, by position. Only the last one has children. */
+  readonly #path: Node[] = [];
+  readonly promptLength: number;
+
+  /** Throws a RangeError on an empty prompt: the first verification feeds its last token. */
+  constructor(prompt: readonly number[]) {
+    if (prompt.length === 0) {
+      throw new RangeError("Cannot start a token log: the prompt has 0 tokens, wanted 1 or more");
+    }
+    for (const token of prompt) this.#append(token);
+    this.promptLength = prompt.length;
+  }
+
+  /** The committed tokens, the prompt's first: a view that grows. */
+  get committed(): readonly number[] {
+    return this.#tokens;
+  }
+
+  /** How many tokens are committed. */
+  get length(): number {
+    return this.#tokens.length;
+  }
+
+  /** The last committed token. */
+  get end(): TokenNode {
+    return this.#path.at(-1)!;
+  }
+
+  /** The pending tokens from the committed end on; where the draft has branched, along the oldest branch. */
+  pending(): number[] {
+    const tokens: number[] = [];
+    let node = this.#path.at(-1)!.children[0];
+    while (node) {
+      tokens.push(node.token);
+      node = node.children[0];
+    }
+    return tokens;
+  }
+
+  /**
+   * Puts a drafted token after `parent` (a node of this log). On a dead parent the new node is dead as well: `isLive`
+   * tells. After a committed token before the end, it is the committed one if equal, and else dead.
+   */
+  draft(parent: TokenNode, token: number): TokenNode {
+    const above = parent as Node;
+    const committed = this.#path[above.position + 1];
+    if (committed?.parent === above && committed.token === token) return committed;
+    const twin = above.children.find((child) => child.token === token);
+    if (twin) return twin;
+    const node: Node = { token, position: above.position + 1, parent: above, children: [] };
+    if (committed === undefined) above.children.push(node);
+    return node;
+  }
+
+  /** Whether the node is committed, or pending on the committed end. */
+  isLive(node: TokenNode): boolean {
+    return this.liveAncestor(node) === node;
+  }
+
+  /** The nearest live node at or above this one: where its path and the log's text part. */
+  liveAncestor(node: TokenNode): TokenNode {
+    let above: TokenNode = node;
+    while (above.position >= this.length) above = above.parent!;
+    if (above === this.end) return node;
+    while (above !== this.#path[above.position]) above = above.parent!;
+    return above;
+  }
+
+  /**
+   * Commits a verification's answer: `chosen[i]` is the token chosen after the last committed token and
+   * `drafted[0..i-1]`. Drafted tokens are accepted as long as they equal the chosen ones; the next chosen token, a
+   * correction or a bonus, is committed with them. `chosen` may be cut short where the run ends. Returns what was
+   * committed.
+   */
+  commit(drafted: readonly number[], chosen: readonly number[]): CommittedToken[] {
+    if (chosen.length < 1 || chosen.length > drafted.length + 1) {
+      throw new RangeError(
+        `Cannot commit a verification of ${drafted.length} drafted tokens: ${chosen.length} chosen tokens, ` +
+          `wanted 1 to ${drafted.length + 1}`,
+      );
+    }
+    const batch: CommittedToken[] = [];
+    for (const [i, token] of chosen.entries()) {
+      const origin = originOf(drafted[i], token, drafted.length);
+      batch.push({ token, position: this.length, origin });
+      this.#append(token);
+      if (origin === "correction") break;
+    }
+    return batch;
+  }
+
+  #append(token: number): void {
+    const end = this.#path.at(-1);
+    const pending = end?.children.find((child) => child.token === token);
+    if (end) end.children = [];
+    this.#path.push(pending ?? { token, position: this.length, parent: end, children: [] });
+    this.#tokens.push(token);
+  }
+}
+
+function originOf(drafted: number | undefined, chosen: number, count: number): Origin {
+  if (drafted === undefined) return count === 0 ? "verify" : "bonus";
+  return drafted === chosen ? "accepted" : "correction";
+}

@@ -1,0 +1,97 @@
+import { type Lane, LaneLostError, type LaneResult } from "./lane.ts";
+import type { Operation, Trace } from "./trace.ts";
+
+/**
+ * A lane whose operations are written to a trace. No promise that it gives is ever an unhandled rejection: an error
+ * that nobody awaits is kept, and `drain` throws it.
+ */
+export class TracedLane {
+  readonly #lane: Lane;
+  readonly #trace: Trace;
+  readonly #onLost: ((error: LaneLostError) => void) | undefined;
+  #lost = false;
+  #failure: unknown;
+  /** The newest message, once it is in the trace; never rejects. */
+  #newest: Promise<unknown> = Promise.resolve();
+  /** What the last message settled chose last: the input of a `decode` without a token. */
+  #chosen = NaN;
+
+  /** With `onLost`, a lost device is told to it once and is no failure; the messages' promises reject all the same. */
+  constructor(lane: Lane, trace: Trace, onLost?: (error: LaneLostError) => void) {
+    this.#lane = lane;
+    this.#trace = trace;
+    this.#onLost = onLost;
+  }
+
+  get stepsAhead(): number {
+    return this.#lane.stepsAhead;
+  }
+
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  prefill(tokens: readonly number[], position: number): Promise<Operation> {
+    return this.#send("prefill", position, this.#lane.prefill(tokens, position), () => tokens);
+  }
+
+  verify(tokens: readonly number[], position: number): Promise<Operation> {
+    return this.#send("verify", position, this.#lane.verify(tokens, position), () => tokens);
+  }
+
+  decode(token: number | null, position: number, steps: number): Promise<Operation> {
+    const message = this.#lane.decode(token, position, steps);
+    return this.#send("decode", position, message, (chosen) => [token ?? this.#chosen, ...chosen.slice(0, -1)]);
+  }
+
+  /**
+   * Settles when the lane's queue is empty and the trace complete. Throws the lane's first error, awaited before or
+   * not.
+   */
+  async drain(): Promise<void> {
+    await this.#lane.drain();
+    await this.#newest;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #send(
+    operation: Operation["operation"],
+    position: number,
+    message: Promise<LaneResult>,
+    fed: (chosen: readonly number[]) => readonly number[],
+  ): Promise<Operation> {
+    const epoch = this.#trace.epoch;
+    const traced = message.then(({ tokens: chosen, startMs, endMs }) => {
+      const entry: Operation = {
+        kind: "operation",
+        lane: this.#lane.name,
+        operation,
+        epoch,
+        position,
+        tokens: fed(chosen),
+        chosen,
+        startMs,
+        endMs,
+        // Until someone makes use of it.
+        stale: operation !== "prefill",
+      };
+      this.#chosen = chosen.at(-1) ?? NaN;
+      this.#trace.operation(entry);
+      return entry;
+    });
+    this.#newest = traced.catch((error: unknown) => {
+      if (!(error instanceof LaneLostError && this.#onLost)) this.#failure ??= error;
+      else if (!this.#lost) {
+        this.#lost = true;
+        this.#onLost(error);
+      }
+    });
+    return traced;
+  }
+}
+
+/** Drains the lanes, then throws the first error that any of them met. */
+export async function drain(...lanes: readonly TracedLane[]): Promise<void> {
+  const results = await Promise.allSettled(lanes.map((lane) => lane.drain()));
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}

@@ -1,0 +1,64 @@
+import type { Run } from "./strategy.ts";
+import type { CommittedToken } from "./token-log.ts";
+import type { Operation, Start } from "./trace.ts";
+import { TracedLane } from "./traced-lane.ts";
+
+/** The verify lane's side of a run: it writes the log, and knows when the run has ended. */
+export class Verifier {
+  readonly run: Run;
+  readonly lane: TracedLane;
+  /** The text's length at which the run ends. The verify lane never needs to be fed the text's last token. */
+  readonly maxLength: number;
+  /** How the lane begins, for the trace. */
+  readonly start: Start["lanes"][number];
+
+  /** Throws a RangeError if the prompt is longer than the lane's capacity. */
+  constructor(run: Run) {
+    const { log, verify, maxNewTokens } = run;
+    if (log.length > verify.capacity) {
+      throw new RangeError(
+        `Cannot decode after a prompt of ${log.length} tokens: the ${verify.name} lane has room for ${verify.capacity}; ` +
+          "shorten the prompt or enlarge the context",
+      );
+    }
+    this.run = run;
+    this.lane = new TracedLane(verify, run.trace);
+    this.maxLength = Math.min(log.promptLength + maxNewTokens, verify.capacity);
+    this.start = { name: verify.name, cached: Math.min(run.cached?.verify ?? 0, log.length - 1) };
+  }
+
+  /** Whether nothing more is to be committed. */
+  get ended(): boolean {
+    const { log, eosIds, signal } = this.run;
+    return log.length >= this.maxLength || signal?.aborted === true ||
+      (log.length > log.promptLength && eosIds.includes(log.end.token));
+  }
+
+  /** Feeds what the cache lacks of the prompt, but for its last token: that is row 0 of the first verification. */
+  prefill(): void {
+    const { cached } = this.start;
+    const tokens = this.run.log.committed.slice(cached, -1);
+    if (tokens.length > 0) this.lane.prefill(tokens, cached);
+  }
+
+  /**
+   * Sends a verification of the tokens drafted after the log's end; `commit` takes its answer, before another one is
+   * sent.
+   */
+  verify(drafted: readonly number[]): Promise<Operation> {
+    const { token, position } = this.run.log.end;
+    return this.lane.verify([token, ...drafted], position);
+  }
+
+  /** Commits the answer to a verification that began at the log's end, as far as the run goes. */
+  commit(answer: Operation): CommittedToken[] {
+    const { log, eosIds, trace } = this.run;
+    const eosAt = answer.chosen.findIndex((token) => eosIds.includes(token));
+    const count = Math.min(this.maxLength - log.length, eosAt < 0 ? Infinity : eosAt + 1);
+    const batch = log.commit(answer.tokens.slice(1), answer.chosen.slice(0, count));
+    answer.accepted = batch.filter(({ origin }) => origin === "accepted").length;
+    answer.stale = false;
+    trace.commit(batch);
+    return batch;
+  }
+}

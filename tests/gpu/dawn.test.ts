@@ -1,0 +1,188 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { adapterNames, requestAdapter } from "../../src/gpu/dawn.ts";
+import { installPollShim, pollFor } from "../../src/gpu/poll-shim.ts";
+import { getEnv, setEnv } from "../../src/gpu/platform.ts";
+import * as platform from "../../src/gpu/platform.ts";
+import * as browser from "../../src/gpu/platform-browser.ts";
+
+const NO_DRIVER = { VK_DRIVER_FILES: "nothing.json", VK_ICD_FILENAMES: "nothing.json" };
+// Taken before Dawn is loaded: not the shim.
+const unshimmed = globalThis.setImmediate;
+
+/** A dispatch that keeps llvmpipe busy for a tenth of a second or so; resolves when it is done. */
+async function longDispatch(gpu: GPUDevice): Promise<() => Promise<void>> {
+  const code = `@group(0) @binding(0) var<storage, read_write> x: array<f32>;
+    @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+      var v = f32(id.x);
+      for (var i = 0u; i < 4000u; i++) { v = fma(v, 1.0001, 0.5) - floor(v * 0.001) * 1000.0; }
+      x[id.x] = v;
+    }`;
+  const module = gpu.createShaderModule({ code });
+  const pipeline = await gpu.createComputePipelineAsync({ layout: "auto", compute: { module } });
+  const buffer = gpu.createBuffer({ size: 512 * 64 * 4, usage: GPUBufferUsage.STORAGE });
+  const group = gpu.createBindGroup({
+    layout: pipeline.getBindGroupLayout(0),
+    entries: [{ binding: 0, resource: { buffer } }],
+  });
+  return async () => {
+    const encoder = gpu.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(512);
+    pass.end();
+    gpu.queue.submit([encoder.finish()]);
+    await gpu.queue.onSubmittedWorkDone();
+  };
+}
+
+async function open(): Promise<GPUDevice> {
+  return await (await requestAdapter())!.requestDevice({ requiredFeatures: ["timestamp-query"] });
+}
+
+/** Runs a script in a process of its own that may collect garbage by `gc()`. */
+async function runChild(code: string): Promise<{ code: number; stdout: string }> {
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const args = ["eval", "--no-lock", "--config", config, "--v8-flags=--expose-gc", code];
+  const { code: status, stdout } = await new Deno.Command(Deno.execPath(), { args }).output();
+  return { code: status, stdout: new TextDecoder().decode(stdout) };
+}
+
+test("a device outlives collections of garbage, prints nothing to stdout, and its process ends by itself", async () => {
+  const script = `
+    import { requestAdapter } from ${JSON.stringify(import.meta.resolve("../../src/gpu/dawn.ts"))};
+    for (let i = 0; i < 3; i++) {
+      const gpu = await (await requestAdapter()).requestDevice();
+      const buffer = gpu.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+      for (let j = 0; j < 20; j++) {
+        gc();
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        gpu.queue.writeBuffer(buffer, 0, new Uint32Array([1, 2, 3, 4]));
+        await buffer.mapAsync(GPUMapMode.READ);
+        buffer.unmap();
+      }
+      gpu.destroy();
+    }`;
+  for (let i = 0; i < 3; i++) assert.equal(await runChild(script), { code: 0, stdout: "" });
+});
+
+test("while it waits for the GPU, Dawn polls a few times a millisecond at most", async () => {
+  const gpu = await open();
+  const run = await longDispatch(gpu);
+  await run();
+  const shim = globalThis.setImmediate;
+  assert.is.not(shim, unshimmed);
+  const countPolls = async (immediate: typeof setImmediate) => {
+    let polls = 0;
+    globalThis.setImmediate = Object.assign((callback: () => void) => (polls++, immediate(callback)), unshimmed);
+    await run();
+    globalThis.setImmediate = shim;
+    return polls;
+  };
+  const spun = await countPolls(unshimmed);
+  const shimmed = await countPolls(shim);
+  assert.ok(shimmed * 10 < spun, `${shimmed} polls with the shim, ${spun} without`);
+  gpu.destroy();
+});
+
+test("timestamps are not rounded", async () => {
+  const gpu = await open();
+  const run = await longDispatch(gpu);
+  const querySet = gpu.createQuerySet({ type: "timestamp", count: 2 });
+  const resolved = gpu.createBuffer({ size: 16, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
+  const read = gpu.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  await run();
+  const encoder = gpu.createCommandEncoder();
+  const timestampWrites = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+  encoder.beginComputePass({ timestampWrites }).end();
+  encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
+  encoder.copyBufferToBuffer(resolved, 0, read, 0, 16);
+  gpu.queue.submit([encoder.finish()]);
+  await read.mapAsync(GPUMapMode.READ);
+  const [begin, end] = new BigUint64Array(read.getMappedRange());
+  assert.ok(begin! % 65536n !== 0n || end! % 65536n !== 0n, `${begin} and ${end} are multiples of 65 536`);
+  gpu.destroy();
+});
+
+test("the environment is set while a driver is sought, for this request only", async () => {
+  setEnv("VK_ICD_FILENAMES", undefined);
+  const before = getEnv("VK_DRIVER_FILES");
+  const found = requestAdapter({ environment: NO_DRIVER });
+  assert.is(getEnv("VK_DRIVER_FILES"), before, "it is put back before anything else can run");
+  assert.is(getEnv("VK_ICD_FILENAMES"), undefined);
+  assert.is(await found, null);
+  assert.equal(await adapterNames("high-performance", NO_DRIVER), []);
+  assert.ok(await requestAdapter());
+});
+
+test("the environment is put back where Dawn throws", async () => {
+  const wrong = "no preference" as GPUPowerPreference;
+  const error = await requestAdapter({ powerPreference: wrong, environment: { AMUSD_TEST: "1" } }).catch((e) => e);
+  assert.instance(error, Error);
+  assert.is(getEnv("AMUSD_TEST"), undefined);
+});
+
+test("adapters are found by the names that are listed, each time anew", async () => {
+  const names = await adapterNames("high-performance");
+  assert.ok(names.length > 0);
+  for (const { name, backend } of names) {
+    assert.ok(backend);
+    const [one, two] = await Promise.all([requestAdapter({ name }), requestAdapter({ name })]);
+    assert.is.not(one, two);
+    // An adapter serves one device.
+    for (const adapter of [one!, two!]) (await adapter.requestDevice()).destroy();
+  }
+  const error = await requestAdapter({ name: "no such adapter" }).catch((e) => e);
+  assert.instance(error, Error);
+});
+
+test("the poll shim slows down native functions that ask for themselves again, and nothing else", () => {
+  const host = globalThis as unknown as { setImmediate: unknown };
+  const before = host.setImmediate;
+  const queue: [(...args: unknown[]) => void, unknown[]][] = [];
+  const fake = (callback: () => void, ...args: unknown[]) => queue.push([callback, args]);
+  const realTimeout = globalThis.setTimeout;
+  let timeouts = 0;
+  host.setImmediate = fake;
+  const remove = installPollShim();
+  globalThis.setTimeout = Object.assign(() => ++timeouts, realTimeout) as unknown as typeof setTimeout;
+  try {
+    const runNext = () => {
+      const [callback, args] = queue.shift()!;
+      callback(...args);
+    };
+    const again = (...args: unknown[]) => {
+      if (args[0] === 1) globalThis.setImmediate(again.bind(null) as () => void);
+    };
+    // A bound function is native to toString(), as Dawn's is.
+    globalThis.setImmediate(again.bind(null, 1) as () => void);
+    assert.is(queue.length, 1, "the first poll is at once");
+    runNext();
+    assert.equal([queue.length, timeouts], [0, 1], "the next one is a timer");
+    const loop = () => void globalThis.setImmediate(loop);
+    globalThis.setImmediate(loop);
+    runNext();
+    assert.equal([queue.length, timeouts], [1, 1], "a loop in JavaScript goes on as it was");
+    queue.length = 0;
+    globalThis.setImmediate(again.bind(null) as () => void);
+    globalThis.setImmediate(again.bind(null) as () => void);
+    assert.equal([queue.length, timeouts], [2, 1], "a native function from outside the loop is not Dawn's");
+    queue.length = 0;
+    pollFor(60_000);
+    globalThis.setImmediate(again.bind(null, 1) as () => void);
+    runNext();
+    assert.equal([queue.length, timeouts], [1, 1], "after a submission polls follow at once");
+  } finally {
+    globalThis.setTimeout = realTimeout;
+    remove();
+    assert.is(host.setImmediate, fake, "the shim takes itself away");
+    host.setImmediate = before;
+  }
+});
+
+test("a browser bundle has all that the platform file exports", () => {
+  assert.equal(Object.keys(browser).sort(), Object.keys(platform).sort());
+});
+
+test.run();

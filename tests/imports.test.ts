@@ -1,0 +1,158 @@
+// The rules of layout, held by reading the source: who may import whom, what only the platform file may touch, how long
+// a file may be.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+
+const root = new URL("../", import.meta.url);
+
+/** From the top down. A file imports from its own floor and from those below it. */
+const FLOORS = [/^(cli|mod)\.ts$/, /^src\/bench\//, /^src\/spec\//, /^src\/model\//, /^src\/kernels\//, /^src\/gpu\//];
+/** What the command line and the API may name beside the floors: their own version and the embedded pair. */
+const BESIDE = /^(package|deno)\.json$|^models\//;
+const PLATFORM = /^src\/gpu\/platform[\w-]*\.ts$/;
+const TABLE = /-tables?\.ts$/;
+const MAX_LINES = 500;
+
+const IMPORTS = [
+  /^\s*(?:import|export)\b[^;"'`]*?\bfrom\s*["']([^"']+)["']/gm,
+  /^\s*import\s*["']([^"']+)["']/gm,
+  /\bimport\(\s*["'`]([^"'`]+)["'`]/g,
+  /\bnew URL\(\s*["'`](\.[^"'`]+)["'`],\s*import\.meta\.url/g,
+];
+
+/** The text without its comments; a `//` inside a string has no space before it. */
+const codeOf = (text: string) => text.replace(/\/\*[^]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "");
+
+/** All that one source file (its path from the root) has against it, a line each. */
+function problemsOf(path: string, text: string): string[] {
+  const problems: string[] = [];
+  const lines = text.split("\n").length - 1;
+  if (lines > MAX_LINES && !TABLE.test(path)) problems.push(`${lines} lines, at most ${MAX_LINES}: split it`);
+  if (!path.endsWith(".ts")) return problems;
+
+  const code = codeOf(text);
+  const floor = FLOORS.findIndex((pattern) => pattern.test(path));
+  if (floor < 0) problems.push("is on none of the floors");
+  for (const [, target] of IMPORTS.flatMap((pattern) => [...code.matchAll(pattern)])) {
+    if (!target?.startsWith(".")) continue;
+    const to = new URL(target, new URL(path, root)).href.slice(root.href.length);
+    const toFloor = FLOORS.findIndex((pattern) => pattern.test(to));
+    if (toFloor < 0 && !(floor === 0 && BESIDE.test(to))) {
+      problems.push(`imports ${to}, which is on none of the floors`);
+    }
+    if (toFloor >= 0 && toFloor < floor) problems.push(`imports upward: ${to}`);
+  }
+  if (/\bexport\s*\*/.test(code)) problems.push("has `export *`: name what is exported");
+  const runtime = /\b(?:Deno|process)\??\.[a-zA-Z]+|["']node:[^"']+/.exec(code)?.[0];
+  if (runtime && path !== "cli.ts" && !PLATFORM.test(path)) {
+    problems.push(`uses ${runtime}: only the platform file may`);
+  }
+  return problems;
+}
+
+async function* sources(folder: string): AsyncGenerator<string> {
+  for await (const entry of Deno.readDir(new URL(folder, root))) {
+    if (entry.isDirectory) yield* sources(`${folder}${entry.name}/`);
+    else if (/\.(ts|wgsl)$/.test(entry.name)) yield folder + entry.name;
+  }
+}
+
+test("the source keeps to its floors", async () => {
+  const found: string[] = [];
+  const paths = ["cli.ts", "mod.ts", ...await Array.fromAsync(sources("src/"))];
+  for (const path of paths) {
+    const text = await Deno.readTextFile(new URL(path, root));
+    found.push(...problemsOf(path, text).map((problem) => `${path} ${problem}`));
+  }
+  assert.equal(found, []);
+});
+
+for (
+  const [what, path, text, problem] of [
+    ["a downward import", "src/spec/a.ts", 'import { b } from "../gpu/b.ts";', null],
+    ["an import on the same floor", "src/gpu/a.ts", 'import { b } from "./b.ts";', null],
+    ["a package", "src/model/a.ts", 'import { Template } from "@huggingface/jinja";', null],
+    ["WGSL text", "src/kernels/a.ts", 'import code from "./a.wgsl" with { type: "text" };', null],
+    ["an upward import", "src/gpu/a.ts", 'import { b } from "../spec/b.ts";', "imports upward: src/spec/b.ts"],
+    ["an upward type", "src/gpu/a.ts", 'import type { B } from "../spec/b.ts";', "imports upward: src/spec/b.ts"],
+    [
+      "an import of many lines",
+      "src/gpu/a.ts",
+      'import {\n  b,\n} from "../spec/b.ts";',
+      "imports upward: src/spec/b.ts",
+    ],
+    ["an upward export", "src/gpu/a.ts", 'export { b } from "../../mod.ts";', "imports upward: mod.ts"],
+    ["an upward side effect", "src/gpu/a.ts", 'import "../model/b.ts";', "imports upward: src/model/b.ts"],
+    [
+      "an upward import on demand",
+      "src/gpu/a.ts",
+      'const b = await import("../model/b.ts");',
+      "imports upward: src/model/b.ts",
+    ],
+    ["an upward worker", "src/gpu/a.ts", 'new URL("../model/b.ts", import.meta.url)', "imports upward: src/model/b.ts"],
+    [
+      "an import in a comment",
+      "src/gpu/a.ts",
+      '/** Not so:\n import "../spec/b.ts";\n */\n// import("../spec/b.ts")',
+      null,
+    ],
+    ["lab", "src/gpu/a.ts", 'import "../../lab/b.ts";', "imports lab/b.ts, which is on none of the floors"],
+    ["tests", "src/gpu/a.ts", 'import "../../tests/b.ts";', "imports tests/b.ts, which is on none of the floors"],
+    ["bench", "mod.ts", 'import "./bench/b.ts";', "imports bench/b.ts, which is on none of the floors"],
+    ["the version", "cli.ts", 'import meta from "./package.json" with { type: "json" };', null],
+    ["the embedded pair", "cli.ts", 'new URL("./models/a.gguf", import.meta.url)', null],
+    [
+      "the embedded pair from below",
+      "src/model/a.ts",
+      'new URL("../../models/a.gguf", import.meta.url)',
+      "imports models/a.gguf, which is on none of the floors",
+    ],
+    ["a file beside the floors", "src/a.ts", "", "is on none of the floors"],
+    ["Deno", "src/model/a.ts", "Deno.readFile(path);", "uses Deno.readFile: only the platform file may"],
+    ["Deno in a comment", "src/model/a.ts", "// Not Deno.readFile, it is not there in a browser.", null],
+    ["process", "mod.ts", "process?.exit();", "uses process?.exit: only the platform file may"],
+    ["node:", "src/model/a.ts", 'import fs from "node:fs";', 'uses "node:fs: only the platform file may'],
+    ["node: in the platform file", "src/gpu/platform.ts", 'import fs from "node:fs";', null],
+    ["process in the CLI", "cli.ts", "process.exitCode = 1;", null],
+    ["export *", "mod.ts", 'export * from "./src/gpu/b.ts";', "has `export *`: name what is exported"],
+    ["export * as", "mod.ts", 'export * as b from "./src/gpu/b.ts";', "has `export *`: name what is exported"],
+    ["500 lines", "src/gpu/a.wgsl", "\n".repeat(500), null],
+    ["501 lines", "src/gpu/a.wgsl", "\n".repeat(501), "501 lines, at most 500: split it"],
+    ["a long table", "src/model/unicode-table.ts", "\n".repeat(501), null],
+  ] as const
+) {
+  test(`${what} is ${problem ? "told" : "let pass"}`, () =>
+    assert.equal(problemsOf(path, text), problem ? [problem] : []));
+}
+
+/** Hosts of package registries, and paths of one machine, in the syntax that git and JavaScript share. */
+const HOSTS = "registry\\.(npmjs|yarnpkg)|npm\\.jsr\\.|pythonhosted\\.|(static|index)\\.crates\\.|repo1?\\.maven\\." +
+  "|proxy\\.golang\\.|(deb|security|snapshot)\\.debian\\.|archive\\.ubuntu\\.";
+const PATHS = "(^|[^A-Za-z0-9_.])/(work|farm|root|home|Users)/";
+const LOCAL = `${HOSTS}|${PATHS}`;
+
+const git = (...args: string[]) =>
+  new Deno.Command("git", { args, cwd: root }).output().catch(() => ({ code: 127, stdout: null }));
+
+// A copy of the tree without its history, or a machine without git, has no list of tracked files.
+const isRepository = (await git("rev-parse", "--git-dir")).code === 0;
+(isRepository ? test : test.skip)("no file names a registry's host or a path of one machine", async () => {
+  const { code, stdout } = await git("grep", "-nIE", "--untracked", LOCAL);
+  assert.is(new TextDecoder().decode(stdout!), "");
+  assert.is(code, 1, "1 says that git looked and found nothing");
+});
+
+test("hosts and paths are recognised", () => {
+  const local = new RegExp(LOCAL);
+  // In pieces, so that this file passes its own test.
+  for (const parts of [["registry", "npmjs", "org"], ["files", "pythonhosted", "org"], ["deb", "debian", "org"]]) {
+    assert.match(`https://${parts.join(".")}/x`, local);
+  }
+  for (const folder of ["work", "root", "home"]) assert.match(`see "/${folder}/x"`, local);
+  for (const fine of ["../shared/notes", "src/work/x", "a / work / b", "/usr/share/x", "https://a.org/work/x"]) {
+    assert.not.match(fine, local);
+  }
+});
+
+test.run();

@@ -1,0 +1,143 @@
+// The test runner: `deno task test [--jobs N] [--limit-s N] [PART OF A FILE NAME ...]`.
+//
+// Each tests/**/x.test.ts runs in a process of its own, so that a crash, a hang or an environment setting hits one file
+// only. uvu's exit code alone is not to be trusted: a `before` hook that throws, or a test that throws what is not an
+// Error, ends a file with code 0 (0.5.6). So the verdict is made of the summary's counts and of the exit code.
+
+/** What one test file came to. */
+interface FileResult {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Why the file failed as a whole, beside or instead of single tests. */
+  readonly reason: string;
+  readonly output: string;
+}
+
+/** Folders below tests/ whose files are run otherwise: the peers have a manifest and dependencies of their own. */
+const OTHER_FOLDERS = ["peers", "node_modules"];
+
+/** The counts at the end of a file that ran by itself; several suites in one file make one summary. */
+const SUMMARY = /^ {2}Total: +(\d+)\n {2}Passed: +(\d+)\n {2}Skipped: +(\d+)$/m;
+
+async function findTests(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const entry of Deno.readDir(folder)) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory && !OTHER_FOLDERS.includes(entry.name)) found.push(...await findTests(path));
+    if (entry.isFile && entry.name.endsWith(".test.ts")) found.push(path);
+  }
+  return found.sort();
+}
+
+const running = new Set<Deno.ChildProcess>();
+
+/** Ends a test's process with all that it started (it leads a process group), so that nothing holds its output open. */
+function kill(child: Deno.ChildProcess): void {
+  try {
+    if (Deno.build.os === "windows") child.kill("SIGKILL");
+    else Deno.kill(-child.pid, "SIGKILL");
+  } catch {
+    // Nothing of it is left.
+  }
+}
+
+async function runFile(path: string, limitS: number): Promise<FileResult> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", path],
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: true,
+  }).spawn();
+  running.add(child);
+
+  let output = "";
+  const read = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
+    let all = "";
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      all += text;
+      output += text;
+    }
+    return all;
+  };
+  const reading = Promise.all([read(child.stdout), read(child.stderr)]);
+
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    kill(child);
+  }, limitS * 1000);
+  const { code, signal } = await child.status;
+  clearTimeout(timer);
+  kill(child);
+  running.delete(child);
+  const [stdout] = await reading;
+
+  const summary = SUMMARY.exec(stdout);
+  const [total, passed, skipped] = summary ? summary.slice(1).map(Number) as [number, number, number] : [0, 0, 0];
+  const failed = total - passed;
+  const reason = late
+    ? `ran longer than ${limitS} s`
+    : signal
+    ? `ended by ${signal}`
+    : !summary
+    ? `ended with exit code ${code} and without a summary: is test.run() called, does each test's promise settle?`
+    : total + skipped === 0
+    ? "has no test"
+    : code !== 0 && failed === 0
+    ? `ended with exit code ${code} after its last test`
+    : "";
+  return { passed, failed: failed || (reason ? 1 : 0), skipped, reason, output };
+}
+
+function numberFlag(args: string[], flag: string, fallback: number): number {
+  const at = args.indexOf(flag);
+  if (at < 0) return fallback;
+  const value = Number(args.splice(at, 2)[1]);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new RangeError(`Cannot read "${flag}": wanted a whole number from 1`);
+  }
+  return value;
+}
+
+const filters = [...Deno.args];
+// Two at a time: most files wait for a compiler or a software adapter, whose threads then share the cores.
+const jobs = numberFlag(filters, "--jobs", Math.min(2, navigator.hardwareConcurrency));
+const limitS = numberFlag(filters, "--limit-s", 300);
+
+// The tests lead process groups of their own, so a Ctrl-C does not reach them.
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, () => {
+    running.forEach(kill);
+    Deno.exit(130);
+  });
+}
+
+const files = (await findTests("tests")).filter((path) =>
+  !filters.length || filters.some((part) => path.includes(part))
+);
+if (!files.length) {
+  console.log(`no test file matches ${filters.map((part) => `"${part}"`).join(", ") || "tests/**/*.test.ts"}`);
+}
+
+const sum = { passed: 0, failed: 0, skipped: 0 };
+const queue = [...files];
+await Promise.all(Array.from({ length: jobs }, async () => {
+  for (let path = queue.shift(); path; path = queue.shift()) {
+    const start = performance.now();
+    const { passed, failed, skipped, reason, output } = await runFile(path, limitS);
+    const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
+    console.log(
+      `${failed ? "FAIL" : "ok  "} ${seconds} s  ${path}  ${passed} passed, ${failed} failed, ${skipped} skipped`,
+    );
+    if (failed) console.log(`${output.trimEnd()}\n${reason ? `${path} ${reason}\n` : ""}`);
+    sum.passed += passed;
+    sum.failed += failed;
+    sum.skipped += skipped;
+  }
+}));
+
+console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
+Deno.exit(sum.failed || !(sum.passed + sum.skipped) ? 1 : 0);

@@ -1,0 +1,121 @@
+import { type Clock, VirtualClock } from "../../src/spec/clock.ts";
+import type { Lane } from "../../src/spec/lane.ts";
+import { launchAtOnce } from "../../src/spec/launch-rule.ts";
+import { SimulatedLane, type SimulatedLaneOptions } from "../../src/spec/simulated-lane.ts";
+import type { Run, Strategy } from "../../src/spec/strategy.ts";
+import { type CommittedToken, TokenLog } from "../../src/spec/token-log.ts";
+import { Trace, type TraceEvent } from "../../src/spec/trace.ts";
+
+/** The token that a model chooses after a text. */
+export type Next = (text: readonly number[]) => number;
+
+/** A 32-bit hash of the whole text: one wrong token anywhere in a cache changes all choices after it. */
+export function hash(text: readonly number[], seed: number): number {
+  let h = seed;
+  for (const token of text) h = Math.imul(h ^ token, 0x9e3779b1) + 0x7f4a7c15;
+  h = Math.imul(h ^ (h >>> 15), 0x85ebca6b);
+  return (h ^ (h >>> 13)) >>> 0;
+}
+
+/** A model whose choice follows from the whole text. */
+export function hashModel(seed: number, vocabulary: number): Next {
+  return (text) => hash(text, seed) % vocabulary;
+}
+
+/** A model that chooses as `other` does in that share of the texts. */
+export function agreeingModel(other: Next, share: number, vocabulary: number): Next {
+  return (text) => {
+    const agrees = hash(text, 77) / 2 ** 32 < share;
+    return agrees ? other(text) : (other(text) + 1 + hash(text, 78) % (vocabulary - 1)) % vocabulary;
+  };
+}
+
+/** The text as the plain loop over `next` writes it. */
+export function plainLoop(
+  next: Next,
+  prompt: readonly number[],
+  maxLength: number,
+  eosIds: readonly number[] = [],
+): number[] {
+  const text = [...prompt];
+  while (text.length < maxLength && (text.length === prompt.length || !eosIds.includes(text.at(-1)!))) {
+    text.push(next(text));
+  }
+  return text.slice(prompt.length);
+}
+
+/** A simulated lane's options, with figures that tests can do with. */
+export function laneOptions(
+  name: string,
+  next: Next,
+  options: Partial<SimulatedLaneOptions> = {},
+): SimulatedLaneOptions {
+  return {
+    name,
+    next,
+    capacity: 1000,
+    stepsAhead: 1,
+    prefillMs: 1,
+    decodeMs: name === "draft" ? 2 : 10,
+    verifyMs: (rows) => 10 + rows / 16,
+    ...options,
+  };
+}
+
+/** What a run came to. */
+export interface Outcome {
+  readonly yielded: readonly CommittedToken[];
+  readonly tokens: readonly number[];
+  readonly log: TokenLog;
+  readonly events: readonly TraceEvent[];
+  readonly warnings: readonly string[];
+  readonly error: unknown;
+}
+
+/** Runs a strategy to its end, or until `consume` says stop; an error that it throws is kept in the outcome. */
+export async function collect(
+  strategy: Strategy,
+  clock: Clock,
+  prompt: readonly number[],
+  options: Partial<Run> & { verify: Lane },
+  consume: (batch: readonly CommittedToken[]) => Promise<"stop" | void> | "stop" | void = () => {},
+): Promise<Outcome> {
+  const log = new TokenLog(prompt);
+  const trace = new Trace(clock);
+  const warnings: string[] = [];
+  const yielded: CommittedToken[] = [];
+  let error: unknown;
+  const run: Run = {
+    log,
+    trace,
+    clock,
+    maxNewTokens: 20,
+    eosIds: [],
+    lookahead: 5,
+    launchRule: launchAtOnce,
+    warn: (message) => warnings.push(message),
+    ...options,
+  };
+  try {
+    for await (const batch of strategy(run)) {
+      yielded.push(...batch);
+      if (await consume(batch) === "stop") break;
+    }
+  } catch (thrown) {
+    error = thrown;
+  }
+  return { yielded, tokens: yielded.map(({ token }) => token), log, events: trace.events, warnings, error };
+}
+
+/** `collect` on two fresh simulated lanes, in a virtual time of its own. */
+export function simulate(
+  strategy: Strategy,
+  prompt: readonly number[],
+  verify: SimulatedLaneOptions,
+  draft: SimulatedLaneOptions,
+  options: Partial<Run> = {},
+): Promise<Outcome> {
+  const clock = new VirtualClock();
+  const lanes = { verify: new SimulatedLane(clock, verify), draft: new SimulatedLane(clock, draft) };
+  return clock.run(() => collect(strategy, clock, prompt, { ...lanes, ...options }));
+}
