@@ -61,7 +61,8 @@ const LIMITS = [
   "maxComputeWorkgroupsPerDimension",
   "maxImmediateSize",
 ];
-const FEATURES = ["shader-f16", "subgroups", "subgroup-size-control", "timestamp-query"];
+/** The optional features that kernels make use of. */
+export const USED_FEATURES: readonly string[] = ["shader-f16", "subgroups", "subgroup-size-control", "timestamp-query"];
 
 /**
  * How long, in ms after each submission, Dawn polls without pause. A GPU is soon done, and a late look costs its time.
@@ -137,7 +138,7 @@ export async function openDevice(selection: DeviceSelection): Promise<OpenedDevi
     if (!adapter) throw new Error("it is gone");
     const gpu = await adapter.requestDevice({
       label,
-      requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[],
+      requiredFeatures: USED_FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[],
       requiredLimits: limitsOf(adapter),
     });
     const software = info.kind === "software";

@@ -42,7 +42,9 @@ export class Device {
       this.#error ??= new Error(`The ${this.label} device reports: ${event.error.message.trim()}`);
     });
     opened.gpu.lost.then(({ reason, message }) => {
-      this.#error = new DeviceLostError(`The ${this.label} device (${this.adapter.name}) was lost: ${message || reason}`);
+      this.#error = new DeviceLostError(
+        `The ${this.label} device (${this.adapter.name}) was lost: ${message || reason}`,
+      );
     });
   }
 

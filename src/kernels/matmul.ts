@@ -45,14 +45,25 @@ export function createMatmul(
   finish: Finish,
 ): Promise<Kernel[]> {
   return Promise.all(matrix.parts.map((part) => {
-    const codes = Array.from({ length: MAX_COLUMNS }, (_, i) =>
-      matmulText(lanes, matrix.layout, part, i + 1, finish));
-    return createKernel(device, `matmul ${matrix.name}`, codes, [stepBuffer, part.buffer, x, ...finish.buffers], part.tiles);
+    const codes = Array.from({ length: MAX_COLUMNS }, (_, i) => matmulText(lanes, matrix.layout, part, i + 1, finish));
+    return createKernel(
+      device,
+      `matmul ${matrix.name}`,
+      codes,
+      [stepBuffer, part.buffer, x, ...finish.buffers],
+      part.tiles,
+    );
   }));
 }
 
 /** The WGSL of one variant. */
-export function matmulText(lanes: Lanes, layout: WeightLayout, part: MatrixPart, columns: number, finish: Finish): string {
+export function matmulText(
+  lanes: Lanes,
+  layout: WeightLayout,
+  part: MatrixPart,
+  columns: number,
+  finish: Finish,
+): string {
   const constants = {
     COLUMNS: columns,
     LANES: lanes.lanes,

@@ -110,8 +110,12 @@ export async function llamaConfig(gguf: Gguf): Promise<LlamaConfig> {
     check(`${block}.attn_v.weight`, hidden, kvRows);
     check(`${block}.attn_output.weight`, queryRows, hidden);
     check(`${block}.ffn_norm.weight`, hidden);
-    check(`${block}.ffn_gate.weight`, hidden, feedForward);
-    check(`${block}.ffn_up.weight`, hidden, feedForward);
+    const gate = check(`${block}.ffn_gate.weight`, hidden, feedForward);
+    const up = check(`${block}.ffn_up.weight`, hidden, feedForward);
+    // They are one matrix on the device.
+    if (gate.type !== up.type) {
+      throw unsupported(`its "${gate.name}" is ${gate.type} and its "${up.name}" ${up.type}, wanted one type for both`);
+    }
     check(`${block}.ffn_down.weight`, feedForward, hidden);
   }
   check("output_norm.weight", hidden);

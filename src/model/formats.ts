@@ -1,25 +1,33 @@
+import { PACKINGS, type WeightType } from "../kernels/weight-layout.ts";
+
 /** The formats of tensors that run here, by ggml's names. */
-export type TensorType = "F32" | "F16" | "BF16" | "Q4_0" | "Q4_1" | "Q8_0" | "Q4_K" | "Q5_K" | "Q6_K";
+export type TensorType = WeightType;
+
+/** Their numbers in a GGUF file: `enum ggml_type` of ggml.h. */
+const IDS: Readonly<Record<TensorType, number>> = {
+  F32: 0,
+  F16: 1,
+  BF16: 30,
+  Q4_0: 2,
+  Q4_1: 3,
+  Q8_0: 8,
+  Q4_K: 12,
+  Q5_K: 13,
+  Q6_K: 14,
+};
 
 export interface TensorFormat {
-  /** Its number in a GGUF file: `enum ggml_type` of ggml.h. */
   readonly id: number;
   readonly blockElements: number;
   readonly blockBytes: number;
 }
 
-/** Sizes: the `block_*` structs of ggml-common.h. */
-export const FORMATS: Readonly<Record<TensorType, TensorFormat>> = {
-  F32: { id: 0, blockElements: 1, blockBytes: 4 },
-  F16: { id: 1, blockElements: 1, blockBytes: 2 },
-  BF16: { id: 30, blockElements: 1, blockBytes: 2 },
-  Q4_0: { id: 2, blockElements: 32, blockBytes: 18 },
-  Q4_1: { id: 3, blockElements: 32, blockBytes: 20 },
-  Q8_0: { id: 8, blockElements: 32, blockBytes: 34 },
-  Q4_K: { id: 12, blockElements: 256, blockBytes: 144 },
-  Q5_K: { id: 13, blockElements: 256, blockBytes: 176 },
-  Q6_K: { id: 14, blockElements: 256, blockBytes: 210 },
-};
+export const FORMATS: Readonly<Record<TensorType, TensorFormat>> = Object.fromEntries(
+  Object.entries(PACKINGS).map(([type, { elements, bytes }]) => [
+    type,
+    { id: IDS[type as TensorType], blockElements: elements, blockBytes: bytes },
+  ]),
+) as Readonly<Record<TensorType, TensorFormat>>;
 
 /** What else ggml has, for errors; those numbers that it gave up are missing. */
 const UNSUPPORTED: Readonly<Record<number, string>> = {

@@ -13,7 +13,7 @@ export type NumberArray =
 
 /** Bytes that one read of the file takes in: headers are read through a window of this size, or of one longer item. */
 const WINDOW_BYTES = 2 ** 20;
-/** Llama 3's header has 8 MB, one with 262 144 tokens 16 MB: what is far beyond is a damaged count, and would fill memory. */
+/** Llama 3's header has 8 MB, one with 262 144 tokens 16 MB: what goes far beyond is damaged, and would fill memory. */
 const MAX_HEADER_BYTES = 2 ** 27;
 
 /** `enum gguf_type`; the number types are those that NUMBER_TYPES has. */
@@ -133,7 +133,7 @@ export class GgufReader {
     this.#assertLeft(length);
     if (position + length > MAX_HEADER_BYTES) {
       throw this.error(
-        `its header goes beyond ${MAX_HEADER_BYTES} bytes, the most that is read; the file is damaged, download it again`,
+        `its header goes beyond ${MAX_HEADER_BYTES} bytes, the most read; the file is damaged, download it again`,
       );
     }
     this.#window = await source.read(position, Math.min(Math.max(length, WINDOW_BYTES), source.size - position));

@@ -239,7 +239,10 @@ function placeTensors(
   for (const tensor of tensors.values()) {
     const offset = dataStart + tensor.offset;
     if (tensor.offset % alignment !== 0) {
-      throw damaged(source.name, `tensor ${quote(tensor.name)} is at ${tensor.offset}, wanted a multiple of ${alignment}`);
+      throw damaged(
+        source.name,
+        `tensor ${quote(tensor.name)} is at ${tensor.offset}, wanted a multiple of ${alignment}`,
+      );
     }
     if (offset + tensor.bytes > source.size) {
       throw reader.error(

@@ -101,12 +101,15 @@ export class Llama {
     const attended = floats("attended", PREFILL_ROWS, queryRows);
     const activation = floats("activation", PREFILL_ROWS, feedForward);
     const logits = floats("logits", VERIFY_ROWS, vocabulary);
-    const rope = device.upload("rope", ropeTable(capacity, {
-      headSize,
-      base: config.ropeBase,
-      factors: config.ropeFactors,
-      scale: config.ropeScale,
-    }));
+    const rope = device.upload(
+      "rope",
+      ropeTable(capacity, {
+        headSize,
+        base: config.ropeBase,
+        factors: config.ropeFactors,
+        scale: config.ropeScale,
+      }),
+    );
 
     const rmsConstants = { HIDDEN: hidden, RMS_EPSILON: config.rmsEpsilon };
     const residualFinish = (norm: GPUBuffer): Finish => ({
@@ -114,9 +117,9 @@ export class Llama {
       constants: { HIDDEN: hidden },
       buffers: [norm, residual, weighted, squares],
     });
-    const norms = await Promise.all([...layers.flatMap(({ norms }) => norms), outputNorm].map((tensor) =>
-      loadVector(device, tensor)
-    ));
+    const norms = await Promise.all(
+      [...layers.flatMap(({ norms }) => norms), outputNorm].map((tensor) => loadVector(device, tensor)),
+    );
     const embeddingMatrix = await load(embedding);
     const kernels: Kernel[] = await createEmbed(device, embeddingMatrix, queue.step, [
       queue.tokens,
@@ -139,13 +142,27 @@ export class Llama {
       }
       kernels.push(
         await createAttention(device, lanes, cache, config, [queue.step, queries, keys, values, attended]),
-        ...await createMatmul(device, lanes, await load(layer.output), queue.step, attended, residualFinish(norms[2 * i + 1]!)),
+        ...await createMatmul(
+          device,
+          lanes,
+          await load(layer.output),
+          queue.step,
+          attended,
+          residualFinish(norms[2 * i + 1]!),
+        ),
         ...await createMatmul(device, lanes, await load(layer.gateUp), queue.step, weighted, {
           source: rms + finishSwiglu,
           constants: { ...rmsConstants, FEED_FORWARD: feedForward },
           buffers: [squares, activation],
         }),
-        ...await createMatmul(device, lanes, await load(layer.down), queue.step, activation, residualFinish(norms[2 * i + 2]!)),
+        ...await createMatmul(
+          device,
+          lanes,
+          await load(layer.down),
+          queue.step,
+          activation,
+          residualFinish(norms[2 * i + 2]!),
+        ),
       );
     }
 
@@ -214,7 +231,11 @@ function shiftRows(matrix: Matrix, firstRow: number): Matrix {
 
 function planTensors(gguf: Gguf, config: LlamaConfig) {
   const tensor = (name: string) => gguf.tensors.get(name)!;
-  const plan = (name: string, tensors: readonly GgufTensor[]): MatrixPlan => ({ name, tensors, arrangement: "concatenate" });
+  const plan = (name: string, tensors: readonly GgufTensor[]): MatrixPlan => ({
+    name,
+    tensors,
+    arrangement: "concatenate",
+  });
   const layers = Array.from({ length: config.layers }, (_, i): LayerPlan => {
     const at = (name: string) => tensor(`blk.${i}.${name}.weight`);
     const qkv: { plan: MatrixPlan; firstRow: number }[] = [];

@@ -75,7 +75,9 @@ export class PassQueue {
   ): Promise<Answer> {
     const rows = tokens?.length ?? 1;
     if (rows < 1 || rows > this.#maxRows || steps * chosenRows > this.#maxChosen) {
-      throw new RangeError(`Cannot run ${rows} rows, ${steps} steps: at most ${this.#maxRows} rows, ${this.#maxChosen} steps`);
+      throw new RangeError(
+        `Cannot run ${rows} rows, ${steps} steps: at most ${this.#maxRows} rows, ${this.#maxChosen} steps`,
+      );
     }
     const slot = this.#ring[this.#turn++ % RING]!;
     const submitted = Promise.all([this.#tail, slot.free])
@@ -108,13 +110,17 @@ export class PassQueue {
     for (let i = 0; i < steps; i++) {
       encoder.copyBufferToBuffer(this.#steps, i * STEP_BYTES, this.step, 0, STEP_BYTES);
       const [first, last] = [i === 0, i === steps - 1];
-      const pass = encoder.beginComputePass(slot.timestamps && (first || last) ? {
-        timestampWrites: {
-          querySet: slot.timestamps,
-          ...(first && { beginningOfPassWriteIndex: 0 }),
-          ...(last && { endOfPassWriteIndex: 1 }),
-        },
-      } : undefined);
+      const pass = encoder.beginComputePass(
+        slot.timestamps && (first || last)
+          ? {
+            timestampWrites: {
+              querySet: slot.timestamps,
+              ...(first && { beginningOfPassWriteIndex: 0 }),
+              ...(last && { endOfPassWriteIndex: 1 }),
+            },
+          }
+          : undefined,
+      );
       encode(pass, rows);
       pass.end();
     }

@@ -5,7 +5,12 @@
  */
 export function ropeTable(
   positions: number,
-  rope: { readonly headSize: number; readonly base: number; readonly factors: Float32Array | null; readonly scale: number },
+  rope: {
+    readonly headSize: number;
+    readonly base: number;
+    readonly factors: Float32Array | null;
+    readonly scale: number;
+  },
 ): Float32Array<ArrayBuffer> {
   const pairs = rope.headSize / 2;
   const table = new Float32Array(positions * rope.headSize);

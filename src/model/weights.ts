@@ -97,7 +97,10 @@ async function readRows(plan: MatrixPlan, bytesPerRow: number, from: number, to:
     const end = start + tensor.shape[1]!;
     const [first, last] = [Math.max(from, start), Math.min(to, end)];
     if (first < last) {
-      const rows = await tensor.source.read(tensor.offset + (first - start) * bytesPerRow, (last - first) * bytesPerRow);
+      const rows = await tensor.source.read(
+        tensor.offset + (first - start) * bytesPerRow,
+        (last - first) * bytesPerRow,
+      );
       bytes.set(rows, (first - from) * bytesPerRow);
     }
     start = end;

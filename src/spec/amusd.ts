@@ -1,10 +1,10 @@
 import { Drafter } from "./drafter.ts";
 import { decodeToEnd } from "./greedy.ts";
 import { MAX_ROWS } from "./lane.ts";
+import type { Run, Strategy } from "./strategy.ts";
 import type { CommittedToken } from "./token-log.ts";
 import type { Operation } from "./trace.ts";
 import { drain } from "./traced-lane.ts";
-import type { Run } from "./strategy.ts";
 import { Verifier } from "./verifier.ts";
 
 /**
@@ -12,7 +12,7 @@ import { Verifier } from "./verifier.ts";
  * but as the launch rule says. Drafts of a rejected branch that are in the queue at that time can't be cut short; they
  * die on the log.
  */
-export async function* amusd(run: Run): AsyncGenerator<CommittedToken[], void, undefined> {
+export async function* amusd(run: Run): ReturnType<Strategy> {
   const { log, launchRule, signal } = run;
   const verifier = new Verifier(run);
   const drafter = new Drafter(run, verifier.maxLength);

@@ -38,7 +38,7 @@ export class Drafter {
     if (!draft) throw new TypeError("Cannot draft: the run has no draft lane, wanted one; use greedy");
     this.lane = new TracedLane(draft, run.trace, (error) => warn(`${error.message}; going on without it`));
     this.#run = run;
-    this.start = { name: draft.name, cached: Math.min(run.cached?.draft ?? 0, log.length - 1) };
+    this.start = { name: draft.name, cached: run.cached?.draft ?? 0 };
     this.#lastPosition = Math.min(maxLength - 2, draft.capacity);
     this.#branch = { tip: log.end, head: log.end.position };
   }

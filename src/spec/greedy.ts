@@ -1,11 +1,11 @@
+import type { Run, Strategy } from "./strategy.ts";
 import type { CommittedToken } from "./token-log.ts";
 import type { Operation } from "./trace.ts";
 import { drain } from "./traced-lane.ts";
-import type { Run } from "./strategy.ts";
 import { Verifier } from "./verifier.ts";
 
 /** The verify lane alone, one token a step. */
-export async function* greedy(run: Run): AsyncGenerator<CommittedToken[], void, undefined> {
+export async function* greedy(run: Run): ReturnType<Strategy> {
   const verifier = new Verifier(run);
   run.trace.start(run.log.length, [verifier.start]);
   try {
@@ -22,10 +22,7 @@ export async function* greedy(run: Run): AsyncGenerator<CommittedToken[], void, 
  * The steps are chained on the device, `stepsAhead` of them in its queue, so that it never waits for the host; what it
  * decodes past the run's end is not used.
  */
-export async function* decodeToEnd(
-  verifier: Verifier,
-  batch: CommittedToken[],
-): AsyncGenerator<CommittedToken[], void, undefined> {
+export async function* decodeToEnd(verifier: Verifier, batch: CommittedToken[]): ReturnType<Strategy> {
   const { run: { log, signal }, lane, maxLength } = verifier;
   const steps: Promise<Operation>[] = [];
   let token: number | null = log.end.token;

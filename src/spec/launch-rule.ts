@@ -6,8 +6,8 @@ import { MAX_ROWS } from "./lane.ts";
  */
 export interface LaunchRule {
   /**
-   * How many of the `pending` drafted tokens the idle verify lane takes now, at most MAX_ROWS - 1; with 0 it waits for
-   * more. It is not left to wait while the draft lane has nothing to do: then it takes all that it can.
+   * How many of the `pending` drafted tokens the idle verify lane takes now, as far as MAX_ROWS allows; with 0 it waits
+   * for more. It is not left to wait while the draft lane has nothing to do: then it takes them all.
    */
   take(pending: number): number;
   /** Whether the draft lane waits, `ahead` tokens (drafted or being drafted) beyond the committed text. */
@@ -20,6 +20,6 @@ export interface LaunchRule {
  * while the next token is drafted.
  */
 export const launchAtOnce: LaunchRule = {
-  take: (pending) => Math.min(pending, MAX_ROWS - 1),
+  take: (pending) => pending,
   pauses: (ahead) => ahead >= 2 * (MAX_ROWS - 1),
 };

@@ -1,13 +1,12 @@
 import { Drafter } from "./drafter.ts";
 import { decodeToEnd } from "./greedy.ts";
 import { MAX_ROWS } from "./lane.ts";
-import type { CommittedToken } from "./token-log.ts";
+import type { Run, Strategy } from "./strategy.ts";
 import { drain } from "./traced-lane.ts";
-import type { Run } from "./strategy.ts";
 import { Verifier } from "./verifier.ts";
 
 /** Speculative decoding in turn: the draft lane drafts `lookahead` tokens, then the verify lane verifies them. */
-export async function* sd(run: Run): AsyncGenerator<CommittedToken[], void, undefined> {
+export async function* sd(run: Run): ReturnType<Strategy> {
   const { log, lookahead, signal } = run;
   if (!(Number.isInteger(lookahead) && lookahead >= 1 && lookahead < MAX_ROWS)) {
     throw new RangeError(`Cannot draft with a lookahead of ${lookahead}: wanted 1 to ${MAX_ROWS - 1}`);
@@ -30,7 +29,6 @@ export async function* sd(run: Run): AsyncGenerator<CommittedToken[], void, unde
       batch = [];
       await drafting;
       if (signal?.aborted) return;
-      if (drafter.lane.lost) break;
       const answer = await verifier.verify(log.pending());
       if (signal?.aborted) return;
       batch = verifier.commit(answer);

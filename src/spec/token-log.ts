@@ -21,7 +21,8 @@ export interface TokenNode {
 
 interface Node extends TokenNode {
   readonly parent: Node | undefined;
-  children: Node[];
+  /** Oldest first. */
+  readonly children: Node[];
 }
 
 /**
@@ -31,7 +32,7 @@ interface Node extends TokenNode {
  */
 export class TokenLog {
   readonly #tokens: number[] = [];
-  /** The committed tokens' nodes, by position. Only the last one has children. */
+  /** The committed tokens' nodes, by position. */
   readonly #path: Node[] = [];
   readonly promptLength: number;
 
@@ -75,14 +76,7 @@ export class TokenLog {
    * tells. After a committed token before the end, it is the committed one if equal, and else dead.
    */
   draft(parent: TokenNode, token: number): TokenNode {
-    const above = parent as Node;
-    const committed = this.#path[above.position + 1];
-    if (committed?.parent === above && committed.token === token) return committed;
-    const twin = above.children.find((child) => child.token === token);
-    if (twin) return twin;
-    const node: Node = { token, position: above.position + 1, parent: above, children: [] };
-    if (committed === undefined) above.children.push(node);
-    return node;
+    return child(parent as Node, token);
   }
 
   /** Whether the node is committed, or pending on the committed end. */
@@ -124,11 +118,18 @@ export class TokenLog {
 
   #append(token: number): void {
     const end = this.#path.at(-1);
-    const pending = end?.children.find((child) => child.token === token);
-    if (end) end.children = [];
-    this.#path.push(pending ?? { token, position: this.length, parent: end, children: [] });
+    this.#path.push(end ? child(end, token) : { token, position: 0, parent: undefined, children: [] });
     this.#tokens.push(token);
   }
+}
+
+/** The parent's child with that token, found or made. */
+function child(parent: Node, token: number): Node {
+  const twin = parent.children.find((node) => node.token === token);
+  if (twin) return twin;
+  const node: Node = { token, position: parent.position + 1, parent, children: [] };
+  parent.children.push(node);
+  return node;
 }
 
 function originOf(drafted: number | undefined, chosen: number, count: number): Origin {

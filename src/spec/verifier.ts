@@ -17,14 +17,14 @@ export class Verifier {
     const { log, verify, maxNewTokens } = run;
     if (log.length > verify.capacity) {
       throw new RangeError(
-        `Cannot decode after a prompt of ${log.length} tokens: the ${verify.name} lane has room for ${verify.capacity}; ` +
-          "shorten the prompt or enlarge the context",
+        `Cannot decode after a prompt of ${log.length} tokens: the ${verify.name} lane has room for ` +
+          `${verify.capacity}; shorten the prompt or enlarge the context`,
       );
     }
     this.run = run;
     this.lane = new TracedLane(verify, run.trace);
     this.maxLength = Math.min(log.promptLength + maxNewTokens, verify.capacity);
-    this.start = { name: verify.name, cached: Math.min(run.cached?.verify ?? 0, log.length - 1) };
+    this.start = { name: verify.name, cached: run.cached?.verify ?? 0 };
   }
 
   /** Whether nothing more is to be committed. */
@@ -42,20 +42,20 @@ export class Verifier {
   }
 
   /**
-   * Sends a verification of the tokens drafted after the log's end; `commit` takes its answer, before another one is
-   * sent.
+   * Sends a verification of tokens drafted after the log's end, fewer than are missing to `maxLength`; `commit` takes
+   * its answer, before another one is sent.
    */
   verify(drafted: readonly number[]): Promise<Operation> {
     const { token, position } = this.run.log.end;
     return this.lane.verify([token, ...drafted], position);
   }
 
-  /** Commits the answer to a verification that began at the log's end, as far as the run goes. */
+  /** Commits the answer to a verification that began at the log's end, but nothing after an end-of-text token. */
   commit(answer: Operation): CommittedToken[] {
     const { log, eosIds, trace } = this.run;
     const eosAt = answer.chosen.findIndex((token) => eosIds.includes(token));
-    const count = Math.min(this.maxLength - log.length, eosAt < 0 ? Infinity : eosAt + 1);
-    const batch = log.commit(answer.tokens.slice(1), answer.chosen.slice(0, count));
+    const chosen = eosAt < 0 ? answer.chosen : answer.chosen.slice(0, eosAt + 1);
+    const batch = log.commit(answer.tokens.slice(1), chosen);
     answer.accepted = batch.filter(({ origin }) => origin === "accepted").length;
     answer.stale = false;
     trace.commit(batch);

@@ -1,7 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { openFile } from "../../src/gpu/platform-file.ts";
-import { llamaConfig, type LlamaConfig } from "../../src/model/config.ts";
+import { type LlamaConfig, llamaConfig } from "../../src/model/config.ts";
 import { openGguf } from "../../src/model/gguf.ts";
 import {
   ggufFile,
@@ -32,7 +33,10 @@ const PARTS = randomLlamaParts(SMALL);
 type Entry = readonly [type: MetadataEntry[1], value: MetadataEntry[2]] | null;
 
 /** The configuration of the small model with other metadata and other tensors. */
-function changed(metadata: Record<string, Entry>, tensors: readonly TensorEntry[] = PARTS.tensors): Promise<LlamaConfig> {
+function changed(
+  metadata: Record<string, Entry>,
+  tensors: readonly TensorEntry[] = PARTS.tensors,
+): Promise<LlamaConfig> {
   const entries = PARTS.metadata.filter(([key]) => !(key in metadata));
   for (const [key, entry] of Object.entries(metadata)) if (entry) entries.push([key, ...entry]);
   return openBytes(ggufFile(entries, tensors)).then(llamaConfig);
@@ -40,7 +44,7 @@ function changed(metadata: Record<string, Entry>, tensors: readonly TensorEntry[
 
 for (const [file, layers] of [["smollm2-135m-instruct-q4_1", 30], ["smollm2-draft-42m-q8_0", 4]] as const) {
   test(`the embedded pair: ${file}`, async () => {
-    const gguf = await openGguf(await openFile(new URL(`../../models/${file}.gguf`, import.meta.url).pathname));
+    const gguf = await openGguf(await openFile(fileURLToPath(new URL(`../../models/${file}.gguf`, import.meta.url))));
     const { name, rmsEpsilon, ...config } = await llamaConfig(gguf);
     await gguf.close();
     assert.match(name, /smollm2/i);
@@ -67,7 +71,13 @@ test("a random model's shape comes back", async () => {
     const shape of [
       SMALL,
       { ...SMALL, tied: true, vocabulary: 257, tokenizer: true },
-      { ...SMALL, headSize: 128, kvHeads: 4, ropeFactors: true, type: (name: string) => name.includes("ffn") ? "Q4_0" : "F16" },
+      {
+        ...SMALL,
+        headSize: 128,
+        kvHeads: 4,
+        ropeFactors: true,
+        type: (name: string) => name.includes("ffn") ? "Q4_0" : "F16",
+      },
       { ...SMALL, hidden: 256, heads: 2, kvHeads: 1, headSize: 128, feedForward: 512, type: "Q4_K" },
     ] satisfies RandomLlama[]
   ) {
@@ -130,7 +140,11 @@ for (
     ["general.architecture", null, /"general.architecture" is missing, wanted a string/],
     ["general.name", ["u8", 1], /"general.name" is "1", wanted a string/],
     ["llama.expert_count", ["u32", 8], /it is a mixture of 8 experts \(llama.expert_count\), wanted none/],
-    ["llama.attention.sliding_window", ["u32", 4096], /it has a sliding window of 4096 \(llama.attention.sliding_window\)/],
+    [
+      "llama.attention.sliding_window",
+      ["u32", 4096],
+      /it has a sliding window of 4096 \(llama.attention.sliding_window\)/,
+    ],
     ["llama.block_count", null, /"llama.block_count" is missing, wanted a number/],
     ["llama.block_count", ["u32", 0], /"llama.block_count" is 0, wanted more than 0/],
     ["llama.block_count", ["f32", 1.5], /"llama.block_count" is 1.5, wanted a whole number/],
@@ -140,13 +154,21 @@ for (
     ["llama.embedding_length", ["u32", 97], /"llama.embedding_length" is 97, wanted a multiple of 32/],
     ["llama.feed_forward_length", ["u32", 48], /"llama.feed_forward_length" is 48, wanted a multiple of 32/],
     ["llama.feed_forward_length", ["u32[]", [160, 160]], /"llama.feed_forward_length" is an array, wanted a number/],
-    ["llama.attention.head_count", ["u32", 8], /tensor "blk.0.attn_q.weight" has shape \[96, 256\], wanted \[96, 512\]/],
+    [
+      "llama.attention.head_count",
+      ["u32", 8],
+      /tensor "blk.0.attn_q.weight" has shape \[96, 256\], wanted \[96, 512\]/,
+    ],
     ["llama.attention.head_count_kv", ["u32", 3], /its 4 heads share 3 key-value heads, wanted a divisor/],
     ["llama.attention.key_length", ["u32", 80], /its heads have a size of 80, wanted 64 or 128/],
     ["llama.attention.key_length", null, /its heads have a size of 24, wanted 64 or 128/],
     ["llama.attention.value_length", ["u32", 128], /"llama.attention.value_length" is 128, wanted the head size, 64/],
     ["llama.rope.dimension_count", ["u32", 32], /"llama.rope.dimension_count" is 32, wanted the head size, 64/],
-    ["llama.rope.scaling.type", ["string", "yarn"], /RoPE scaling \(llama.rope.scaling.type\) is "yarn", wanted "none"/],
+    [
+      "llama.rope.scaling.type",
+      ["string", "yarn"],
+      /RoPE scaling \(llama.rope.scaling.type\) is "yarn", wanted "none"/,
+    ],
     ["llama.rope.scaling.factor", ["f32", 0], /"llama.rope.scaling.factor" is 0, wanted more than 0/],
     ["llama.rope.freq_base", ["f32", -1], /"llama.rope.freq_base" is -1, wanted more than 0/],
     ["llama.rope.freq_base", ["f32", NaN], /"llama.rope.freq_base" is NaN, wanted more than 0/],
@@ -171,9 +193,10 @@ for (const wrong of names) {
   test(`refused: ${wrong} in another shape`, () =>
     assertRefused(
       () =>
-        changed({}, PARTS.tensors.map((tensor) =>
-          tensor.name === wrong ? { ...tensor, shape: [...tensor.shape, 1] } : tensor
-        )),
+        changed(
+          {},
+          PARTS.tensors.map((tensor) => tensor.name === wrong ? { ...tensor, shape: [...tensor.shape, 1] } : tensor),
+        ),
       new RegExp(`tensor "${wrong}" has shape \\[[\\d, ]+, 1\\], wanted \\[`),
     ));
 }
@@ -189,7 +212,10 @@ for (
     [FLOATS("blk.1.attn_q.bias", [1]), /tensor "blk.1.attn_q.bias" is a bias, wanted none such; use a Llama/],
     [FLOATS("blk.0.attn_q_norm.weight", [1]), /tensor "blk.0.attn_q_norm.weight" is unknown to a plain Llama/],
     [FLOATS("rope_freqs.weight", [1]), /tensor "rope_freqs.weight" has shape \[1\], wanted \[32\]/],
-    [FLOATS("rope_freqs.weight", Array(32).fill(0)), /tensor "rope_freqs.weight" has a factor of 0, wanted more than 0/],
+    [
+      FLOATS("rope_freqs.weight", Array(32).fill(0)),
+      /tensor "rope_freqs.weight" has a factor of 0, wanted more than 0/,
+    ],
     [FLOATS("rope_freqs.weight", Array(32).fill(NaN)), /has a factor of NaN, wanted more than 0/],
   ] as const
 ) {

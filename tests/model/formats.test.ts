@@ -44,7 +44,7 @@ const block = (type: TensorType, bytes: Record<number, number>) =>
     return out;
   }, new Uint8Array(FORMATS[type].blockBytes));
 
-/** Scales of sub-block 1: 7 and minimum 9; of sub-block 5: 51 = 0b110011 and minimum 42 = 0b101010. d = 1, dmin = 0.5. */
+/** Sub-block 1: scale 7, minimum 9; sub-block 5: scale 51 = 0b110011, minimum 42 = 0b101010; d = 1, dmin = 0.5. */
 const K_HEAD = { 1: 0x3c, 3: 0x38, [4 + 1]: 0xc0 | 7, [4 + 5]: 0x80 | 9, [4 + 9]: 0xa3 };
 
 // Each worked out by hand from the text of the format.
@@ -57,13 +57,20 @@ for (
     ["Q4_1", { 1: 0x40, 3: 0xc2, 4: 0x0f, 19: 0x1f }, { 0: 27, 16: -3, 15: 27, 31: -1, 1: -3 }],
     ["Q8_0", { 1: 0x38, 2: 0x80, 33: 0x7f }, { 0: -64, 31: 63.5, 1: 0 }],
     ["Q4_K", { ...K_HEAD, 16: 0x20, [16 + 64 + 3]: 0xf0 }, { 0: 0, 32: 9.5, 33: -4.5, 160: -21, 163: 744 }],
-    ["Q5_K", { ...K_HEAD, 16: 0x02, 19: 0x20, 48: 0x20, [48 + 64 + 3]: 0xf0 }, { 0: 0, 32: 121.5, 33: -4.5, 163: 1560 }],
+    ["Q5_K", { ...K_HEAD, 16: 0x02, 19: 0x20, 48: 0x20, [48 + 64 + 3]: 0xf0 }, {
+      0: 0,
+      32: 121.5,
+      33: -4.5,
+      163: 1560,
+    }],
     ["Q6_K", { 72: 0x90, 168: 0x20, 192: 0x80, 204: 0xf9, 209: 0x40 }, { 0: 8192, 200: -126, 201: 448, 16: 0 }],
   ] as const
 ) {
   test(`${type}: a block written by hand`, () => {
     const values = dequantize(type, block(type, bytes), FORMATS[type].blockElements);
-    for (const [index, value] of Object.entries(wanted)) assert.is(values[Number(index)]! + 0, value, `element ${index}`);
+    for (const [index, value] of Object.entries(wanted)) {
+      assert.is(values[Number(index)]! + 0, value, `element ${index}`);
+    }
   });
 }
 
@@ -76,7 +83,8 @@ for (const type of TYPES) {
     const got = dequantize(type, bytes, values.length);
     const { blockElements, blockBytes } = FORMATS[type];
     // Half a step of the widest values, and for the K formats half a step of their six-bit scales and minimums.
-    const tolerance = { F32: 0, F16: 2e-3, BF16: 2e-2, Q8_0: 2e-2, Q4_0: 0.6, Q4_1: 0.3, Q4_K: 0.4, Q5_K: 0.25, Q6_K: 0.16 }[type];
+    const tolerance =
+      { F32: 0, F16: 2e-3, BF16: 2e-2, Q8_0: 2e-2, Q4_0: 0.6, Q4_1: 0.3, Q4_K: 0.4, Q5_K: 0.25, Q6_K: 0.16 }[type];
     values.forEach((value, i) => {
       assert.ok(Math.abs(got[i]! - value) <= tolerance, `element ${i}: got ${got[i]}, wanted ${value} +- ${tolerance}`);
     });
@@ -88,7 +96,9 @@ for (const type of TYPES) {
       zeros = zeros.map((byte, i) => byte | ~bytes[at + i]!);
     }
     const isHalf = (i: number) => type === "Q6_K" ? i >= 208 : i < (/_K$|_1$/.test(type) ? 4 : 2);
-    ones.forEach((byte, i) => assert.ok(isHalf(i) || (byte & zeros[i]!) === 255, `byte ${i} has a bit that never changes`));
+    ones.forEach((byte, i) =>
+      assert.ok(isHalf(i) || (byte & zeros[i]!) === 255, `byte ${i} has a bit that never changes`)
+    );
     assert.ok(got.some((value) => value < 0) && got.some((value) => value > 0));
   });
 }

@@ -3,7 +3,21 @@ import { FORMATS, type TensorType } from "../../src/model/formats.ts";
 import { type Gguf, openGguf } from "../../src/model/gguf.ts";
 import { quantize } from "./quantize.ts";
 
-const VALUE_TYPES = ["u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64"] as const;
+const VALUE_TYPES = [
+  "u8",
+  "i8",
+  "u16",
+  "i16",
+  "u32",
+  "i32",
+  "f32",
+  "bool",
+  "string",
+  "array",
+  "u64",
+  "i64",
+  "f64",
+] as const;
 type ValueType = Exclude<typeof VALUE_TYPES[number], "array">;
 const VALUE_BYTES = { u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, bool: 1, u64: 8, i64: 8, f64: 8 } as const;
 type Scalar = number | bigint | boolean | string;

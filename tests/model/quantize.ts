@@ -1,7 +1,7 @@
 import { FORMATS, type TensorType } from "../../src/model/formats.ts";
 
 /**
- * Blocks of `type` for the values (whole blocks), by plain rounding: for tests, which need every field in use and not the
+ * Blocks of `type` for the values (whole blocks), by plain rounding: for tests, which need every field in use, not the
  * best fit. Every second block holds its negation with negated scales, so that scales of both signs occur.
  */
 export function quantize(type: TensorType, values: Float32Array): Uint8Array<ArrayBuffer> {
@@ -57,7 +57,14 @@ const ENCODERS: Readonly<Record<TensorType, Encoder>> = {
   },
 };
 
-function encodeK(view: DataView, at: number, x: Float32Array, sign: number, lowAt: number, highAt: number | null): void {
+function encodeK(
+  view: DataView,
+  at: number,
+  x: Float32Array,
+  sign: number,
+  lowAt: number,
+  highAt: number | null,
+): void {
   const levels = highAt === null ? 15 : 31;
   const subBlocks = Array.from({ length: 8 }, (_, s) => x.subarray(32 * s, 32 * s + 32));
   const minimums = subBlocks.map((sub) => Math.max(0, -Math.min(...sub)));

@@ -1,4 +1,4 @@
-import { llamaConfig, type LlamaConfig } from "../../src/model/config.ts";
+import { type LlamaConfig, llamaConfig } from "../../src/model/config.ts";
 import { dequantize } from "../../src/model/dequantize.ts";
 import type { Gguf, GgufTensor } from "../../src/model/gguf.ts";
 

@@ -48,7 +48,7 @@ function stopAndGo(stretch: number): LaunchRule {
 }
 const rule: fc.Arbitrary<() => LaunchRule> = fc.oneof(
   { weight: 3, arbitrary: fc.constant(() => launchAtOnce) },
-  { weight: 1, arbitrary: fc.integer({ min: 1, max: 30 }).map((stretch) => () => stopAndGo(stretch)) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 60 }).map((stretch) => () => stopAndGo(stretch)) },
   {
     weight: 1,
     arbitrary: fc.record({ least: fc.nat(8), most: fc.nat(40), pause: fc.nat(20) }).map((rule) => () => ({
@@ -122,11 +122,14 @@ async function runScenario(strategy: Strategy, scenario: Scenario, trouble: Trou
   const options = { verify, draft, maxNewTokens, eosIds, lookahead, launchRule, signal: abort.signal };
 
   return await clock.run(async () => {
-    const aborting = trouble.abortAtMs === undefined
-      ? Promise.resolve()
-      : clock.sleep(trouble.abortAtMs).then(() => abort.abort());
+    let sentAtAbort: number | undefined;
+    const aborting = trouble.abortAtMs === undefined ? Promise.resolve() : clock.sleep(trouble.abortAtMs).then(() => {
+      abort.abort();
+      sentAtAbort = verify.sent + draft.sent;
+    });
     let count = 0;
     const outcome = await collect(strategy, clock, prompt, options, async (batch) => {
+      assert.not(abort.signal.aborted, "nothing is yielded after an abort");
       if (consumerMs > 0) await clock.sleep(consumerMs);
       count += batch.length;
       if (trouble.stopAfter !== undefined && count >= trouble.stopAfter) return "stop";
@@ -134,6 +137,7 @@ async function runScenario(strategy: Strategy, scenario: Scenario, trouble: Trou
     const aborted = abort.signal.aborted;
     assert.is(verify.inFlight, 0, "the verify lane is drained");
     assert.is(draft.inFlight, 0, "the draft lane is drained");
+    assert.is(verify.sent + draft.sent, sentAtAbort ?? verify.sent + draft.sent, "nothing is sent after an abort");
     await aborting;
     const heldText = [...verifyText];
 
@@ -220,7 +224,7 @@ const check = (
   }
 };
 
-check("writes the plain loop's text", 1000, fc.constant({}), async (strategy, scenario, trouble, expected) => {
+check("writes the plain loop's text", 3000, fc.constant({}), async (strategy, scenario, trouble, expected) => {
   const run = await runScenario(strategy, scenario, trouble);
   if (run.error) throw run.error;
   checkInvariants(scenario, run, expected);
@@ -230,7 +234,7 @@ check("writes the plain loop's text", 1000, fc.constant({}), async (strategy, sc
 
 check(
   "goes on in a second turn on the caches of the first, wherever the consumer stopped",
-  500,
+  1000,
   fc.record({ stopAfter: fc.oneof(fc.constant(undefined), fc.integer({ min: 1, max: 20 })) }),
   async (strategy, scenario, trouble, expected) => {
     const run = await runScenario(strategy, scenario, trouble, true);
@@ -255,7 +259,7 @@ check(
 
 check(
   "ends in order when it is aborted",
-  300,
+  600,
   fc.record({ abortAtMs: fc.nat(120).map((ms) => ms / 2) }),
   async (strategy, scenario, trouble, expected) => {
     const run = await runScenario(strategy, scenario, trouble);
@@ -267,7 +271,7 @@ check(
 
 check(
   "keeps the text so far when the verify device is lost",
-  300,
+  600,
   fc.record({ verifyLostAtMs: fc.nat(120).map((ms) => ms / 2) }),
   async (strategy, scenario, trouble, expected) => {
     const run = await runScenario(strategy, scenario, trouble);
@@ -280,7 +284,7 @@ check(
 
 check(
   "goes on without the draft device when that is lost, with one warning",
-  300,
+  600,
   fc.record({ draftLostAtMs: fc.nat(120).map((ms) => ms / 2) }),
   async (strategy, scenario, trouble, expected) => {
     const run = await runScenario(strategy, scenario, trouble);
@@ -294,7 +298,7 @@ check(
 
 check(
   "throws any other error of a lane, at whatever message, and with whatever else",
-  600,
+  1200,
   fc.record({
     verifyBreaksAt: fc.option(fc.nat(30), { nil: undefined }),
     draftBreaksAt: fc.option(fc.nat(30), { nil: undefined }),

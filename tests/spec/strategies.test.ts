@@ -5,6 +5,7 @@ import { amusd } from "../../src/spec/amusd.ts";
 import { VirtualClock } from "../../src/spec/clock.ts";
 import { greedy } from "../../src/spec/greedy.ts";
 import { LaneLostError } from "../../src/spec/lane.ts";
+import { launchAtOnce } from "../../src/spec/launch-rule.ts";
 import { sd } from "../../src/spec/sd.ts";
 import { SimulatedLane, type SimulatedLaneOptions } from "../../src/spec/simulated-lane.ts";
 import type { Run, Strategy } from "../../src/spec/strategy.ts";
@@ -137,6 +138,46 @@ test("amusd drafts on while the verify lane works, and sends the draft back at o
   assert.is(origins(run).replaceAll("c", "v"), "vvvv");
   assert.is(summarize(run.events).accepted, 0);
   assert.ok(summarize(run.events).overlapMs > 0);
+  const drafts = run.events.filter((event) => event.kind === "operation" && event.lane === "draft");
+  assert.equal(
+    drafts.map((draft) => draft.kind === "operation" && `${draft.position} ${draft.epoch} ${draft.stale}`).slice(0, 5),
+    ["0 0 false", "2 0 false", "3 0 false", "4 0 true", "3 1 false"],
+    "what was in flight at the rollback is stale",
+  );
+});
+
+test("amusd lets a launch rule hold the verify lane back, but not for nothing", async () => {
+  const patient = { take: () => 0, pauses: (ahead: number) => ahead >= 4 };
+  const run = await watch(amusd, { maxNewTokens: 16, launchRule: patient });
+  assert.equal(run.verifyMessages.slice(0, 4), ["prefill 2 at 0", "verify 1 at 2", "verify 5 at 3", "verify 5 at 8"]);
+  const greedyOne = await watch(amusd, { maxNewTokens: 4, launchRule: { take: () => 0, pauses: () => true } });
+  assert.equal(greedyOne.verifyMessages, [
+    "prefill 2 at 0",
+    "verify 1 at 2",
+    "verify 1 at 3",
+    "verify 1 at 4",
+    "decode one x1 at 5",
+  ]);
+  assert.equal(greedyOne.draftMessages, ["prefill 2 at 0"]);
+});
+
+test("amusd's draft catches up when it was paused for long", async () => {
+  let commits = 0;
+  const run = await watch(amusd, {
+    maxNewTokens: 40,
+    launchRule: { ...launchAtOnce, pauses: () => commits < 30 },
+    consume: () => {
+      commits++;
+    },
+  });
+  assert.equal(run.tokens, plainLoop(next, prompt, 43));
+  assert.equal(run.draftMessages.slice(0, 4), [
+    "prefill 2 at 0",
+    "prefill 15 at 2", // 33 tokens are committed.
+    "verify 16 at 17",
+    "decode one x1 at 33",
+  ]);
+  assert.ok(summarize(run.events).accepted > 0);
 });
 
 test("no strategy's first token is later than greedy's", async () => {
@@ -217,6 +258,22 @@ for (const [name, strategy] of Object.entries(strategies)) {
     }
   });
 
+  test(`${name}: feeds only the last token of a prompt that is cached whole`, async () => {
+    const clock = new VirtualClock();
+    const verify = new WatchedLane(new SimulatedLane(clock, laneOptions("verify", next)));
+    const draft = new WatchedLane(new SimulatedLane(clock, laneOptions("draft", next)));
+    await clock.run(async () => {
+      const first = await collect(strategy, clock, prompt, { verify, draft });
+      const sent = verify.sent;
+      const drafts = draft.sent;
+      const again = await collect(strategy, clock, prompt, { verify, draft, cached: { verify: 3, draft: 3 } });
+      assert.equal(again.tokens, first.tokens);
+      assert.match(verify.messages[sent]!, / at 2$/);
+      assert.not(verify.messages[sent]!.startsWith("prefill"));
+      assert.not(draft.messages.slice(drafts).some((message) => message.startsWith("prefill")));
+    });
+  });
+
   test(`${name}: fills the context to its last position`, async () => {
     const run = await watch(strategy, { maxNewTokens: 100, verifyLane: { capacity: 20 } });
     assert.equal(run.tokens, plainLoop(next, prompt, 20));
@@ -228,7 +285,8 @@ for (const [name, strategy] of Object.entries(strategies)) {
     assert.instance(run.error, RangeError);
     assert.is(
       (run.error as Error).message,
-      "Cannot decode after a prompt of 3 tokens: the verify lane has room for 2; shorten the prompt or enlarge the context",
+      "Cannot decode after a prompt of 3 tokens: the verify lane has room for 2; " +
+        "shorten the prompt or enlarge the context",
     );
   });
 

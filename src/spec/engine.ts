@@ -1,0 +1,194 @@
+import { chooseAdapters, type DeviceSelection, listAdapters, openDevice } from "../gpu/adapters.ts";
+import { Device } from "../gpu/device.ts";
+import type { CacheType } from "../kernels/attention.ts";
+import { type ChatMessage, encodeChat } from "../model/chat-template.ts";
+import { Llama } from "../model/llama.ts";
+import { closeModelPair, type ModelFile, type ModelPair } from "../model/model-file.ts";
+import { Generation, type GenerationOptions } from "./generation.ts";
+import type { Lane } from "./lane.ts";
+import { ModelLane } from "./model-lane.ts";
+import { cachedLength } from "./trace.ts";
+
+export interface EngineOptions {
+  /** Index or part of the name of an adapter; by default as `chooseAdapters` has it. */
+  readonly verifyDevice?: string;
+  readonly draftDevice?: string;
+  /** Positions of the key-value caches: prompt and answer must fit. */
+  readonly context: number;
+  readonly cache?: CacheType;
+  /** Hears how many of all weights' bytes lie on their devices. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** What the lanes' caches hold: tokens of `text`, so many in each. */
+interface Cached {
+  readonly text: readonly number[];
+  readonly verify: number;
+  readonly draft: number;
+}
+
+const NOTHING_CACHED: Cached = { text: [], verify: 0, draft: 0 };
+
+/** A verify and a draft model on their devices, ready to generate: one text at a time. */
+export class Engine {
+  readonly context: number;
+  /** File and device of each lane, for people. */
+  readonly models: Readonly<Record<string, string>>;
+  readonly devices: Readonly<Record<string, string>>;
+  readonly #verifyFile: ModelFile;
+  readonly #verify: Lane;
+  readonly #draft: Lane | undefined;
+  #cached = NOTHING_CACHED;
+  #running = false;
+  #draftLost = false;
+
+  private constructor(pair: ModelPair, lanes: readonly Lane[], names: readonly string[], context: number) {
+    const byLane = (values: readonly string[]) => Object.fromEntries(lanes.map(({ name }, i) => [name, values[i]!]));
+    this.models = byLane([pair.verify.path, pair.draft?.path ?? ""]);
+    this.devices = byLane(names);
+    this.#verifyFile = pair.verify;
+    [this.#verify, this.#draft] = [lanes[0]!, lanes[1]];
+    this.context = context;
+  }
+
+  /**
+   * Opens the devices and loads the models on them; closes the pair's files. Throws an Error or a RangeError of one line where a
+   * device isn't there or a model doesn't fit; then nothing stays open.
+   */
+  static async load(pair: ModelPair, options: EngineOptions): Promise<Engine> {
+    const opened: Device[] = [];
+    try {
+      const { verify, draft } = chooseAdapters(await listAdapters(), options.draftDevice, options.verifyDevice);
+      const plans = [{ file: pair.verify, selection: verify }];
+      if (pair.draft) plans.push({ file: pair.draft, selection: draft });
+      for (const { selection } of plans) opened.push(new Device(await openDevice(threadsFor(selection, plans.length))));
+
+      const progress = plans.map(() => ({ done: 0, total: 0 }));
+      const llamas = await settleAll(plans.map(({ file }, i) =>
+        Llama.load(opened[i]!, file.gguf, file.config, {
+          capacity: options.context,
+          cache: options.cache,
+          onBytes: (done, total) => {
+            progress[i] = { done, total };
+            const sum = (key: "done" | "total") => progress.reduce((bytes, model) => bytes + model[key], 0);
+            options.onProgress?.(sum("done"), sum("total"));
+          },
+        })
+      ));
+      const lanes = llamas.map((llama, i) => {
+        const device = opened[i]!;
+        // On a software adapter a stale step costs more than the host's share of a step saves.
+        const stepsAhead = device.label === "draft" && device.software ? 1 : 2;
+        return new ModelLane(device.label, llama, stepsAhead, () => device.close());
+      });
+      return new Engine(pair, lanes, opened.map(({ adapter }) => adapter.name), options.context);
+    } catch (error) {
+      for (const device of opened) device.close();
+      throw error;
+    } finally {
+      await closeModelPair(pair);
+    }
+  }
+
+  /** Whether there is a draft model, on a device that is still there. */
+  get drafts(): boolean {
+    return this.#draft !== undefined && !this.#draftLost;
+  }
+
+  /** Prompt tokens of plain text (`raw`), or of one user message in the model's chat template. */
+  encode(prompt: string, raw = false): number[] {
+    return encodePrompt(this.#verifyFile, prompt, raw);
+  }
+
+  /** Generates after a prompt: text, or its tokens. One generation at a time: an iteration throws an Error while another runs. */
+  generate(prompt: string | readonly number[], options: GenerationOptions = {}): Generation {
+    const tokens = typeof prompt === "string" ? this.encode(prompt, options.raw) : prompt;
+    return this.#start(tokens, options, NOTHING_CACHED);
+  }
+
+  /** A conversation, which feeds the models only what is new in each turn. */
+  chat(options: { readonly system?: string } = {}): Chat {
+    const { tokenizer, gguf } = this.#verifyFile;
+    const date = new Date();
+    const messages: ChatMessage[] = options.system === undefined ? [] : [{ role: "system", content: options.system }];
+    return new Chat(messages, (turns, generation) => {
+      const tokens = encodeChat(tokenizer, gguf.metadata, turns, { addGenerationPrompt: true, date });
+      return this.#start(tokens, generation, this.#cached);
+    });
+  }
+
+  #start(prompt: readonly number[], options: GenerationOptions, cached: Cached): Generation {
+    const same = prompt.findIndex((token, i) => token !== cached.text[i]);
+    const prefix = same < 0 ? prompt.length : same;
+    const draft = this.drafts ? this.#draft : undefined;
+    const generation = new Generation({
+      tokenizer: this.#verifyFile.tokenizer,
+      prompt,
+      verify: this.#verify,
+      draft,
+      cached: { verify: Math.min(prefix, cached.verify), draft: Math.min(prefix, cached.draft) },
+      models: this.models,
+      devices: this.devices,
+      onStart: () => {
+        if (this.#running) throw new Error("Cannot generate: another generation is running; wait for its end");
+        this.#running = true;
+      },
+      onEnd: () => {
+        this.#running = false;
+        this.#draftLost ||= generation.draftLost;
+        const text = [...prompt, ...generation.tokens];
+        const held = (lane: Lane | undefined) => lane ? cachedLength(generation.events, lane.name, text) : 0;
+        this.#cached = { text, verify: held(this.#verify), draft: held(draft) };
+      },
+    }, options);
+    return generation;
+  }
+
+  /** Frees devices and models; the process can end. */
+  async close(): Promise<void> {
+    await Promise.all([this.#verify.close(), this.#draft?.close()]);
+  }
+}
+
+type Answer = (messages: readonly ChatMessage[], options: GenerationOptions) => Generation;
+
+/** Turns of a conversation; each answer joins them as it ends. */
+export class Chat {
+  readonly #messages: ChatMessage[];
+  readonly #answer: Answer;
+
+  /** `answer` generates what follows a conversation; `Engine.chat` gives it. */
+  constructor(messages: ChatMessage[], answer: Answer) {
+    this.#messages = messages;
+    this.#answer = answer;
+  }
+
+  get messages(): readonly ChatMessage[] {
+    return this.#messages;
+  }
+
+  /** Says `content` as the user; the generation is the answer. */
+  send(content: string, options: GenerationOptions = {}): Generation {
+    const user = { role: "user", content };
+    const generation = this.#answer([...this.#messages, user], options);
+    generation.ended.then(() => this.#messages.push(user, { role: "assistant", content: generation.text }));
+    return generation;
+  }
+}
+
+/** The tokens of a prompt as a model takes it: plain text, or one user message in its chat template. */
+export function encodePrompt({ tokenizer, gguf }: ModelFile, prompt: string, raw: boolean): number[] {
+  if (raw) return tokenizer.encode(prompt, { special: false });
+  return encodeChat(tokenizer, gguf.metadata, [{ role: "user", content: prompt }], { addGenerationPrompt: true });
+}
+
+/** One model alone gets all threads of a software adapter. */
+function threadsFor(selection: DeviceSelection, lanes: number): DeviceSelection {
+  return lanes > 1 ? selection : { ...selection, threads: undefined };
+}
+
+/** As Promise.all, but nothing is still under way when it throws. */
+async function settleAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}

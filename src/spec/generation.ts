@@ -1,0 +1,212 @@
+import { TextStream } from "../model/text-stream.ts";
+import type { Tokenizer } from "../model/tokenizer.ts";
+import { amusd } from "./amusd.ts";
+import { RealClock } from "./clock.ts";
+import { greedy } from "./greedy.ts";
+import { type Lane, MAX_ROWS } from "./lane.ts";
+import { launchAtOnce } from "./launch-rule.ts";
+import { sd } from "./sd.ts";
+import type { Strategy } from "./strategy.ts";
+import { summarize, type Summary } from "./summary.ts";
+import { type CommittedToken, TokenLog } from "./token-log.ts";
+import { Trace, type TraceEvent } from "./trace.ts";
+
+export const STRATEGIES = { greedy, sd, amusd } as const satisfies Record<string, Strategy>;
+export type StrategyName = keyof typeof STRATEGIES;
+
+export interface GenerationOptions {
+  /** Default: amusd with a draft model, greedy without. */
+  readonly strategy?: StrategyName;
+  /** Default 256. */
+  readonly maxNewTokens?: number;
+  /** Tokens that `sd` drafts at a time; default 5. */
+  readonly lookahead?: number;
+  /** Text that ends the answer, and is not part of it. */
+  readonly stop?: readonly string[];
+  /** The prompt is the text itself, not a message for the chat template. */
+  readonly raw?: boolean;
+  readonly signal?: AbortSignal;
+  /** Takes one line when the draft device is lost; default: stderr. */
+  readonly warn?: (message: string) => void;
+}
+
+/** Text as it is committed, and the tokens that came with it. Some of their characters may still be held back. */
+export interface Piece {
+  readonly text: string;
+  readonly tokens: readonly CommittedToken[];
+}
+
+/** Why a generation ended: an end-of-text token, a stop string, maxNewTokens, a full context, its signal, its consumer, an error. */
+export type Finish = "eos" | "stop" | "length" | "context" | "abort" | "return" | "error";
+
+/** All of a generation, as `--json` prints it; figures as in Summary. */
+export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens"> {
+  readonly strategy: StrategyName;
+  /** By lane. */
+  readonly models: Readonly<Record<string, string>>;
+  readonly devices: Readonly<Record<string, string>>;
+  readonly promptTokens: readonly number[];
+  readonly tokens: readonly number[];
+  readonly text: string;
+  readonly finish: Finish;
+  readonly events: readonly TraceEvent[];
+}
+
+export interface GenerationSource {
+  readonly tokenizer: Tokenizer;
+  readonly prompt: readonly number[];
+  readonly verify: Lane;
+  readonly draft: Lane | undefined;
+  readonly cached: { readonly verify: number; readonly draft: number };
+  readonly models: GenerationRecord["models"];
+  readonly devices: GenerationRecord["devices"];
+  readonly onStart: () => void;
+  readonly onEnd: () => void;
+}
+
+/** Throws a RangeError unless there is a prompt, and room for an answer behind it in a context of so many positions. */
+export function assertPromptFits(promptTokens: number, context: number): void {
+  if (promptTokens >= 1 && promptTokens < context) return;
+  throw new RangeError(
+    `Cannot generate after a prompt of ${promptTokens} tokens: the context has ${context} positions, one of them or more ` +
+      "for the answer; give a prompt that fits, or a larger context",
+  );
+}
+
+/** One answer: iterate over it, once. Its text and tokens are the same for every strategy. */
+export class Generation implements AsyncIterable<Piece> {
+  readonly strategy: StrategyName;
+  /** Settles when the generation has ended, in whatever way; never rejects. */
+  readonly ended: Promise<void>;
+  readonly #source: GenerationSource;
+  readonly #options: GenerationOptions;
+  readonly #trace: Trace;
+  readonly #clock = new RealClock();
+  readonly #tokens: number[] = [];
+  #text = "";
+  #finish: Finish = "return";
+  #draftLost = false;
+  #started = false;
+  #end!: () => void;
+
+  /** Throws a RangeError for a lookahead or a count out of range, and a TypeError for a strategy that needs a draft model. */
+  constructor(source: GenerationSource, options: GenerationOptions) {
+    const { strategy = source.draft ? "amusd" : "greedy", lookahead = 5, maxNewTokens = 256 } = options;
+    if (!Number.isInteger(lookahead) || lookahead < 1 || lookahead >= MAX_ROWS) {
+      throw new RangeError(`Cannot draft ${lookahead} tokens at a time: the lookahead is 1 to ${MAX_ROWS - 1}`);
+    }
+    if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1) {
+      throw new RangeError(`Cannot generate ${maxNewTokens} tokens: a whole number of 1 or more is wanted`);
+    }
+    if (strategy !== "greedy" && !source.draft) {
+      throw new TypeError(`Cannot decode by "${strategy}": there is no draft model; load one, or use "greedy"`);
+    }
+    assertPromptFits(source.prompt.length, source.verify.capacity);
+    this.strategy = strategy;
+    this.#source = source;
+    this.#options = options;
+    this.#trace = new Trace(this.#clock);
+    this.ended = new Promise((resolve) => this.#end = resolve);
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+
+  get tokens(): readonly number[] {
+    return this.#tokens;
+  }
+
+  get events(): readonly TraceEvent[] {
+    return this.#trace.events;
+  }
+
+  get draftLost(): boolean {
+    return this.#draftLost;
+  }
+
+  /** Throws an Error if iterated over before. A lost verify device ends it with a LaneLostError, after all text. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Piece, void, undefined> {
+    if (this.#started) throw new Error("Cannot iterate over a generation twice: generate anew");
+    this.#started = true;
+    this.#source.onStart();
+    const { tokenizer, prompt, verify, draft, cached } = this.#source;
+    const { maxNewTokens = 256, lookahead = 5, stop = [], signal, warn = console.error } = this.#options;
+    try {
+      const stream = new TextStream(tokenizer, { stop });
+      const batches = STRATEGIES[this.strategy]({
+        log: new TokenLog(prompt),
+        verify,
+        draft: this.strategy === "greedy" ? undefined : draft,
+        cached,
+        maxNewTokens,
+        eosIds: [...tokenizer.eosIds],
+        lookahead,
+        launchRule: launchAtOnce,
+        signal,
+        clock: this.#clock,
+        trace: this.#trace,
+        warn: (message) => {
+          this.#draftLost = true;
+          warn(message);
+        },
+      });
+      try {
+        for await (const batch of batches) {
+          const piece = this.#take(batch, stream);
+          yield piece;
+          if (stream.stopped) break;
+        }
+        this.#finish = this.#finishOf(stream, maxNewTokens);
+      } catch (error) {
+        this.#finish = "error";
+        throw error;
+      } finally {
+        // An error must not cost the text that was held back before it.
+        const rest = stream.flush();
+        this.#text += rest;
+        if (rest !== "" && this.#finish !== "return") yield { text: rest, tokens: [] };
+      }
+    } finally {
+      this.#source.onEnd();
+      this.#end();
+    }
+  }
+
+  #take(batch: readonly CommittedToken[], stream: TextStream): Piece {
+    let text = "";
+    const tokens: CommittedToken[] = [];
+    for (const committed of batch) {
+      if (stream.stopped) break;
+      tokens.push(committed);
+      this.#tokens.push(committed.token);
+      if (!this.#source.tokenizer.eosIds.has(committed.token)) text += stream.push(committed.token);
+    }
+    this.#text += text;
+    return { text, tokens };
+  }
+
+  #finishOf(stream: TextStream, maxNewTokens: number): Finish {
+    const last = this.#tokens.at(-1);
+    if (stream.stopped) return "stop";
+    if (last !== undefined && this.#source.tokenizer.eosIds.has(last)) return "eos";
+    if (this.#options.signal?.aborted) return "abort";
+    return this.#tokens.length >= maxNewTokens ? "length" : "context";
+  }
+
+  /** What has come of it: while it runs, so far. */
+  get record(): GenerationRecord {
+    const { promptTokens: _, tokens: __, ...figures } = summarize(this.events);
+    return {
+      strategy: this.strategy,
+      models: this.#source.models,
+      devices: this.#source.devices,
+      promptTokens: this.#source.prompt,
+      tokens: this.#tokens,
+      text: this.#text,
+      finish: this.#finish,
+      ...figures,
+      events: this.events,
+    };
+  }
+}

@@ -1,0 +1,147 @@
+import * as assert from "uvu/assert";
+import type { Device } from "../../src/gpu/device.ts";
+import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";
+import { type Lanes, subgroupLanes, workgroupLanes } from "../../src/kernels/lanes.ts";
+import type { WeightType } from "../../src/kernels/weight-layout.ts";
+import { dequantize } from "../../src/model/dequantize.ts";
+import type { GgufTensor } from "../../src/model/gguf.ts";
+import { uniforms } from "../model/gguf-builder.ts";
+import { quantize } from "../model/quantize.ts";
+import type { TestAdapter } from "../with-device.ts";
+
+export interface LanesCase {
+  readonly title: string;
+  readonly adapter: TestAdapter;
+  readonly make: (device: Device) => Lanes;
+}
+
+/** Row lanes of 8 need subgroups of 8, which SwiftShader has not. */
+export const LANES_CASES: readonly LanesCase[] = [
+  {
+    title: "row lanes",
+    adapter: "default",
+    make: (device) => device.smallestSubgroup >= 8 ? subgroupLanes(8) : lanesOf4(device),
+  },
+  { title: "four row lanes", adapter: "swiftshader", make: (device) => lanesOf4(device) },
+  { title: "split k", adapter: "default", make: () => workgroupLanes() },
+  { title: "split k", adapter: "swiftshader", make: () => workgroupLanes() },
+];
+
+function lanesOf4(device: Device): Lanes {
+  return device.smallestSubgroup >= 4 ? subgroupLanes(4) : workgroupLanes();
+}
+
+export const WEIGHT_TYPES: readonly WeightType[] = [
+  "F32",
+  "F16",
+  "BF16",
+  "Q4_0",
+  "Q4_1",
+  "Q8_0",
+  "Q4_K",
+  "Q5_K",
+  "Q6_K",
+];
+
+/** `length` values in [low, high), the same for the same seed. */
+export function randoms(seed: number, length: number, low = -1, high = 1): Float32Array<ArrayBuffer> {
+  const uniform = uniforms(seed);
+  return Float32Array.from({ length }, () => low + (high - low) * uniform());
+}
+
+/** A tensor [rows][columns] in memory; `values` are what its blocks stand for. */
+export interface MemoryTensor extends GgufTensor {
+  readonly values: Float32Array;
+}
+
+export function memoryTensor(type: WeightType, columns: number, values: Float32Array): MemoryTensor {
+  const data = quantize(type, values);
+  const source = {
+    name: "memory",
+    size: data.length,
+    read: (offset: number, length: number) => {
+      assert.ok(offset + length <= data.length, `read ${length} bytes at ${offset} of ${data.length}`);
+      return Promise.resolve(data.slice(offset, offset + length));
+    },
+    close: () => Promise.resolve(),
+  };
+  const shape = [columns, values.length / columns];
+  const exact = dequantize(type, data, values.length);
+  return { name: "random", type, shape, source, offset: 0, bytes: data.length, values: exact };
+}
+
+/** y[column][row] in double precision: rows of `x` times rows of `weights`. */
+export function product(weights: Float32Array, x: ArrayLike<number>, columns: number): Float64Array {
+  const [rows, count] = [weights.length / columns, x.length / columns];
+  const y = new Float64Array(count * rows);
+  for (let c = 0; c < count; c++) {
+    for (let r = 0; r < rows; r++) {
+      let sum = 0;
+      for (let k = 0; k < columns; k++) sum += weights[r * columns + k]! * x[c * columns + k]!;
+      y[c * rows + r] = sum;
+    }
+  }
+  return y;
+}
+
+/** Each value within `absolute` + `relative` * |wanted|; a mismatch tells where, what and what was wanted. */
+export function assertClose(
+  title: string,
+  got: ArrayLike<number>,
+  wanted: ArrayLike<number>,
+  absolute: number,
+  relative: number,
+): void {
+  assert.is(got.length, wanted.length, `${title}: length`);
+  for (let i = 0; i < wanted.length; i++) {
+    const [a, b] = [got[i]!, wanted[i]!];
+    if (!(Math.abs(a - b) <= absolute + relative * Math.abs(b))) {
+      throw new Error(`${title}: at ${i} got ${a}, wanted ${b}`);
+    }
+  }
+}
+
+/** The same bits: 0 is not -0, and a NaN is equal to itself. */
+export function assertSameBits(title: string, got: Float32Array, wanted: Float32Array): void {
+  assert.is(got.length, wanted.length, `${title}: length`);
+  const bits = (floats: Float32Array) => new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
+  const [a, b] = [bits(got), bits(wanted)];
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] !== b[i]) throw new Error(`${title}: at ${i} got ${got[i]}, wanted ${wanted[i]}, bit for bit`);
+  }
+}
+
+/** The uniform of step.wgsl. */
+export class StepBuffer {
+  readonly buffer: GPUBuffer;
+  readonly #device: Device;
+
+  constructor(device: Device) {
+    this.#device = device;
+    this.buffer = device.buffer("step", 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+  }
+
+  /** Runs the kernels over `rows` rows, the first at `position`. */
+  run(kernels: readonly Kernel[], rows: number, position = 0, chosenAt = 0): void {
+    const { queue } = this.#device;
+    queue.writeBuffer(this.buffer, 0, new Uint32Array([position, rows, chosenAt, 0]));
+    const encoder = this.#device.encoder();
+    const pass = encoder.beginComputePass();
+    for (const kernel of kernels) encodeKernel(pass, kernel, rows);
+    pass.end();
+    queue.submit([encoder.finish()]);
+  }
+}
+
+export async function readFloats(device: Device, buffer: GPUBuffer, length: number): Promise<Float32Array> {
+  return new Float32Array(await device.read(buffer, length * 4));
+}
+
+/** Makes the device seem to bind no more than `bytes`. */
+export function limitBindings(device: Device, bytes: number): void {
+  const limits = new Proxy(device.limits, {
+    get: (target, name) =>
+      name === "maxStorageBufferBindingSize" ? bytes : target[name as keyof GPUSupportedLimits],
+  });
+  Object.defineProperty(device, "limits", { value: limits });
+}

@@ -1,0 +1,59 @@
+import { test } from "uvu";
+import { type AdapterInfo, listAdapters, openDevice } from "../src/gpu/adapters.ts";
+import { Device } from "../src/gpu/device.ts";
+import { getEnv, setEnv } from "../src/gpu/platform.ts";
+import { provideSoftwareAdapter } from "../src/gpu/software-adapter.ts";
+
+/** The machine's strongest adapter, or SwiftShader, which serves beside any other driver. */
+export type TestAdapter = "default" | "swiftshader";
+
+export interface WithDeviceOptions {
+  readonly adapter?: TestAdapter;
+  /** The body ends with the device lost. */
+  readonly endsLost?: boolean;
+}
+
+const found = new Map<TestAdapter, Promise<AdapterInfo | Error>>();
+
+/**
+ * Registers a test that gets an open device (one thread, where the CPU computes). It fails on any error that the device
+ * reports, validation errors too, and always closes the device. Without an adapter it is a printed skip; in CI a failure.
+ * `gpu` is what stands behind the device, to count its calls or to lose it.
+ */
+export async function withDevice(
+  name: string,
+  body: (device: Device, gpu: GPUDevice) => Promise<void>,
+  { adapter = "default", endsLost = false }: WithDeviceOptions = {},
+): Promise<void> {
+  if (!found.has(adapter)) found.set(adapter, find(adapter).catch((error: Error) => error));
+  const info = await found.get(adapter)!;
+  const title = adapter === "default" ? name : `${name} (${adapter})`;
+  if (info instanceof Error && !getEnv("CI")) {
+    console.log(`skipped, there is no ${adapter} adapter: ${title}: ${info.message}`);
+    return test.skip(title, () => {});
+  }
+  test(title, async () => {
+    if (info instanceof Error) throw info;
+    const opened = await openDevice({ adapter: info, label: "test", threads: 1 });
+    const device = new Device(opened);
+    try {
+      await body(device, opened.gpu);
+      if (!endsLost) await device.idle();
+    } finally {
+      device.close();
+    }
+  });
+}
+
+async function find(adapter: TestAdapter): Promise<AdapterInfo> {
+  if (adapter === "default") return (await listAdapters())[0]!;
+  const { environment } = await provideSoftwareAdapter();
+  const before = Object.keys(environment).map((name) => [name, getEnv(name)] as const);
+  for (const [name, value] of Object.entries(environment)) setEnv(name, value);
+  try {
+    const info = (await listAdapters())[0]!;
+    return { ...info, request: { ...info.request, environment } };
+  } finally {
+    for (const [name, value] of before) setEnv(name, value);
+  }
+}
