@@ -34,10 +34,10 @@ export async function* amusd(run: Run): ReturnType<Strategy> {
       }
       if (!verification) {
         const pending = log.pending();
-        let count = launchRule.take(pending.length);
+        let count = launchRule.take(pending.length, drafter.staleInFlight);
         // An idle draft lane would leave nothing to wait for.
-        if (count === 0 && !drafter.next) count = pending.length;
-        if (count > 0 || !drafter.next) verification = verifier.verify(pending.slice(0, Math.min(count, MAX_ROWS - 1)));
+        if (count === null && !drafter.next) count = pending.length;
+        if (count !== null) verification = verifier.verify(pending.slice(0, Math.min(count, MAX_ROWS - 1)));
       }
       if (batch.length > 0) {
         // Only now that both lanes have their next messages, so that the consumer does not hold them up. It may have

@@ -58,6 +58,11 @@ export class Drafter {
     return this.#continues ? this.#branch.head - this.#branch.tip.position : 0;
   }
 
+  /** How many messages in flight, of a step each, are of a branch that is dead. */
+  get staleInFlight(): number {
+    return this.#inFlight.length - this.stepsInFlight;
+  }
+
   /** The oldest message in flight: settles once its tokens are on the log; rejects for any error but a lost device. */
   get next(): Promise<void> | undefined {
     return this.#inFlight[0];
@@ -132,6 +137,7 @@ export class Drafter {
       const drafts = operation.operation === "verify" ? operation.chosen.slice(-1) : operation.chosen;
       for (const token of drafts) branch.tip = log.draft(branch.tip, token);
       operation.stale = !log.isLive(branch.tip);
+      this.#run.launchRule.observe(operation);
     }, (error: unknown) => {
       if (!this.lane.lost) throw error;
     }).finally(() => {

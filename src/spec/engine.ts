@@ -6,6 +6,8 @@ import { Llama } from "../model/llama.ts";
 import { closeModelPair, type ModelFile, type ModelPair } from "../model/model-file.ts";
 import { Generation, type GenerationOptions } from "./generation.ts";
 import type { Lane } from "./lane.ts";
+import { RealClock } from "./clock.ts";
+import { MeasuredLaunchRule } from "./launch-rule.ts";
 import { ModelLane } from "./model-lane.ts";
 import { cachedLength } from "./trace.ts";
 
@@ -38,6 +40,8 @@ export class Engine {
   readonly #verifyFile: ModelFile;
   readonly #verify: Lane;
   readonly #draft: Lane | undefined;
+  /** Kept from one generation to the next, for the costs that it has learnt. */
+  readonly #launchRule = new MeasuredLaunchRule(new RealClock());
   #cached = NOTHING_CACHED;
   #running = false;
   #draftLost = false;
@@ -103,7 +107,7 @@ export class Engine {
   /** Generates after a prompt: text, or its tokens. One generation at a time: an iteration throws an Error while another runs. */
   generate(prompt: string | readonly number[], options: GenerationOptions = {}): Generation {
     const tokens = typeof prompt === "string" ? this.encode(prompt, options.raw) : prompt;
-    return this.#start(tokens, options, NOTHING_CACHED);
+    return this.#start(tokens, options, false);
   }
 
   /** A conversation, which feeds the models only what is new in each turn. */
@@ -113,25 +117,28 @@ export class Engine {
     const messages: ChatMessage[] = options.system === undefined ? [] : [{ role: "system", content: options.system }];
     return new Chat(messages, (turns, generation) => {
       const tokens = encodeChat(tokenizer, gguf.metadata, turns, { addGenerationPrompt: true, date });
-      return this.#start(tokens, generation, this.#cached);
+      return this.#start(tokens, generation, true);
     });
   }
 
-  #start(prompt: readonly number[], options: GenerationOptions, cached: Cached): Generation {
-    const same = prompt.findIndex((token, i) => token !== cached.text[i]);
-    const prefix = same < 0 ? prompt.length : same;
+  /** With `resumes`, what the caches hold of the prompt when the run begins is not fed again. */
+  #start(prompt: readonly number[], options: GenerationOptions, resumes: boolean): Generation {
     const draft = this.drafts ? this.#draft : undefined;
     const generation = new Generation({
       tokenizer: this.#verifyFile.tokenizer,
       prompt,
       verify: this.#verify,
       draft,
-      cached: { verify: Math.min(prefix, cached.verify), draft: Math.min(prefix, cached.draft) },
+      launchRule: this.#launchRule,
       models: this.models,
       devices: this.devices,
       onStart: () => {
         if (this.#running) throw new Error("Cannot generate: another generation is running; wait for its end");
         this.#running = true;
+        const { text, ...held } = resumes ? this.#cached : NOTHING_CACHED;
+        const parting = prompt.findIndex((token, i) => token !== text[i]);
+        const shared = parting < 0 ? prompt.length : parting;
+        return { verify: Math.min(shared, held.verify), draft: Math.min(shared, held.draft) };
       },
       onEnd: () => {
         this.#running = false;
@@ -140,7 +147,7 @@ export class Engine {
         const held = (lane: Lane | undefined) => lane ? cachedLength(generation.events, lane.name, text) : 0;
         this.#cached = { text, verify: held(this.#verify), draft: held(draft) };
       },
-    }, options);
+    }, this.#draftLost ? { ...options, strategy: "greedy" } : options);
     return generation;
   }
 

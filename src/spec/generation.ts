@@ -4,7 +4,7 @@ import { amusd } from "./amusd.ts";
 import { RealClock } from "./clock.ts";
 import { greedy } from "./greedy.ts";
 import { type Lane, MAX_ROWS } from "./lane.ts";
-import { launchAtOnce } from "./launch-rule.ts";
+import type { LaunchRule } from "./launch-rule.ts";
 import { sd } from "./sd.ts";
 import type { Strategy } from "./strategy.ts";
 import { summarize, type Summary } from "./summary.ts";
@@ -57,10 +57,11 @@ export interface GenerationSource {
   readonly prompt: readonly number[];
   readonly verify: Lane;
   readonly draft: Lane | undefined;
-  readonly cached: { readonly verify: number; readonly draft: number };
+  readonly launchRule: LaunchRule;
   readonly models: GenerationRecord["models"];
   readonly devices: GenerationRecord["devices"];
-  readonly onStart: () => void;
+  /** Tells, as the run begins, how many of the prompt's first tokens each lane's cache holds. */
+  readonly onStart: () => { readonly verify: number; readonly draft: number };
   readonly onEnd: () => void;
 }
 
@@ -80,6 +81,7 @@ export class Generation implements AsyncIterable<Piece> {
   readonly ended: Promise<void>;
   readonly #source: GenerationSource;
   readonly #options: GenerationOptions;
+  readonly #stream: TextStream;
   readonly #trace: Trace;
   readonly #clock = new RealClock();
   readonly #tokens: number[] = [];
@@ -89,7 +91,10 @@ export class Generation implements AsyncIterable<Piece> {
   #started = false;
   #end!: () => void;
 
-  /** Throws a RangeError for a lookahead or a count out of range, and a TypeError for a strategy that needs a draft model. */
+  /**
+   * Throws a RangeError for an option or a prompt token out of range, and a TypeError for a strategy that needs a draft
+   * model.
+   */
   constructor(source: GenerationSource, options: GenerationOptions) {
     const { strategy = source.draft ? "amusd" : "greedy", lookahead = 5, maxNewTokens = 256 } = options;
     if (!Number.isInteger(lookahead) || lookahead < 1 || lookahead >= MAX_ROWS) {
@@ -102,6 +107,12 @@ export class Generation implements AsyncIterable<Piece> {
       throw new TypeError(`Cannot decode by "${strategy}": there is no draft model; load one, or use "greedy"`);
     }
     assertPromptFits(source.prompt.length, source.verify.capacity);
+    const { vocabulary } = source.tokenizer;
+    const stray = source.prompt.find((token) => !Number.isInteger(token) || token < 0 || token >= vocabulary);
+    if (stray !== undefined) {
+      throw new RangeError(`Cannot generate after token ${stray}: the vocabulary has ${vocabulary} tokens, from 0 on`);
+    }
+    this.#stream = new TextStream(source.tokenizer, { stop: options.stop ?? [] });
     this.strategy = strategy;
     this.#source = source;
     this.#options = options;
@@ -129,11 +140,11 @@ export class Generation implements AsyncIterable<Piece> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Piece, void, undefined> {
     if (this.#started) throw new Error("Cannot iterate over a generation twice: generate anew");
     this.#started = true;
-    this.#source.onStart();
-    const { tokenizer, prompt, verify, draft, cached } = this.#source;
-    const { maxNewTokens = 256, lookahead = 5, stop = [], signal, warn = console.error } = this.#options;
+    const cached = this.#source.onStart();
+    const { tokenizer, prompt, verify, draft } = this.#source;
+    const { maxNewTokens = 256, lookahead = 5, signal, warn = console.error } = this.#options;
+    const stream = this.#stream;
     try {
-      const stream = new TextStream(tokenizer, { stop });
       const batches = STRATEGIES[this.strategy]({
         log: new TokenLog(prompt),
         verify,
@@ -142,7 +153,7 @@ export class Generation implements AsyncIterable<Piece> {
         maxNewTokens,
         eosIds: [...tokenizer.eosIds],
         lookahead,
-        launchRule: launchAtOnce,
+        launchRule: this.#source.launchRule,
         signal,
         clock: this.#clock,
         trace: this.#trace,
@@ -153,11 +164,10 @@ export class Generation implements AsyncIterable<Piece> {
       });
       try {
         for await (const batch of batches) {
-          const piece = this.#take(batch, stream);
-          yield piece;
+          yield this.#take(batch);
           if (stream.stopped) break;
         }
-        this.#finish = this.#finishOf(stream, maxNewTokens);
+        this.#finish = this.#finishOf(maxNewTokens);
       } catch (error) {
         this.#finish = "error";
         throw error;
@@ -173,7 +183,8 @@ export class Generation implements AsyncIterable<Piece> {
     }
   }
 
-  #take(batch: readonly CommittedToken[], stream: TextStream): Piece {
+  #take(batch: readonly CommittedToken[]): Piece {
+    const stream = this.#stream;
     let text = "";
     const tokens: CommittedToken[] = [];
     for (const committed of batch) {
@@ -186,9 +197,9 @@ export class Generation implements AsyncIterable<Piece> {
     return { text, tokens };
   }
 
-  #finishOf(stream: TextStream, maxNewTokens: number): Finish {
+  #finishOf(maxNewTokens: number): Finish {
     const last = this.#tokens.at(-1);
-    if (stream.stopped) return "stop";
+    if (this.#stream.stopped) return "stop";
     if (last !== undefined && this.#source.tokenizer.eosIds.has(last)) return "eos";
     if (this.#options.signal?.aborted) return "abort";
     return this.#tokens.length >= maxNewTokens ? "length" : "context";

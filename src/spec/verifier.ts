@@ -52,12 +52,13 @@ export class Verifier {
 
   /** Commits the answer to a verification that began at the log's end, but nothing after an end-of-text token. */
   commit(answer: Operation): CommittedToken[] {
-    const { log, eosIds, trace } = this.run;
+    const { log, eosIds, launchRule, trace } = this.run;
     const eosAt = answer.chosen.findIndex((token) => eosIds.includes(token));
     const chosen = eosAt < 0 ? answer.chosen : answer.chosen.slice(0, eosAt + 1);
     const batch = log.commit(answer.tokens.slice(1), chosen);
     answer.accepted = batch.filter(({ origin }) => origin === "accepted").length;
     answer.stale = false;
+    launchRule.observe(answer);
     trace.commit(batch);
     return batch;
   }

@@ -1,9 +1,10 @@
 import * as assert from "uvu/assert";
 import type { Device } from "../../src/gpu/device.ts";
+import type { CacheType } from "../../src/kernels/attention.ts";
 import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";
 import { type Lanes, subgroupLanes, workgroupLanes } from "../../src/kernels/lanes.ts";
 import type { WeightType } from "../../src/kernels/weight-layout.ts";
-import { dequantize } from "../../src/model/dequantize.ts";
+import { dequantize, halfToFloat } from "../../src/model/dequantize.ts";
 import type { GgufTensor } from "../../src/model/gguf.ts";
 import { uniforms } from "../model/gguf-builder.ts";
 import { quantize } from "../model/quantize.ts";
@@ -47,6 +48,14 @@ export const WEIGHT_TYPES: readonly WeightType[] = [
 export function randoms(seed: number, length: number, low = -1, high = 1): Float32Array<ArrayBuffer> {
   const uniform = uniforms(seed);
   return Float32Array.from({ length }, () => low + (high - low) * uniform());
+}
+
+/**
+ * The values of a matrix. Every second row's are so small that scales become subnormal 16-bit floats, as those of real
+ * models in Q6_K are.
+ */
+export function randomMatrix(seed: number, rows: number, columns: number): Float32Array<ArrayBuffer> {
+  return randoms(seed, rows * columns).map((value, i) => Math.floor(i / columns) % 2 ? value / 500 : value);
 }
 
 /** A tensor [rows][columns] in memory; `values` are what its blocks stand for. */
@@ -137,11 +146,17 @@ export async function readFloats(device: Device, buffer: GPUBuffer, length: numb
   return new Float32Array(await device.read(buffer, length * 4));
 }
 
-/** Makes the device seem to bind no more than `bytes`. */
-export function limitBindings(device: Device, bytes: number): void {
-  const limits = new Proxy(device.limits, {
-    get: (target, name) =>
-      name === "maxStorageBufferBindingSize" ? bytes : target[name as keyof GPUSupportedLimits],
-  });
-  Object.defineProperty(device, "limits", { value: limits });
+/** What the bytes of a key-value cache stand for. */
+export function cacheFloats(cache: CacheType, bytes: ArrayBuffer): Float32Array {
+  if (cache === "f32") return new Float32Array(bytes);
+  return Float32Array.from(new Uint16Array(bytes), halfToFloat);
+}
+
+/** Makes the device seem to bind no more than `bytes`, until the function that it returns is called. */
+export function limitBindings(device: Device, bytes: number): () => void {
+  const { limits } = device;
+  const get = (_: unknown, name: string) =>
+    name === "maxStorageBufferBindingSize" ? bytes : limits[name as keyof GPUSupportedLimits];
+  Object.defineProperty(device, "limits", { value: new Proxy({}, { get }), configurable: true });
+  return () => Object.defineProperty(device, "limits", { value: limits });
 }

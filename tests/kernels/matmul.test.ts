@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import type { Device } from "../../src/gpu/device.ts";
 import type { Lanes } from "../../src/kernels/lanes.ts";
 import { createMatmul, type Matrix } from "../../src/kernels/matmul.ts";
-import { rowBytes, tileBytes, weightLayout, type WeightType } from "../../src/kernels/weight-layout.ts";
+import { PACKINGS, tileBytes, weightLayout, type WeightType } from "../../src/kernels/weight-layout.ts";
 import { type Arrangement, loadMatrix } from "../../src/model/weights.ts";
 import { withDevice } from "../with-device.ts";
 import {
@@ -14,6 +14,7 @@ import {
   memoryTensor,
   type MemoryTensor,
   product,
+  randomMatrix,
   randoms,
   readFloats,
   StepBuffer,
@@ -56,35 +57,33 @@ function load(device: Device, lanes: Lanes, tensors: readonly MemoryTensor[], ar
   return loadMatrix(device, lanes, { name: "random", tensors, arrangement }, () => {});
 }
 
-/** Rows that fill no tile and no group of four, and, where a block allows it, an odd number of units. */
-const SHAPES: readonly (readonly [rows: number, columns: number])[] = [[45, 96], [70, 256], [45, 768]];
-const fits = (type: WeightType, columns: number) => Number.isInteger(rowBytes(type, columns));
+/** Rows that fill no tile and no group of four. */
+const ROWS = 45;
+
+/** k is an odd number of units (of super-blocks), and more units than there are lanes that split k. */
+function oddColumns(type: WeightType, lanes: Lanes): number {
+  const isSuper = PACKINGS[type].elements > 32;
+  return lanes.rowLanes > 1 ? isSuper ? 768 : 96 : isSuper ? 2304 : 2080;
+}
 
 for (const { title, adapter, make } of LANES_CASES) {
   for (const type of WEIGHT_TYPES) {
-    await withDevice(`${type}, ${title}: a product is that of the values in the file`, async (device) => {
+    await withDevice(`${type}, ${title}: right products, and the same bits for a row alone as for 16`, async (device) => {
       const lanes = make(device);
-      for (const [rows, columns] of SHAPES) {
-        if (!fits(type, columns)) continue;
-        const tensor = memoryTensor(type, columns, randoms(rows, rows * columns));
-        const multiply = await createProduct(device, lanes, await load(device, lanes, [tensor]));
-        const x = randoms(columns, 3 * columns);
-        // Sums of `columns` products below 1 in float32.
-        assertClose(`${rows} x ${columns}`, await multiply(x), product(tensor.values, x, columns), 2e-5, 1e-5);
-      }
-    }, { adapter });
-
-    await withDevice(`${type}, ${title}: a row has the same bits alone and among up to 15 others`, async (device) => {
-      const lanes = make(device);
-      const [rows, columns] = [36, fits(type, 96) ? 96 : 512];
-      const tensor = memoryTensor(type, columns, randoms(3, rows * columns));
+      const columns = oddColumns(type, lanes);
+      const tensor = memoryTensor(type, columns, randomMatrix(1, ROWS, columns));
       const multiply = await createProduct(device, lanes, await load(device, lanes, [tensor]));
-      const x = randoms(4, MAX_ROWS * columns, -3, 3);
-      const alone = new Float32Array(MAX_ROWS * rows);
-      for (let i = 0; i < MAX_ROWS; i++) alone.set(await multiply(x.slice(i * columns, (i + 1) * columns)), i * rows);
-      assert.is.not(alone[0], alone[rows]);
+      const x = randoms(2, MAX_ROWS * columns);
+      const all = await multiply(x);
+      assertClose("16 rows", all, product(tensor.values, x, columns), 2e-5, 2e-5);
+      const alone = await Promise.all(
+        Array.from({ length: MAX_ROWS }, (_, i) => multiply(x.slice(i * columns, (i + 1) * columns))),
+      );
       for (let n = 1; n <= MAX_ROWS; n++) {
-        assertSameBits(`${n} rows`, await multiply(x.slice(0, n * columns)), alone.subarray(0, n * rows));
+        const together = await multiply(x.slice(0, n * columns));
+        for (let i = 0; i < n; i++) {
+          assertSameBits(`row ${i} of ${n}`, together.slice(i * ROWS, (i + 1) * ROWS), alone[i]!);
+        }
       }
     }, { adapter });
   }
@@ -93,33 +92,30 @@ for (const { title, adapter, make } of LANES_CASES) {
     const lanes = make(device);
     const columns = 96;
     const tensors = [45, 45, 45].map((rows, i) => memoryTensor("Q4_1", columns, randoms(i, rows * columns)));
-    const [a, b] = tensors.map(({ values }) => values) as [Float32Array, Float32Array];
-    const alternating = Float32Array.from(
-      { length: 2 * a.length },
-      (_, i) => (Math.floor(i / columns) % 2 ? b : a)[Math.floor(i / columns / 2) * columns + i % columns]!,
-    );
-    const concatenated = Float32Array.from(tensors.flatMap(({ values }) => [...values]));
-    const tile = tileBytes(weightLayout("Q4_1", columns, lanes.rowLanes));
+    const rowOf = (tensor: MemoryTensor, row: number) => tensor.values.subarray(row * columns, (row + 1) * columns);
+    const alternating = Array.from({ length: 90 }, (_, row) => rowOf(tensors[row % 2]!, row >> 1));
+    const concatenated = Array.from({ length: 135 }, (_, row) => rowOf(tensors[Math.floor(row / 45)]!, row % 45));
     const x = randoms(9, 2 * columns);
-    // Up to two tiles a part; then all in one.
-    for (const limit of [tile, 2.5 * tile, device.limits.maxStorageBufferBindingSize]) {
-      limitBindings(device, limit);
-      for (
-        const [arrangement, plan, values] of [
-          ["concatenate", tensors, concatenated],
-          ["alternate", tensors.slice(0, 2), alternating],
-        ] as const
-      ) {
-        const matrix = await load(device, lanes, plan, arrangement);
-        const tiles = Math.ceil(matrix.rows / (4 * lanes.rowLanes));
-        assert.is(matrix.parts.length, limit === tile ? tiles : limit < 3 * tile ? Math.ceil(tiles / 2) : 1);
-        assert.is(matrix.parts.reduce((sum, part) => sum + part.rows, 0), values.length / columns);
-        // The product's own buffers are not what is to be cut.
-        limitBindings(device, 2 ** 27);
-        const multiply = await createProduct(device, lanes, matrix);
-        assertClose(`${arrangement}, ${limit}`, await multiply(x), product(values, x, columns), 2e-5, 1e-5);
-        limitBindings(device, limit);
-      }
+    for (
+      const [arrangement, plan, rows] of [
+        ["concatenate", tensors, concatenated],
+        ["alternate", tensors.slice(0, 2), alternating],
+      ] as const
+    ) {
+      const tileRows = 4 * lanes.rowLanes;
+      const tiles = Math.ceil(rows.length / tileRows);
+      // Room for most of the tiles and a bit: two parts, of which the second begins within a tensor.
+      const most = Math.ceil(tiles * 0.6);
+      const restore = limitBindings(device, (most + 0.5) * tileBytes(weightLayout("Q4_1", columns, lanes.rowLanes)));
+      const matrix = await load(device, lanes, plan, arrangement);
+      restore();
+      assert.equal(
+        matrix.parts.map(({ firstRow, rows, firstTile, tiles }) => [firstRow, rows, firstTile, tiles]),
+        [[0, most * tileRows, 0, most], [most * tileRows, rows.length - most * tileRows, most, tiles - most]],
+      );
+      const multiply = await createProduct(device, lanes, matrix);
+      const values = Float32Array.from(rows.flatMap((row) => [...row]));
+      assertClose(arrangement, await multiply(x), product(values, x, columns), 2e-5, 2e-5);
     }
   }, { adapter });
 }

@@ -52,8 +52,9 @@ const rule: fc.Arbitrary<() => LaunchRule> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({ least: fc.nat(8), most: fc.nat(40), pause: fc.nat(20) }).map((rule) => () => ({
-      take: (pending: number) => pending < rule.least ? 0 : Math.min(pending, rule.most),
+      take: (pending: number) => pending < rule.least ? null : Math.min(pending, rule.most),
       pauses: (ahead: number) => ahead >= rule.pause,
+      observe: () => {},
     })),
   },
 );

@@ -147,10 +147,13 @@ test("amusd drafts on while the verify lane works, and sends the draft back at o
 });
 
 test("amusd lets a launch rule hold the verify lane back, but not for nothing", async () => {
-  const patient = { take: () => 0, pauses: (ahead: number) => ahead >= 4 };
+  const patient = { take: () => null, pauses: (ahead: number) => ahead >= 4, observe: () => {} };
   const run = await watch(amusd, { maxNewTokens: 16, launchRule: patient });
   assert.equal(run.verifyMessages.slice(0, 4), ["prefill 2 at 0", "verify 1 at 2", "verify 5 at 3", "verify 5 at 8"]);
-  const greedyOne = await watch(amusd, { maxNewTokens: 4, launchRule: { take: () => 0, pauses: () => true } });
+  const greedyOne = await watch(amusd, {
+    maxNewTokens: 4,
+    launchRule: { take: () => null, pauses: () => true, observe: () => {} },
+  });
   assert.equal(greedyOne.verifyMessages, [
     "prefill 2 at 0",
     "verify 1 at 2",

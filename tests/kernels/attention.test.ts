@@ -1,0 +1,119 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { type CacheType, createAttention } from "../../src/kernels/attention.ts";
+import { withDevice } from "../with-device.ts";
+import {
+  assertClose,
+  assertSameBits,
+  cacheFloats,
+  LANES_CASES,
+  randoms,
+  readFloats,
+  StepBuffer,
+} from "./kernel-fixture.ts";
+
+/** Before, at and behind the ends of blocks of 8 and 64 positions. */
+const POSITIONS = [0, 7, 8, 63, 64, 200];
+const MAX_ROWS = 16;
+const CAPACITY = 200 + MAX_ROWS;
+const KV_HEADS = 2;
+
+/** A 16-bit float by rounding down its bits: what a cache may hold, near enough to `value`. */
+function halfBits(value: number): number {
+  const view = new DataView(new ArrayBuffer(2));
+  view.setFloat16(0, value);
+  return view.getUint16(0);
+}
+
+function cacheData(cache: CacheType, values: Float32Array<ArrayBuffer>) {
+  return cache === "f32" ? values : new Uint32Array(new Uint16Array(values.map(halfBits)).buffer);
+}
+
+for (const { title, adapter, make } of LANES_CASES) {
+  for (const headSize of [64, 128]) {
+    for (const cache of ["f16", "f32"] as const) {
+      // SwiftShader has no cache of compiled kernels: it takes the ends of the range.
+      const groups = adapter === "default" ? [1, 3, 4, 8] : cache === "f16" ? [3] : [8];
+      const name = `${title}: heads of ${headSize} in groups of ${groups}, ${cache}`;
+      await withDevice(`${name}: each row attends to its past, alone or among others`, async (device) => {
+        const length = CAPACITY * KV_HEADS * headSize;
+        const [keys, values] = [1, 2].map((seed) => device.upload("cache", cacheData(cache, randoms(seed, length)))) as [
+          GPUBuffer,
+          GPUBuffer,
+        ];
+        const [k, v] = [
+          cacheFloats(cache, await device.read(keys)),
+          cacheFloats(cache, await device.read(values)),
+        ] as const;
+        for (const group of groups) {
+          const heads = KV_HEADS * group;
+          const width = heads * headSize;
+          const step = new StepBuffer(device);
+          const queries = device.storage("queries", MAX_ROWS * width * 4);
+          const attended = device.storage("attended", MAX_ROWS * width * 4);
+          const buffers = [step.buffer, queries, keys, values, attended];
+          const shape = { headSize, heads, kvHeads: KV_HEADS };
+          const kernel = await createAttention(device, make(device), cache, shape, buffers);
+          const attend = async (q: Float32Array<ArrayBuffer>, position: number) => {
+            device.queue.writeBuffer(queries, 0, q);
+            step.run([kernel], q.length / width, position);
+            return await readFloats(device, attended, q.length);
+          };
+          for (const position of POSITIONS) {
+            // Scores of up to some tens either way: a sharp attention, that needs its maximum taken off.
+            const q = randoms(position, MAX_ROWS * width, -2, 2);
+            const together = await attend(q, position);
+            for (const rows of [1, 5]) {
+              assertSameBits(`${rows} rows at ${position}`, await attend(q.slice(0, rows * width), position), together
+                .slice(0, rows * width));
+            }
+            for (const row of [0, 1, 6, 15]) {
+              const own = q.slice(row * width, (row + 1) * width);
+              const got = together.slice(row * width, (row + 1) * width);
+              assertSameBits(`row ${row} at ${position}`, await attend(own, position + row), got);
+              const wanted = reference(own, k, v, position + row, headSize, group);
+              assertClose(`group ${group}, row ${row} at ${position}`, got, wanted, 5e-6, 2e-5);
+            }
+          }
+        }
+      }, { adapter });
+    }
+  }
+}
+
+/** softmax(q k) v over positions 0 .. `last`, head by head. */
+function reference(
+  q: Float32Array,
+  k: Float32Array,
+  v: Float32Array,
+  last: number,
+  headSize: number,
+  group: number,
+): Float64Array {
+  const output = new Float64Array(q.length);
+  for (let head = 0; head < q.length / headSize; head++) {
+    const at = (position: number) => (position * KV_HEADS + Math.floor(head / group)) * headSize;
+    const scores = Array.from({ length: last + 1 }, (_, position) => {
+      let sum = 0;
+      for (let i = 0; i < headSize; i++) sum += q[head * headSize + i]! * k[at(position) + i]!;
+      return sum;
+    });
+    const most = Math.max(...scores);
+    const weights = scores.map((score) => Math.exp(score - most));
+    const total = weights.reduce((a, b) => a + b);
+    weights.forEach((weight, position) => {
+      for (let i = 0; i < headSize; i++) output[head * headSize + i]! += weight / total * v[at(position) + i]!;
+    });
+  }
+  return output;
+}
+
+test("the reference weighs positions by the exponent of their scores", () => {
+  const [q, k] = [new Float32Array(64), new Float32Array(2 * KV_HEADS * 64)];
+  q[0] = Math.log(3);
+  k[KV_HEADS * 64] = 1;
+  const v = Float32Array.from(k, (_, i) => i < KV_HEADS * 64 ? 0 : 1);
+  assert.ok(Math.abs(reference(q, k, v, 1, 64, 1)[5]! - 0.75) < 1e-7);
+});
+
+test.run();

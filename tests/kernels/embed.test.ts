@@ -1,0 +1,64 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { createEmbed } from "../../src/kernels/embed.ts";
+import { subgroupLanes, workgroupLanes } from "../../src/kernels/lanes.ts";
+import { PACKINGS, tileBytes, weightLayout } from "../../src/kernels/weight-layout.ts";
+import { loadMatrix } from "../../src/model/weights.ts";
+import { type TestAdapter, withDevice } from "../with-device.ts";
+import {
+  assertClose,
+  limitBindings,
+  memoryTensor,
+  randomMatrix,
+  randoms,
+  readFloats,
+  StepBuffer,
+  WEIGHT_TYPES,
+} from "./kernel-fixture.ts";
+
+const VOCABULARY = 75;
+/** From both parts, the first and the last row, one twice. */
+const TOKENS = [74, 0, 31, 63, 64, 31, 2];
+
+const cases: (readonly [TestAdapter, string, ReturnType<typeof workgroupLanes>])[] = [
+  ["default", "eight row lanes", subgroupLanes(8)],
+  ["swiftshader", "four row lanes", subgroupLanes(4)],
+  ["default", "split k", workgroupLanes()],
+];
+for (const [adapter, title, lanes] of cases) {
+  await withDevice(`${title}: an embedding is the token's row of the file, in every format`, async (device) => {
+    for (const type of WEIGHT_TYPES) {
+      // An odd number of units (of super-blocks).
+      const hidden = PACKINGS[type].elements > 32 ? 768 : 96;
+      const tensor = memoryTensor(type, hidden, randomMatrix(1, VOCABULARY, hidden));
+      const tileRows = 4 * lanes.rowLanes;
+      const limit = Math.ceil(50 / tileRows) * tileBytes(weightLayout(type, hidden, lanes.rowLanes));
+      const restore = limitBindings(device, limit);
+      const plan = { name: "embedding", tensors: [tensor], arrangement: "concatenate" } as const;
+      const matrix = await loadMatrix(device, lanes, plan, () => {});
+      restore();
+      assert.is(matrix.parts.length, 2);
+      const norm = randoms(2, hidden, 0.5, 1.5);
+      const room = 16;
+      const [residual, weighted] = [0, 1].map(() => device.storage("out", room * hidden * 4)) as [GPUBuffer, GPUBuffer];
+      const squares = device.storage("squares", room * hidden / tileRows * 4);
+      const step = new StepBuffer(device);
+      const tokens = device.upload("tokens", new Uint32Array(TOKENS));
+      const buffers = [tokens, device.upload("norm", norm), residual, weighted, squares];
+      step.run(await createEmbed(device, matrix, step.buffer, buffers), TOKENS.length);
+
+      const wanted = new Float64Array(room * hidden);
+      TOKENS.forEach((token, i) =>
+        wanted.set(tensor.values.subarray(token * hidden, (token + 1) * hidden), i * hidden)
+      );
+      const sums = new Float64Array(room * hidden / tileRows);
+      wanted.forEach((value, i) => sums[Math.floor(i / tileRows)]! += value * value);
+      assertClose(type, await readFloats(device, residual, room * hidden), wanted, 0, 3e-7);
+      const weightedWanted = wanted.map((value, i) => value * norm[i % hidden]!);
+      assertClose(`${type}, weighted`, await readFloats(device, weighted, room * hidden), weightedWanted, 0, 3e-7);
+      assertClose(`${type}, squares`, await readFloats(device, squares, sums.length), sums, 0, 5e-6);
+    }
+  }, { adapter });
+}
+
+test.run();

@@ -1,0 +1,362 @@
+// Generations on real devices, of small random models. Each lane can be put together with each other one, so kernels
+// are compiled once.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { chooseAdapters, listAdapters, openDevice } from "../../src/gpu/adapters.ts";
+import { blobSource } from "../../src/gpu/byte-source.ts";
+import { Device } from "../../src/gpu/device.ts";
+import { llamaConfig } from "../../src/model/config.ts";
+import { openGguf } from "../../src/model/gguf.ts";
+import { Llama } from "../../src/model/llama.ts";
+import { loadTokenizer, type Tokenizer } from "../../src/model/tokenizer.ts";
+import {
+  Generation,
+  type GenerationOptions,
+  type GenerationRecord,
+  type Piece,
+  type StrategyName,
+} from "../../src/spec/generation.ts";
+import type { Lane, LaneResult } from "../../src/spec/lane.ts";
+import { launchAtOnce } from "../../src/spec/launch-rule.ts";
+import { ModelLane } from "../../src/spec/model-lane.ts";
+import { uniforms } from "../model/gguf-builder.ts";
+import { type RandomModel, randomModel, TEXT_TOKENS, VOCABULARY } from "../random-models.ts";
+
+const CONTEXT = 160;
+const PROMPT = "The";
+const STRATEGY_NAMES: readonly StrategyName[] = ["greedy", "sd", "amusd"];
+
+const selections = chooseAdapters(await listAdapters());
+const devices = {
+  verify: new Device(await openDevice(selections.verify)),
+  draft: new Device(await openDevice(selections.draft)),
+};
+
+async function createLane(name: "verify" | "draft", model: RandomModel): Promise<{ lane: Lane; tokenizer: Tokenizer }> {
+  const gguf = await openGguf(blobSource(new Blob([randomModel(model)]), `${name}.gguf`));
+  const llama = await Llama.load(devices[name], gguf, await llamaConfig(gguf), { capacity: CONTEXT });
+  return {
+    lane: new ModelLane(name, llama, name === "draft" ? 1 : 2, () => {}),
+    tokenizer: loadTokenizer(gguf.metadata),
+  };
+}
+
+const { lane: verify, tokenizer } = await createLane("verify", {});
+const drafts = {
+  "the verify model itself": (await createLane("draft", {})).lane,
+  "one that agrees on a part": (await createLane("draft", { ropeBase: 2000 })).lane,
+  "a random one": (await createLane("draft", { seed: 2 })).lane,
+  "one without the padding": (await createLane("draft", { seed: 2, vocabulary: TEXT_TOKENS })).lane,
+  "one with more padding": (await createLane("draft", { seed: 2, vocabulary: VOCABULARY + 32 })).lane,
+};
+const someDraft = drafts["one that agrees on a part"];
+
+interface Setup {
+  readonly verify?: Lane;
+  readonly draft?: Lane;
+  readonly tokenizer?: Tokenizer;
+  readonly prompt?: readonly number[];
+}
+
+function generate(options: GenerationOptions, setup: Setup = {}): Generation {
+  return new Generation({
+    tokenizer,
+    prompt: tokenizer.encode(PROMPT, { special: false }),
+    verify,
+    draft: someDraft,
+    launchRule: launchAtOnce,
+    models: { verify: "v.gguf", draft: "d.gguf" },
+    devices: { verify: "one", draft: "two" },
+    onStart: () => ({ verify: 0, draft: 0 }),
+    onEnd: () => {},
+    ...setup,
+  }, options);
+}
+
+async function finished(
+  options: GenerationOptions,
+  setup?: Setup,
+): Promise<{ record: GenerationRecord; pieces: Piece[] }> {
+  const generation = generate(options, setup);
+  const pieces = await Array.fromAsync(generation);
+  return { record: generation.record, pieces };
+}
+
+/** A lane whose messages start late and settle late, each by a time of its own, in their order. */
+function delayed(lane: Lane, seed: number): Lane {
+  const random = uniforms(seed);
+  const nap = () => new Promise((resolve) => setTimeout(resolve, random() < 0.5 ? 0 : 6 * random()));
+  let sent: Promise<unknown> = Promise.resolve();
+  let settled: Promise<unknown> = Promise.resolve();
+  const late = (message: () => Promise<LaneResult>): Promise<LaneResult> => {
+    const answer = sent.then(nap).then(() => ({ answer: message() }));
+    sent = answer;
+    const result = Promise.all([answer.then(({ answer }) => answer), settled]).then(async ([answer]) => {
+      await nap();
+      return answer;
+    });
+    settled = result;
+    return result;
+  };
+  return {
+    name: lane.name,
+    capacity: lane.capacity,
+    stepsAhead: lane.stepsAhead,
+    prefill: (tokens, position) => late(() => lane.prefill(tokens, position)),
+    verify: (tokens, position) => late(() => lane.verify(tokens, position)),
+    decode: (token, position, steps) => late(() => lane.decode(token, position, steps)),
+    drain: async () => void await settled,
+    close: () => lane.close(),
+  };
+}
+
+const LENGTH = 60;
+const { record: wanted } = await finished({ strategy: "greedy", maxNewTokens: LENGTH });
+
+/** What must hold of any record whatever happened. */
+function assertSound(record: GenerationRecord): void {
+  const { tokens, drafted, accepted, wastedDrafts, verifications, lanes, overlapMs, events, strategy } = record;
+  const committed = events.flatMap((event) => event.kind === "commit" ? event.tokens : []);
+  assert.equal(tokens, committed.map(({ token }) => token).slice(0, tokens.length), "the committed tokens");
+  assert.equal(
+    committed.map(({ position }) => position),
+    committed.map((_, i) => record.promptTokens.length + i),
+    "the committed positions",
+  );
+  assert.is(drafted, accepted + wastedDrafts);
+  assert.is(committed.filter(({ origin }) => origin === "accepted").length, accepted);
+  assert.ok(accepted >= 0 && accepted <= drafted && verifications <= committed.length);
+  assert.equal(lanes.map(({ name }) => name), strategy === "greedy" ? ["verify"] : ["verify", "draft"]);
+  if (strategy === "greedy") assert.is(drafted, 0);
+  const runMs = lanes[0]!.busyMs + lanes[0]!.idleMs;
+  for (const { name, busyMs, idleMs } of lanes) {
+    assert.ok(busyMs >= 0 && idleMs >= 0, `${name}: busy ${busyMs}, idle ${idleMs}`);
+    assert.ok(Math.abs(busyMs + idleMs - runMs) < 1e-6, `${name}: busy ${busyMs} and idle ${idleMs} in ${runMs}`);
+    assert.ok(overlapMs <= busyMs + 1e-6, `${name}: overlap ${overlapMs} of ${busyMs}`);
+  }
+  if (tokens.length > 0) assert.ok(record.ttftMs! > 0 && record.ttftMs! <= runMs);
+}
+
+test("the random models are of use: varied text, and drafts of which some are right", async () => {
+  assert.is(wanted.tokens.length, LENGTH);
+  assert.ok(new Set(wanted.tokens).size > LENGTH / 3, wanted.tokens.join());
+  assert.ok(wanted.tokens.some((token) => token >= TEXT_TOKENS), "with a token that the shorter draft lacks");
+  const { record } = await finished({ strategy: "sd", maxNewTokens: LENGTH });
+  assert.ok(record.acceptance! > 0.2 && record.acceptance! < 0.8, `${record.acceptance}`);
+});
+
+for (const [name, draft] of Object.entries(drafts)) {
+  test(`the tokens are greedy's, with a draft model: ${name}`, async () => {
+    const runs: GenerationOptions[] = [
+      { strategy: "amusd" },
+      ...[1, 5, 15].map((lookahead) => (
+        { strategy: "sd", lookahead } as const
+      )),
+    ];
+    for (const options of runs) {
+      const { record } = await finished({ ...options, maxNewTokens: LENGTH }, { draft });
+      assert.equal(record.tokens, wanted.tokens, `${options.strategy} ${options.lookahead}`);
+      assert.is(record.text, wanted.text);
+      assertSound(record);
+      if (draft === drafts["the verify model itself"]) assert.is(record.acceptance, 1);
+    }
+  });
+}
+
+for (const late of ["verify", "draft", "both"]) {
+  test(`the tokens are greedy's, with delayed lanes: ${late}`, async () => {
+    for (const [seed, strategy] of (["sd", "amusd", "amusd"] as const).entries()) {
+      const lanes = {
+        verify: late === "draft" ? verify : delayed(verify, seed),
+        draft: late === "verify" ? someDraft : delayed(someDraft, seed + 100),
+      };
+      const { record } = await finished({ strategy, maxNewTokens: LENGTH }, lanes);
+      assert.equal(record.tokens, wanted.tokens, `${strategy}, seed ${seed}`);
+      assertSound(record);
+    }
+  });
+}
+
+test("pieces are the text and the tokens, and a record is whole", async () => {
+  for (const strategy of STRATEGY_NAMES) {
+    const { record, pieces } = await finished({ strategy, maxNewTokens: 20 });
+    assert.is(pieces.map(({ text }) => text).join(""), record.text);
+    assert.equal(pieces.flatMap(({ tokens }) => tokens.map(({ token }) => token)), record.tokens);
+    assert.equal(record.tokens, wanted.tokens.slice(0, 20));
+    assert.is(record.finish, "length");
+    assert.is(record.strategy, strategy);
+    assert.equal(JSON.parse(JSON.stringify(record)), record);
+    assertSound(record);
+  }
+});
+
+test("maxNewTokens 1 is one token", async () => {
+  for (const strategy of STRATEGY_NAMES) {
+    const { record } = await finished({ strategy, maxNewTokens: 1 });
+    assert.equal(record.tokens, wanted.tokens.slice(0, 1));
+    assert.is(record.finish, "length");
+    assert.is(record.msPerToken, null);
+    assertSound(record);
+  }
+});
+
+test("an end-of-text token ends the run, is its last token and no part of its text", async () => {
+  const at = wanted.tokens.findIndex((token, i) => i >= 12 && !wanted.tokens.slice(0, i).includes(token));
+  const eos = wanted.tokens[at]!;
+  // As the text stream would show it, were it text.
+  const ending = { ...tokenizer, eosIds: new Set([eos]) };
+  const { record: before } = await finished({ strategy: "greedy", maxNewTokens: at });
+  for (const strategy of STRATEGY_NAMES) {
+    const { record } = await finished({ strategy, maxNewTokens: LENGTH }, { tokenizer: ending });
+    assert.equal(record.tokens, wanted.tokens.slice(0, at + 1));
+    assert.is(record.text, before.text);
+    assert.is(record.finish, "eos");
+    assertSound(record);
+  }
+});
+
+test("a stop string ends the text before itself, and no part of it is ever shown", async () => {
+  // A text of which all is readable: each token stands for a letter or two.
+  const letters = { ...tokenizer, tokenBytes: (id: number) => new TextEncoder().encode(`${id},`) };
+  const all = wanted.tokens.map((id) => `${id},`).join("");
+  const stop = `${wanted.tokens.slice(14, 17).join()},`;
+  assert.is(all.indexOf(stop), all.lastIndexOf(stop));
+  for (const strategy of STRATEGY_NAMES) {
+    const { record, pieces } = await finished({ strategy, maxNewTokens: LENGTH, stop: ["none such", stop] }, {
+      tokenizer: letters,
+    });
+    const text = all.slice(0, all.indexOf(stop));
+    assert.is(record.text, text);
+    assert.is(pieces.map(({ text }) => text).join(""), text);
+    assert.equal(record.tokens, wanted.tokens.slice(0, 17));
+    assert.is(record.finish, "stop");
+    assertSound(record);
+    const { record: next } = await finished({ strategy, maxNewTokens: 8 });
+    assert.equal(next.tokens, wanted.tokens.slice(0, 8), "the next run");
+  }
+});
+
+test("what might have been a stop string is shown at the end", async () => {
+  const letters = { ...tokenizer, tokenBytes: (id: number) => new TextEncoder().encode(`${id},`) };
+  const begun = `${wanted.tokens.slice(8, 10).join()},never`;
+  for (const strategy of STRATEGY_NAMES) {
+    const { record, pieces } = await finished({ strategy, maxNewTokens: 10, stop: [begun] }, { tokenizer: letters });
+    assert.is(record.text, wanted.tokens.slice(0, 10).map((id) => `${id},`).join(""));
+    assert.is(pieces.map(({ text }) => text).join(""), record.text);
+    assert.equal(pieces.at(-1)!.tokens, []);
+  }
+});
+
+test("a full context ends the run", async () => {
+  const prompt = Array.from({ length: CONTEXT - 6 }, (_, i) => i % TEXT_TOKENS);
+  const { record: whole } = await finished({ strategy: "greedy" }, { prompt });
+  assert.is(whole.tokens.length, 6);
+  assert.is(whole.finish, "context");
+  for (const strategy of ["sd", "amusd"] as const) {
+    for (const draft of [someDraft, drafts["the verify model itself"]]) {
+      const { record } = await finished({ strategy, lookahead: 15 }, { prompt, draft });
+      assert.equal(record.tokens, whole.tokens);
+      assert.is(record.finish, "context");
+      assertSound(record);
+    }
+  }
+});
+
+test("a signal ends the run: before it, and in the midst of it", async () => {
+  for (const strategy of STRATEGY_NAMES) {
+    const { record: none } = await finished({ strategy, signal: AbortSignal.abort() });
+    assert.equal(none.tokens, []);
+    assert.is(none.finish, "abort");
+    assertSound(none);
+
+    const abort = new AbortController();
+    const generation = generate({ strategy, maxNewTokens: LENGTH, signal: abort.signal });
+    let text = "";
+    for await (const piece of generation) {
+      text += piece.text;
+      if (generation.tokens.length >= 5) abort.abort();
+    }
+    const { record } = generation;
+    assert.is(record.finish, "abort");
+    assert.ok(record.tokens.length >= 5 && record.tokens.length < LENGTH);
+    assert.equal(record.tokens, wanted.tokens.slice(0, record.tokens.length));
+    assert.is(record.text, text);
+    assertSound(record);
+  }
+});
+
+test("a consumer that breaks off leaves idle lanes, and a next run is sound", async () => {
+  for (const strategy of STRATEGY_NAMES) {
+    const underWay = { verify: 0, draft: 0 };
+    const watch = (name: "verify" | "draft", lane: Lane): Lane => {
+      const watched = (message: Promise<LaneResult>) => {
+        underWay[name]++;
+        return message.finally(() => underWay[name]--);
+      };
+      return {
+        ...delayed(lane, 1),
+        prefill: (tokens, position) => watched(lane.prefill(tokens, position)),
+        verify: (tokens, position) => watched(lane.verify(tokens, position)),
+        decode: (token, position, steps) => watched(lane.decode(token, position, steps)),
+        drain: () => lane.drain(),
+      };
+    };
+    let busy = false;
+    const generation = generate({ strategy }, { verify: watch("verify", verify), draft: watch("draft", someDraft) });
+    for await (const _ of generation) {
+      busy ||= underWay.verify + underWay.draft > 0;
+      if (generation.tokens.length >= 5) break;
+    }
+    assert.ok(busy, "something was under way while the consumer had its turn");
+    assert.equal(underWay, { verify: 0, draft: 0 });
+    await generation.ended;
+    assert.is(generation.record.finish, "return");
+    assert.equal(generation.tokens, wanted.tokens.slice(0, generation.tokens.length));
+    assertSound(generation.record);
+    const { record: next } = await finished({ strategy, maxNewTokens: 8 });
+    assert.equal(next.tokens, wanted.tokens.slice(0, 8));
+  }
+});
+
+test("a generation is iterated over once", async () => {
+  const generation = generate({ maxNewTokens: 2 });
+  await Array.fromAsync(generation);
+  const error: unknown = await Array.fromAsync(generation).catch((error) => error);
+  assert.instance(error, Error);
+  assert.is((error as Error).message, "Cannot iterate over a generation twice: generate anew");
+});
+
+test("options out of range are refused at once", () => {
+  const cases: [GenerationOptions, Setup, ErrorConstructor, RegExp][] = [
+    [{ lookahead: 0 }, {}, RangeError, /^Cannot draft 0 tokens at a time: the lookahead is 1 to 15$/],
+    [{ lookahead: 16 }, {}, RangeError, /^Cannot draft 16 tokens/],
+    [{ maxNewTokens: 0 }, {}, RangeError, /^Cannot generate 0 tokens/],
+    [{ maxNewTokens: 1.5 }, {}, RangeError, /^Cannot generate 1\.5 tokens/],
+    [{ strategy: "sd" }, { draft: undefined }, TypeError, /^Cannot decode by "sd": there is no draft model/],
+    [{ stop: [""] }, {}, RangeError, /^Cannot stop at ""/],
+    [{}, { prompt: [] }, RangeError, /^Cannot generate after a prompt of 0 tokens/],
+    [{}, { prompt: Array(CONTEXT).fill(1) }, RangeError, /a prompt of 160 tokens: the context has 160 positions/],
+    [{}, { prompt: [1, VOCABULARY] }, RangeError, /^Cannot generate after token 320: the vocabulary has 320 tokens/],
+    [{}, { prompt: [-1] }, RangeError, /^Cannot generate after token -1/],
+    [{}, { prompt: [0.5] }, RangeError, /^Cannot generate after token 0\.5/],
+  ];
+  for (const [options, setup, type, message] of cases) {
+    try {
+      generate(options, setup);
+    } catch (error) {
+      assert.instance(error, type);
+      assert.match((error as Error).message, message);
+      continue;
+    }
+    assert.unreachable(`${message}`);
+  }
+  generate({ lookahead: 15, maxNewTokens: 1 }, { prompt: Array(CONTEXT - 1).fill(VOCABULARY - 1) });
+});
+
+test.after(async () => {
+  for (const lane of [verify, ...Object.values(drafts)]) await lane.close();
+  for (const device of Object.values(devices)) device.close();
+});
+
+test.run();
