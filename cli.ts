@@ -9,7 +9,7 @@ import {
   run,
   text_en,
 } from "@stricli/core";
-import { access, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { access, lstat, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -26,39 +26,51 @@ import {
   STRATEGIES,
   type StrategyName,
 } from "./src/spec/generation.ts";
+import { MAX_ROWS } from "./src/spec/lane.ts";
 
 const MODELS = new URL("./models/", import.meta.url);
 const VERIFY_MODEL = "smollm2-135m-instruct-q4_1.gguf";
 const DRAFT_MODEL = "smollm2-draft-42m-q8_0.gguf";
-const PROMPT = "Write a Python function that returns the first n Fibonacci numbers, and explain how it works.";
+/** What measured best of all, 24576, 16384 and 8192: docs/performance.md. */
+const DRAFT_VOCABULARY = 16_384;
+const PROMPT = "Write a Python class for a stack with push, pop and peek.";
 
 interface GenerateFlags {
   readonly strategy?: StrategyName;
-  readonly verifyModelPath?: string;
-  readonly draftModelPath?: string;
-  readonly verifyDevice?: string;
-  readonly draftDevice?: string;
+  readonly "verify-model-path"?: string;
+  readonly "draft-model-path"?: string;
+  readonly "verify-device"?: string;
+  readonly "draft-device"?: string;
   readonly prompt?: string;
-  readonly promptFile?: string;
+  readonly "prompt-file"?: string;
   readonly dataset?: string;
-  readonly sampleIndex?: number;
+  readonly "sample-index"?: number;
   readonly raw: boolean;
   readonly context?: number;
-  readonly kvCache: "f16" | "f32";
-  readonly maxNewTokens: number;
+  readonly "kv-cache": "f16" | "f32";
+  readonly "max-new-tokens": number;
   readonly lookahead: number;
+  readonly "draft-vocab"?: number;
   readonly stop: readonly string[];
-  readonly outputFile?: string;
+  readonly "output-file"?: string;
   readonly trace?: string;
   readonly json: boolean;
 }
 
 const text = (brief: string, placeholder: string) =>
   ({ kind: "parsed", parse: String, brief, placeholder, optional: true }) as const;
-const count = (min: number) => (input: string): number => {
+const count = (min: number, max = Infinity) => (input: string): number => {
   const value = numberParser(input);
-  if (!Number.isInteger(value) || value < min) throw new RangeError(`a whole number of ${min} or more is wanted`);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(
+      `a whole number ${max === Infinity ? `of ${min} or more` : `from ${min} to ${max}`} is wanted`,
+    );
+  }
   return value;
+};
+const notEmpty = (input: string): string => {
+  if (input === "") throw new RangeError("it is empty, a text is wanted");
+  return input;
 };
 
 const generateCommand = buildCommand({
@@ -71,14 +83,14 @@ const generateCommand = buildCommand({
         brief: "How to decode; default: amusd with a draft model, else greedy",
         optional: true,
       },
-      verifyModelPath: text("GGUF of the model whose text you get; default: the embedded one", "FILE"),
-      draftModelPath: text("GGUF of a small model with the same vocabulary", "FILE"),
-      verifyDevice: text("Index or part of the name (see the devices command)", "DEVICE"),
-      draftDevice: text("The same, for the draft model", "DEVICE"),
+      "verify-model-path": text("GGUF of the model whose text you get; default: the embedded one", "FILE"),
+      "draft-model-path": text("GGUF of a small model with the same vocabulary", "FILE"),
+      "verify-device": text("Index or part of the name (see the devices command)", "DEVICE"),
+      "draft-device": text("The same, for the draft model", "DEVICE"),
       prompt: text("What to say to the model; - reads standard input", "TEXT"),
-      promptFile: text("File that holds the prompt; - is standard input", "FILE"),
+      "prompt-file": text("File that holds the prompt; - is standard input", "FILE"),
       dataset: text("Local HumanEval or MT-Bench file to take the prompt from (a sample's first turn)", "FILE"),
-      sampleIndex: {
+      "sample-index": {
         kind: "parsed",
         parse: count(0),
         brief: "Which sample of it, from 0",
@@ -93,38 +105,45 @@ const generateCommand = buildCommand({
         placeholder: "N",
         optional: true,
       },
-      kvCache: { kind: "enum", values: ["f16", "f32"], brief: "How keys and values are kept", default: "f16" },
-      maxNewTokens: { kind: "parsed", parse: count(1), brief: "Longest answer", placeholder: "N", default: "256" },
+      "kv-cache": { kind: "enum", values: ["f16", "f32"], brief: "How keys and values are kept", default: "f16" },
+      "max-new-tokens": { kind: "parsed", parse: count(1), brief: "Longest answer", placeholder: "N", default: "256" },
       lookahead: {
         kind: "parsed",
-        parse: count(1),
+        parse: count(1, MAX_ROWS - 1),
         brief: "Tokens that sd drafts at a time",
         placeholder: "N",
         default: "5",
       },
+      "draft-vocab": {
+        kind: "parsed",
+        parse: count(1),
+        brief: "The draft proposes only tokens with ids below N; default: all, of the embedded pair 16384",
+        placeholder: "N",
+        optional: true,
+      },
       stop: {
         kind: "parsed",
-        parse: String,
+        parse: notEmpty,
         brief: "Text that ends the answer; may be given several times",
         placeholder: "TEXT",
         variadic: true,
         default: [],
       },
-      outputFile: text("Write the record, as JSON, to this file", "FILE"),
+      "output-file": text("Write the record, as JSON, to this file", "FILE"),
       trace: text("Write a trace that opens in Perfetto to this file", "FILE"),
       json: { kind: "boolean", brief: "Print the record as JSON instead of the text", default: false },
     },
   },
   func: async (flags: GenerateFlags) => {
     const { prompt, raw } = await readPrompt(flags);
-    for (const file of [flags.outputFile, flags.trace]) if (file !== undefined) await assertWritable(file);
+    for (const file of [flags["output-file"], flags.trace]) if (file !== undefined) await assertWritable(file);
     const engine = await loadEngine(flags, prompt, raw);
     try {
       const abort = new AbortController();
       const onSignal = () => abort.signal.aborted ? process.exit(130) : abort.abort();
       process.on("SIGINT", onSignal);
       try {
-        const { strategy, maxNewTokens, lookahead, stop } = flags;
+        const { strategy, "max-new-tokens": maxNewTokens, lookahead, stop } = flags;
         const generation = engine.generate(prompt, {
           strategy,
           raw,
@@ -167,7 +186,7 @@ function describeAdapter({ index, name, driver, kind, backend, features, limits,
 }
 
 async function readPrompt(flags: GenerateFlags): Promise<{ prompt: string; raw: boolean }> {
-  const { prompt, promptFile, dataset, sampleIndex, raw } = flags;
+  const { prompt, "prompt-file": promptFile, dataset, "sample-index": sampleIndex, raw } = flags;
   const given = [prompt, promptFile, dataset].filter((source) => source !== undefined);
   if (given.length > 1) {
     throw new UsageError("Cannot take several prompts: give one of --prompt, --prompt-file, --dataset");
@@ -194,13 +213,13 @@ async function readStdin(): Promise<string> {
 }
 
 async function loadEngine(flags: GenerateFlags, prompt: string, raw: boolean): Promise<Engine> {
-  const [verifyPath, draftPath] = await modelPaths(flags);
-  const pair = await openModelPair(verifyPath, draftPath);
+  const { verify, draft, draftVocabulary } = await modelPaths(flags);
+  const pair = await openModelPair(verify, draft);
   let context;
   try {
     const promptTokens = encodePrompt(pair.verify, prompt, raw).length;
     const trained = pair.verify.config.contextLength;
-    context = flags.context ?? Math.min(trained, promptTokens + flags.maxNewTokens);
+    context = flags.context ?? Math.min(trained, promptTokens + flags["max-new-tokens"]);
     if (context > trained) {
       throw new RangeError(
         `Cannot use a context of ${context}: the model was trained for ${trained}; give 2 to ${trained}`,
@@ -213,12 +232,12 @@ async function loadEngine(flags: GenerateFlags, prompt: string, raw: boolean): P
   }
   const progress = new Progress();
   try {
-    const { verifyDevice, draftDevice, kvCache: cache } = flags;
     return await Engine.load(pair, {
-      verifyDevice,
-      draftDevice,
+      verifyDevice: flags["verify-device"],
+      draftDevice: flags["draft-device"],
       context,
-      cache,
+      cache: flags["kv-cache"],
+      draftVocabulary: flags["draft-vocab"] ?? draftVocabulary,
       onProgress: (done, total) => progress.show(`loading ${Math.floor(100 * done / total)} %`),
     });
   } finally {
@@ -226,32 +245,43 @@ async function loadEngine(flags: GenerateFlags, prompt: string, raw: boolean): P
   }
 }
 
-/** The verify model's file and the draft's. The embedded draft goes with the embedded verify model only. */
-async function modelPaths(flags: GenerateFlags): Promise<[string, string | undefined]> {
-  const { strategy, verifyModelPath, draftModelPath } = flags;
-  if (verifyModelPath !== undefined) {
-    if (draftModelPath === undefined && strategy !== undefined && strategy !== "greedy") {
+interface ModelPaths {
+  readonly verify: string;
+  readonly draft?: string;
+  readonly draftVocabulary?: number;
+}
+
+/** The models' files. The embedded draft goes with the embedded verify model only. */
+async function modelPaths(flags: GenerateFlags): Promise<ModelPaths> {
+  const { strategy, "verify-model-path": verify, "draft-model-path": draft } = flags;
+  if (verify !== undefined) {
+    if (draft === undefined && strategy !== undefined && strategy !== "greedy") {
       throw new UsageError(`Cannot decode by "${strategy}" without a draft model: give --draft-model-path`);
     }
-    return [verifyModelPath, strategy === "greedy" ? undefined : draftModelPath];
+    return { verify, draft: strategy === "greedy" ? undefined : draft };
   }
   const embedded = (name: string) => fileURLToPath(new URL(name, MODELS));
   await access(embedded(VERIFY_MODEL)).catch(() => {
     throw new UsageError("Cannot use the embedded models: this package came without; give --verify-model-path FILE");
   });
-  return [embedded(VERIFY_MODEL), strategy === "greedy" ? undefined : draftModelPath ?? embedded(DRAFT_MODEL)];
+  if (strategy === "greedy") return { verify: embedded(VERIFY_MODEL) };
+  if (draft !== undefined) return { verify: embedded(VERIFY_MODEL), draft };
+  return { verify: embedded(VERIFY_MODEL), draft: embedded(DRAFT_MODEL), draftVocabulary: DRAFT_VOCABULARY };
 }
 
 /** Streams the text, then writes what was asked for; also when an error ends the generation, which is then thrown. */
-async function report(generation: Generation, flags: GenerateFlags): Promise<void> {
+async function report(
+  generation: Generation,
+  { json, trace, "output-file": outputFile }: GenerateFlags,
+): Promise<void> {
   try {
-    for await (const { text } of generation) if (!flags.json) process.stdout.write(text);
+    for await (const { text } of generation) if (!json) process.stdout.write(text);
   } finally {
-    if (!flags.json) process.stdout.write("\n");
+    if (!json) process.stdout.write("\n");
     const record = generation.record;
-    if (flags.json) console.log(JSON.stringify(record));
-    if (flags.outputFile !== undefined) await writeWhole(flags.outputFile, JSON.stringify(record, null, 1) + "\n");
-    if (flags.trace !== undefined) await writeWhole(flags.trace, JSON.stringify(chromeTrace(record.events)) + "\n");
+    if (json) console.log(JSON.stringify(record));
+    if (outputFile !== undefined) await writeWhole(outputFile, JSON.stringify(record, null, 1) + "\n");
+    if (trace !== undefined) await writeWhole(trace, JSON.stringify(chromeTrace(record.events)) + "\n");
     console.error(summaryText(record));
   }
 }
@@ -285,21 +315,28 @@ function summaryText(record: GenerationRecord): string {
   return lines.join("\n");
 }
 
+/** So that a long run does not end with nowhere to write its record. */
 async function assertWritable(file: string): Promise<void> {
-  await access(path.dirname(path.resolve(file))).catch(() => {
+  const found = (name: string) => stat(name).catch(() => null);
+  if (!(await found(path.dirname(path.resolve(file))))?.isDirectory()) {
     throw new Error(`Cannot write "${file}": there is no such folder; make it, or choose another one`);
-  });
+  }
+  if ((await found(file))?.isDirectory()) {
+    throw new Error(`Cannot write "${file}": it is a folder, a file is wanted; choose another name`);
+  }
 }
 
-/** Writes a file that is there whole or not at all. */
+/** Writes a file that is there whole or not at all; but what is no plain file (a pipe, a device, a link) stays what it is. */
 async function writeWhole(file: string, content: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.part`;
+  const existing = await lstat(file).catch(() => null);
+  const special = existing !== null && !existing.isFile();
+  const target = special ? file : `${file}.${process.pid}.part`;
   try {
-    await writeFile(temporary, content);
-    await rename(temporary, file);
+    await writeFile(target, content);
+    if (!special) await rename(target, file);
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw new Error(`Cannot write "${file}": ${(error as Error).message}`);
+    if (!special) await rm(target, { force: true });
+    throw new Error(`Cannot write "${file}": ${oneLine(error)}; choose another place`);
   }
 }
 
@@ -328,7 +365,6 @@ const application = buildApplication(
   {
     name: "amusd",
     versionInfo: { currentVersion: manifest.version },
-    scanner: { caseStyle: "allow-kebab-for-camel" },
     documentation: { disableAnsiColor: !process.stderr.isTTY || !process.stdout.isTTY },
     determineExitCode: (error) => error instanceof UsageError ? 2 : 1,
     localization: {

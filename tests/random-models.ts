@@ -29,9 +29,15 @@ export function randomModel(
   const tokenizer = randomLlamaParts({ ...SHAPE, seed: 0, vocabulary: TEXT_TOKENS, tokenizer: true }).metadata
     .filter(([key]) => key.startsWith("tokenizer."))
     .map(([key, type, value]): MetadataEntry => {
-      const padding = { "tokenizer.ggml.tokens": (id: number) => `[PAD${id}]`, "tokenizer.ggml.token_type": () => 5 }[key];
+      const padding = {
+        "tokenizer.ggml.tokens": (id: number) => `[PAD${id}]`,
+        "tokenizer.ggml.token_type": () => 5,
+      }[key];
       if (!padding || !Array.isArray(value)) return [key, type, value];
-      return [key, type, [...value, ...Array.from({ length: vocabulary - TEXT_TOKENS }, (_, i) => padding(TEXT_TOKENS + i))]];
+      return [key, type, [
+        ...value,
+        ...Array.from({ length: vocabulary - TEXT_TOKENS }, (_, i) => padding(TEXT_TOKENS + i)),
+      ]];
     });
   const own: MetadataEntry[] = [
     ...tokenizer,

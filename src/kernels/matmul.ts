@@ -35,7 +35,10 @@ export interface Finish {
   readonly buffers: readonly GPUBuffer[];
 }
 
-/** y = x W^T for 1 to 16 rows of x, or a prefill's; one kernel a part of the matrix. `x` is [row][columns] in float32. */
+/**
+ * y = x W^T for 1 to 16 rows of x, or a prefill's; one kernel a part of the matrix. `x` is [row][columns] in float32. With `rows`,
+ * the first rows of the matrix alone, rounded up to whole tiles.
+ */
 export function createMatmul(
   device: Device,
   lanes: Lanes,
@@ -43,17 +46,24 @@ export function createMatmul(
   stepBuffer: GPUBuffer,
   x: GPUBuffer,
   finish: Finish,
+  rows = matrix.rows,
 ): Promise<Kernel[]> {
-  return Promise.all(matrix.parts.map((part) => {
-    const codes = Array.from({ length: MAX_COLUMNS }, (_, i) => matmulText(lanes, matrix.layout, part, i + 1, finish));
-    return createKernel(
-      device,
-      `matmul ${matrix.name}`,
-      codes,
-      [stepBuffer, part.buffer, x, ...finish.buffers],
-      part.tiles,
-    );
-  }));
+  const tiles = Math.ceil(rows / (4 * lanes.rowLanes));
+  return Promise.all(
+    matrix.parts.filter(({ firstTile }) => firstTile < tiles).map((part) => {
+      const codes = Array.from(
+        { length: MAX_COLUMNS },
+        (_, i) => matmulText(lanes, matrix.layout, part, i + 1, finish),
+      );
+      return createKernel(
+        device,
+        `matmul ${matrix.name}`,
+        codes,
+        [stepBuffer, part.buffer, x, ...finish.buffers],
+        Math.min(part.tiles, tiles - part.firstTile),
+      );
+    }),
+  );
 }
 
 /** The WGSL of one variant. */

@@ -25,6 +25,11 @@ export interface LlamaOptions {
   /** Positions of the key-value cache. */
   readonly capacity: number;
   readonly cache?: CacheType;
+  /**
+   * Choose among the first so many tokens only, of all by default: ids are in the order of merges, so the frequent ones come first,
+   * and the output product is most of a small draft's work.
+   */
+  readonly choices?: number;
   /** For tests and benchmarks; by default what suits the device. */
   readonly lanes?: Lanes;
   /** Hears of the weights' file bytes as they come to lie on the device. */
@@ -48,6 +53,8 @@ interface LayerPlan {
 export class Llama {
   readonly config: LlamaConfig;
   readonly capacity: number;
+  /** Tokens that it chooses among: the ids below. */
+  readonly choices: number;
   readonly #device: Device;
   readonly #queue: PassQueue;
   readonly #layers: readonly Kernel[];
@@ -58,6 +65,7 @@ export class Llama {
     device: Device,
     config: LlamaConfig,
     capacity: number,
+    choices: number,
     queue: PassQueue,
     layers: readonly Kernel[],
     head: readonly Kernel[],
@@ -66,6 +74,7 @@ export class Llama {
     this.#device = device;
     this.config = config;
     this.capacity = capacity;
+    this.choices = choices;
     this.#queue = queue;
     this.#layers = layers;
     this.#head = head;
@@ -77,7 +86,7 @@ export class Llama {
    * allocated, if the model can't fit the device.
    */
   static async load(device: Device, gguf: Gguf, config: LlamaConfig, options: LlamaOptions): Promise<Llama> {
-    const { capacity, cache = "f16", lanes = lanesFor(device), onBytes } = options;
+    const { capacity, cache = "f16", choices = config.vocabulary, lanes = lanesFor(device), onBytes } = options;
     const { layers, embedding, output } = planTensors(gguf, config);
     const outputNorm = gguf.tensors.get("output_norm.weight")!;
     assertFits(device, lanes, config, capacity, cache, [
@@ -100,7 +109,8 @@ export class Llama {
     const queries = floats("queries", PREFILL_ROWS, queryRows);
     const attended = floats("attended", PREFILL_ROWS, queryRows);
     const activation = floats("activation", PREFILL_ROWS, feedForward);
-    const logits = floats("logits", VERIFY_ROWS, vocabulary);
+    const rows = Math.min(choices, vocabulary);
+    const logits = floats("logits", VERIFY_ROWS, rows);
     const rope = device.upload(
       "rope",
       ropeTable(capacity, {
@@ -167,17 +177,18 @@ export class Llama {
     }
 
     const outputMatrix = output ? await load(output) : embeddingMatrix;
-    const tiles = outputMatrix.parts.reduce((sum, part) => sum + part.tiles, 0);
+    const tiles = Math.ceil(rows / (4 * lanes.rowLanes));
     const bests = device.storage("bests", VERIFY_ROWS * tiles * 8);
+    const finish: Finish = {
+      source: rms + finishLogits,
+      constants: { ...rmsConstants, VOCABULARY: rows, TILES: tiles },
+      buffers: [squares, logits, bests],
+    };
     const head = [
-      ...await createMatmul(device, lanes, outputMatrix, queue.step, weighted, {
-        source: rms + finishLogits,
-        constants: { ...rmsConstants, VOCABULARY: vocabulary, TILES: tiles },
-        buffers: [squares, logits, bests],
-      }),
+      ...await createMatmul(device, lanes, outputMatrix, queue.step, weighted, finish, rows),
       await createArgmax(device, tiles, [queue.step, bests, queue.chosen, queue.tokens]),
     ];
-    const llama = new Llama(device, config, capacity, queue, kernels, head, logits);
+    const llama = new Llama(device, config, capacity, rows, queue, kernels, head, logits);
     await queue.run([0], 0, 1, (pass) => {
       for (const kernel of [...kernels, ...head]) encodeWarmUp(pass, kernel);
     }, 0);
@@ -218,9 +229,9 @@ export class Llama {
     for (const kernel of this.#head) encodeKernel(pass, kernel, rows);
   };
 
-  /** The logits of the last pass's rows, [rows][vocabulary]; for tests and tools. */
+  /** The logits of the last pass's rows, [rows][choices]; for tests and tools. */
   async logits(rows: number): Promise<Float32Array> {
-    return new Float32Array(await this.#device.read(this.#logits, rows * this.config.vocabulary * 4));
+    return new Float32Array(await this.#device.read(this.#logits, rows * this.choices * 4));
   }
 }
 

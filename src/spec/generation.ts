@@ -83,7 +83,6 @@ export class Generation implements AsyncIterable<Piece> {
   readonly #options: GenerationOptions;
   readonly #stream: TextStream;
   readonly #trace: Trace;
-  readonly #clock = new RealClock();
   readonly #tokens: number[] = [];
   #text = "";
   #finish: Finish = "return";
@@ -116,7 +115,7 @@ export class Generation implements AsyncIterable<Piece> {
     this.strategy = strategy;
     this.#source = source;
     this.#options = options;
-    this.#trace = new Trace(this.#clock);
+    this.#trace = new Trace(new RealClock());
     this.ended = new Promise((resolve) => this.#end = resolve);
   }
 
@@ -155,7 +154,6 @@ export class Generation implements AsyncIterable<Piece> {
         lookahead,
         launchRule: this.#source.launchRule,
         signal,
-        clock: this.#clock,
         trace: this.#trace,
         warn: (message) => {
           this.#draftLost = true;

@@ -15,7 +15,8 @@ export interface LaneResult {
  * with it, in the order of the messages. All that strategies know of models and devices is this interface.
  *
  * The lane keeps the keys and values of the tokens that it was fed, by position. Feeding at a position below its length
- * cuts it to there first: that is the whole of a rollback. Feeding above its length throws a RangeError, as does feeding past `capacity`.
+ * cuts it to there first: that is the whole of a rollback. A message that feeds nothing, above its length, or past `capacity` rejects
+ * with a RangeError.
  */
 export interface Lane {
   readonly name: string;

@@ -1,4 +1,3 @@
-import type { Clock } from "./clock.ts";
 import type { Lane } from "./lane.ts";
 import type { LaunchRule } from "./launch-rule.ts";
 import type { CommittedToken, TokenLog } from "./token-log.ts";
@@ -21,7 +20,6 @@ export interface Run {
   /** Of `amusd`. */
   readonly launchRule: LaunchRule;
   readonly signal?: AbortSignal;
-  readonly clock: Clock;
   readonly trace: Trace;
   /** Takes one line for the user: a run goes on without its draft lane. */
   readonly warn: (message: string) => void;

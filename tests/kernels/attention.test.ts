@@ -18,7 +18,7 @@ const MAX_ROWS = 16;
 const CAPACITY = 200 + MAX_ROWS;
 const KV_HEADS = 2;
 
-/** A 16-bit float by rounding down its bits: what a cache may hold, near enough to `value`. */
+/** The nearest 16-bit float. */
 function halfBits(value: number): number {
   const view = new DataView(new ArrayBuffer(2));
   view.setFloat16(0, value);
@@ -32,8 +32,8 @@ function cacheData(cache: CacheType, values: Float32Array<ArrayBuffer>) {
 for (const { title, adapter, make } of LANES_CASES) {
   for (const headSize of [64, 128]) {
     for (const cache of ["f16", "f32"] as const) {
-      // SwiftShader has no cache of compiled kernels: it takes the ends of the range.
-      const groups = adapter === "default" ? [1, 3, 4, 8] : cache === "f16" ? [3] : [8];
+      // llvmpipe takes 5 to 20 s to compile one that has barriers.
+      const groups = adapter === "default" && title === "split k" ? [headSize === 64 ? 3 : 4] : [1, 3, 4, 8];
       const name = `${title}: heads of ${headSize} in groups of ${groups}, ${cache}`;
       await withDevice(`${name}: each row attends to its past, alone or among others`, async (device) => {
         const length = CAPACITY * KV_HEADS * headSize;
@@ -72,7 +72,7 @@ for (const { title, adapter, make } of LANES_CASES) {
               const got = together.slice(row * width, (row + 1) * width);
               assertSameBits(`row ${row} at ${position}`, await attend(own, position + row), got);
               const wanted = reference(own, k, v, position + row, headSize, group);
-              assertClose(`group ${group}, row ${row} at ${position}`, got, wanted, 5e-6, 2e-5);
+              assertClose(`group ${group}, row ${row} at ${position}`, got, wanted, 3e-5, 2e-5);
             }
           }
         }

@@ -103,7 +103,7 @@ test("what can't be loaded is refused, and leaves no file open", async () => {
   const cases: [Parameters<typeof load>[0], RegExp][] = [
     [{ verify: `${folder}/none.gguf` }, /^Cannot open ".*none\.gguf": there is no such file; check the path$/],
     [{ verify: verifyPath, draft: `${folder}/none.gguf` }, /^Cannot open ".*none\.gguf": there is no such file/],
-    [{ verify: verifyPath, draft: `${folder}/cut.gguf` }, /^Cannot read ".*cut\.gguf": .*/],
+    [{ verify: verifyPath, draft: `${folder}/cut.gguf` }, /^Cannot read model ".*cut\.gguf": it is cut short/],
     [
       { verify: verifyPath, draft: other },
       /the vocabularies part at id 0, where verify has "Ā" and draft has "0"; use/,
@@ -134,8 +134,11 @@ test("a chat feeds what is new, and answers as without a cache", async () => {
     assert.ok(!before || shared >= before.promptTokens.length, `${shared} shared tokens`);
     const fed = firstFed(record);
     assert.is(fed.verify, shared, `turn ${content}`);
-    // The greedy turn fed the draft lane nothing, so its cache is of no known use in the next.
-    if (strategy !== "greedy") assert.is(fed.draft, before?.strategy === "greedy" ? 0 : shared, `turn ${content}`);
+    // A greedy turn feeds the draft lane nothing, so its cache is of no known use in the next.
+    const drafted = before && before.strategy !== "greedy";
+    if (drafted && strategy !== "greedy") {
+      assert.ok(fed.draft! >= before.promptTokens.length - 1 && fed.draft! <= shared, `turn ${content}: ${fed.draft}`);
+    }
     records.push(record);
   }
   for (const { promptTokens, tokens } of records) assert.equal(await afresh(promptTokens, 16), tokens);
@@ -311,8 +314,10 @@ test("the embedded pair writes what an oracle says, by each strategy, to the end
   const first = await finished(chat.send(find("mt_bench/130").prompt, { strategy: "amusd", maxNewTokens: 24 }));
   check(first, find("mt_bench/130"));
   const second = await finished(chat.send("Thanks", { maxNewTokens: 4 }));
-  const fed = first.promptTokens.length + first.tokens.length - 1;
-  assert.equal(firstFed(second), { verify: fed, draft: fed }, "the answer is not fed again, but for its last token");
+  const fed = firstFed(second);
+  const length = first.promptTokens.length + first.tokens.length;
+  assert.is(fed.verify, length - 1, "the answer is not fed again, but for its last token");
+  assert.ok(fed.draft! < length && fed.draft! >= length - 16, `the draft lane has most of it: ${fed.draft}`);
   for (const strategy of ["greedy", "sd"] as const) {
     const { tokens } = await finished(pair.generate(first.promptTokens, { strategy, maxNewTokens: 24 }));
     assert.equal(tokens, first.tokens, strategy);

@@ -88,7 +88,6 @@ export async function collect(
   const run: Run = {
     log,
     trace,
-    clock,
     maxNewTokens: 20,
     eosIds: [],
     lookahead: 5,

@@ -1,0 +1,58 @@
+// The API as the README and mod.ts show it: their examples run, word for word but for where the models are.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { randomModel } from "./random-models.ts";
+
+const root = new URL("../", import.meta.url);
+
+/** The one TypeScript block of a file, also one in a JSDoc comment. */
+function exampleIn(file: string): string {
+  const text = Deno.readTextFileSync(new URL(file, root)).replaceAll(/^ \* ?/gm, "");
+  const blocks = [...text.matchAll(/^```ts\n([^]*?)^```$/gm)];
+  assert.is(blocks.length, 1, `${blocks.length} blocks of TypeScript in ${file}`);
+  return blocks[0]![1]!;
+}
+
+async function deno(args: string[], input = ""): Promise<{ code: number; stdout: string; stderr: string }> {
+  const child = new Deno.Command(Deno.execPath(), { args, cwd: root, stdin: "piped", stdout: "piped", stderr: "piped" })
+    .spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+for (const file of ["mod.ts", "README.md"]) {
+  test(`the example in ${file} fits the types, runs, and ends by itself`, async () => {
+    const example = exampleIn(file);
+    assert.ok(example.split("\n").length <= 15, "about ten lines");
+    const folder = await Deno.makeTempDir();
+    try {
+      const models = [randomModel(), randomModel({ ropeBase: 2000 })].map((bytes, i) => {
+        Deno.writeFileSync(`${folder}/${i}.gguf`, bytes);
+        return JSON.stringify(`${folder}/${i}.gguf`);
+      });
+      const program = example.replace('from "amusd"', 'from "./mod.ts"').replaceAll(
+        /"[^"]+\.gguf"/g,
+        () => models.shift()!,
+      );
+      assert.equal(models, [], "a verify and a draft model");
+      const { code, stdout, stderr } = await deno(["run", "--check", "-A", "-"], program);
+      assert.is(code, 0, stderr);
+      assert.ok(stdout.split("\n").length > 5, stdout);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+test("programs need no types of WebGPU", async () => {
+  const { code, stdout, stderr } = await deno(["doc", "--json", "mod.ts"]);
+  assert.is(code, 0, stderr);
+  assert.match(stdout, '"GenerationRecord"');
+  assert.not.match(stdout, /"GPU\w+"/);
+});
+
+test.run();

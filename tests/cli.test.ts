@@ -1,0 +1,400 @@
+// The command line as its users have it: as a process, with files, pipes and signals.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { GenerationRecord } from "../src/spec/generation.ts";
+import { randomModel, TRAINED_CONTEXT } from "./random-models.ts";
+
+const root = new URL("../", import.meta.url);
+const folder = await Deno.makeTempDir();
+const at = (name: string) => `${folder}/${name}`;
+const verifyPath = at("verify.gguf");
+const draftPath = at("draft.gguf");
+Deno.writeFileSync(verifyPath, randomModel());
+Deno.writeFileSync(draftPath, randomModel({ ropeBase: 2000 }));
+const MODELS = ["--verify-model-path", verifyPath, "--draft-model-path", draftPath];
+const VERIFY = MODELS.slice(0, 2);
+
+const onUnix = Deno.build.os === "windows" ? test.skip : test;
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What Dawn itself writes to stderr for an adapter; nobody can silence it. */
+const DAWN_LINE = /^Warning: max\w+ artificially reduced .*\n/gm;
+
+function spawn(args: readonly string[], stdin: "null" | "piped" = "null"): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "cli.ts", ...args],
+    cwd: root,
+    stdin,
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function finish(child: Deno.ChildProcess): Promise<Outcome> {
+  const { code, stdout, stderr } = await child.output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, stdout: out!, stderr: err!.replaceAll(DAWN_LINE, "") };
+}
+
+function amusd(...args: string[]): Promise<Outcome> {
+  return finish(spawn(args));
+}
+
+/** Writes a file into the tests' folder; returns its path. */
+function write(name: string, content: string | Uint8Array): string {
+  Deno.writeFileSync(at(name), typeof content === "string" ? new TextEncoder().encode(content) : content);
+  return at(name);
+}
+
+/** One line on stderr, nothing on stdout, and the exit code. */
+function assertRefused({ code, stdout, stderr }: Outcome, wanted: number, message: RegExp): void {
+  assert.match(stderr, message);
+  assert.match(stderr, /^[^\n]+\n$/);
+  assert.is(stdout, "");
+  assert.is(code, wanted);
+}
+
+function recordOf({ code, stdout, stderr }: Outcome): GenerationRecord {
+  assert.is(code, 0, stderr);
+  assert.match(stdout, /^[^\n]+\n$/);
+  return JSON.parse(stdout);
+}
+
+/** The embedded pair's greeting, the default command with nothing else said, runs beside the first tests. */
+const embedded = amusd("--prompt", "Hello", "--max-new-tokens", "12");
+
+test("text goes to stdout, the summary to stderr, and both are plain where that is no terminal", async () => {
+  const { code, stdout, stderr } = await embedded;
+  assert.is(code, 0, stderr);
+  assert.match(stdout, /^Hello! [^\n]+\n$/);
+  const lines = stderr.trimEnd().split("\n");
+  assert.is(lines.length, 5, stderr);
+  assert.match(lines[0]!, /^amusd: \d+ tokens \(\w+\), \d+\.\d ms\/token, first after \d+ ms$/);
+  assert.match(
+    lines[1]!,
+    /^\d+ verifications of \d+\.\d\d tokens; \d+ drafted, \d+ accepted \(\d\.\d\d of the verified\)$/,
+  );
+  assert.match(lines[2]!, /^verify on .*: busy \d+ ms \(\d+ %\), idle \d+ ms$/);
+  assert.match(lines[3]!, /^draft on .*: busy \d+ ms \(\d+ %\), idle \d+ ms$/);
+  assert.match(lines[4]!, /^both busy at once: \d+ ms \(\d+ %\)$/);
+  assert.not.match(stdout + stderr, "\x1b");
+});
+
+const RECORD_FIELDS = [
+  "strategy",
+  "models",
+  "devices",
+  "promptTokens",
+  "tokens",
+  "text",
+  "ttftMs",
+  "msPerToken",
+  "drafted",
+  "accepted",
+  "verifications",
+  "lanes",
+  "events",
+];
+
+test("--json, --output-file and --trace write the same run, for generate by name too", async () => {
+  const files = ["--output-file", at("record.json"), "--trace", at("trace.json")];
+  const outcome = await amusd(
+    "generate",
+    ...MODELS,
+    "--prompt",
+    "The",
+    "--raw",
+    "--max-new-tokens",
+    "40",
+    "--json",
+    ...files,
+  );
+  const record = recordOf(outcome);
+  for (const field of RECORD_FIELDS) assert.ok(field in record, field);
+  assert.is(record.strategy, "amusd");
+  assert.equal(record.models, { verify: verifyPath, draft: draftPath });
+  assert.is(record.tokens.length, 40);
+  assert.equal(record.promptTokens, [84, 104, 101]);
+  assert.equal(record.lanes.map((lane) => Object.keys(lane)), Array(2).fill(["name", "busyMs", "idleMs"]));
+  assert.equal(JSON.parse(Deno.readTextFileSync(at("record.json"))), record);
+  assert.match(outcome.stderr, /^amusd: 40 tokens \(length\)/);
+
+  const { traceEvents } = JSON.parse(Deno.readTextFileSync(at("trace.json")));
+  assert.equal(
+    traceEvents.filter(({ ph }: { ph: string }) => ph === "M").map(({ args }: { args: { name: string } }) => args.name),
+    ["host", "verify", "draft"],
+  );
+  for (const { ph, ts, dur } of traceEvents) {
+    assert.ok(ph === "M" || Number.isFinite(ts));
+    assert.ok(ph !== "X" || dur >= 0);
+  }
+  assert.equal((await Array.fromAsync(Deno.readDir(folder))).filter(({ name }) => name.endsWith(".part")), []);
+});
+
+/** How many tokens the prompt has that the command finds: read off the message that it doesn't fit, without a device. */
+async function promptLength(args: readonly string[], stdin?: string): Promise<number> {
+  const child = spawn([...VERIFY, "--context", "2", ...args], stdin === undefined ? "null" : "piped");
+  if (stdin !== undefined) {
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(stdin));
+    await writer.close();
+  }
+  const { code, stderr } = await finish(child);
+  assert.is(code, 1);
+  const [, length] = stderr.match(/^Cannot generate after a prompt of (\d+) tokens: .*\n$/) ?? [];
+  return Number(length);
+}
+
+test("the prompt comes from a flag, a file, stdin or a dataset", async () => {
+  const text = "0 1\nü 2"; // Each byte is a token.
+  const promptFile = write("prompt.txt", text);
+  const row = (i: number) => `{"task_id":"HE/${i}","prompt":"${"7".repeat(10 + i)}"}\n`;
+  const humanEval = write("he.jsonl", row(0) + row(1) + row(2));
+  const mtBench = write("mt.jsonl", '{"question_id":81,"turns":["0 0 0 0","2"]}\n');
+  assert.equal(
+    await Promise.all([
+      promptLength(["--raw", "--prompt", text]),
+      promptLength(["--raw", "--prompt=--raw"]),
+      promptLength(["--raw", "--prompt-file", promptFile]),
+      promptLength(["--raw", "--prompt-file", "-"], text),
+      promptLength(["--raw", "--prompt", "-"], text),
+      promptLength(["--dataset", humanEval]),
+      promptLength(["--dataset", humanEval, "--sample-index", "2"]),
+      promptLength(["--raw", "--dataset", mtBench]),
+    ]),
+    [8, 5, 8, 8, 8, 10, 12, 7],
+  );
+  assert.is(await promptLength(["--dataset", mtBench]), await promptLength(["--prompt", "0 0 0 0"]));
+});
+
+test("--stop, --strategy, --lookahead and the devices by name and index", async () => {
+  const [{ name }, ...others] = JSON.parse((await amusd("devices", "--json")).stdout);
+  const last = others.length;
+  const run = ["--raw", "--prompt", "The", "--max-new-tokens", "20"];
+  const record = recordOf(
+    await amusd(
+      ...MODELS,
+      ...run,
+      "--strategy",
+      "sd",
+      "--lookahead",
+      "3",
+      "--json",
+      "--verify-device",
+      name.slice(0, 6).toUpperCase(),
+      "--draft-device",
+      `${last}`,
+      "--kv-cache",
+      "f32",
+    ),
+  );
+  assert.is(record.strategy, "sd");
+  assert.equal(record.devices, { verify: name, draft: others.at(-1)?.name ?? name });
+  for (const event of record.events) {
+    if (event.kind === "operation" && event.lane === "verify") assert.ok(event.tokens.length <= 4);
+  }
+  const stop = record.text.slice(4, 6);
+  const { code, stdout, stderr } = await amusd(
+    ...VERIFY,
+    ...run,
+    "--stop",
+    "none such",
+    "--stop",
+    stop,
+    "--kv-cache",
+    "f32",
+  );
+  assert.is(code, 0);
+  assert.is(stdout, record.text.slice(0, record.text.indexOf(stop)) + "\n");
+  assert.match(stderr, /^greedy: \d+ tokens \(stop\), .*\nverify on [^\n]*\n$/);
+});
+
+test("devices lists them, for people and as JSON", async () => {
+  const { code, stdout, stderr } = await amusd("devices");
+  assert.is(code, 0, stderr);
+  assert.match(stdout, /^0 {2}\S.*\n {3}\w+, \w+, .*\n {3}features: .*\n {3}buffers of \d+ MiB, bindings of \d+ MiB, /);
+  assert.not.match(stdout + stderr, "\x1b");
+  const listed = JSON.parse((await amusd("devices", "--json")).stdout);
+  assert.equal(listed.map(({ index }: { index: number }) => index), listed.map((_: unknown, i: number) => i));
+  for (const field of ["name", "driver", "kind", "features", "limits"]) assert.ok(field in listed[0], field);
+  assert.ok(stdout.startsWith(`0  ${listed[0].name}\n`));
+});
+
+/** The bytes with a text in them replaced by one of the same length. */
+function replaceText(bytes: Uint8Array, from: string, to: string): Uint8Array {
+  const latin = new TextDecoder("latin1").decode(bytes);
+  const changed = bytes.slice();
+  changed.set(new TextEncoder().encode(to), latin.indexOf(from));
+  return changed;
+}
+
+test("what can't be done is one line on stderr and a code that says whose fault it is", async () => {
+  const bytes = Deno.readFileSync(verifyPath);
+  const magic = write("magic.gguf", bytes.with(0, 65));
+  const cut = write("cut.gguf", bytes.slice(0, -9));
+  const header = write("header.gguf", bytes.slice(0, 300));
+  const empty = write("empty.gguf", "");
+  const other = write("other.gguf", randomModel({ metadata: [["general.architecture", "string", "mamba"]] }));
+  const mute = write("mute.gguf", randomModel({ metadata: [["tokenizer.chat_template", "u32", 1]] }));
+  const strange = write("strange.gguf", replaceText(bytes, "[PAD300]", "[PAX300]"));
+  const one = write("one.jsonl", '{"question_id":81,"turns":["first"]}\n');
+  Deno.mkdirSync(at("a folder"));
+  Deno.writeFileSync(at("kept.json"), new TextEncoder().encode("kept"));
+  const missing = at("none/such");
+  const long = "x".repeat(TRAINED_CONTEXT);
+  const model = (path: string) => ["--verify-model-path", path];
+  const cases: [string[], number, RegExp][] = [
+    [["--max-new-token", "3"], 2, /--max-new-token, did you mean --max-new-tokens\?\n/],
+    [["generat"], 2, /generat/],
+    [["--strategy", "fast"], 2, /fast.*greedy.*sd.*amusd/],
+    [["--max-new-tokens", "0"], 2, /"0" for max-new-tokens: a whole number of 1 or more is wanted/],
+    [["--max-new-tokens", "many"], 2, /many/],
+    [["--lookahead", "16"], 2, /"16".*1 to 15/],
+    [["--stop", ""], 2, /^Failed to parse "" for stop: it is empty/],
+    [["--prompt", "a", "--dataset", one], 2, /^Cannot take several prompts: /],
+    [["--sample-index", "1"], 2, /^Cannot take --sample-index by itself: give --dataset too\n/],
+    [[...VERIFY, "--strategy", "sd"], 2, /^Cannot decode by "sd" without a draft model: give --draft-model-path\n/],
+    [model(missing), 1, /^Cannot open ".*such": there is no such file; check the path\n/],
+    [model(at("a folder")), 1, /^Cannot open ".*a folder": it is a folder/],
+    [model(empty), 1, /^Cannot open ".*empty\.gguf": the file is empty/],
+    [model(magic), 1, /magic\.gguf.*GGUF/],
+    [model(cut), 1, /cut\.gguf": it is cut short or damaged/],
+    [model(header), 1, /header\.gguf": it is cut short or damaged/],
+    [model(other), 1, /other\.gguf.*"mamba", wanted "llama"/],
+    [model(mute), 1, /^Cannot render a chat: .*; give the prompt as it is with --raw\n/],
+    [[...VERIFY, "--draft-model-path", missing], 1, /^Cannot open ".*such"/],
+    [
+      [...VERIFY, "--draft-model-path", strange],
+      1,
+      /the vocabularies part at id 300, where verify has "\[PAD300\]" and draft has "\[PAX300\]"/,
+    ],
+    [
+      [...VERIFY, "--prompt", long],
+      1,
+      /^Cannot generate after a prompt of 2\d\d tokens: the context has 256 positions/,
+    ],
+    [
+      [...VERIFY, "--context", "257"],
+      1,
+      /^Cannot use a context of 257: the model was trained for 256; give 2 to 256\n/,
+    ],
+    [[...VERIFY, "--prompt", "", "--raw"], 1, /^Cannot generate after a prompt of 0 tokens/],
+    [[...VERIFY, "--prompt-file", missing], 1, /^Cannot read the prompt ".*such": /],
+    [[...VERIFY, "--dataset", missing], 1, /^Cannot read dataset ".*such": there is no such file/],
+    [
+      [...VERIFY, "--dataset", one, "--sample-index", "1"],
+      1,
+      /^Cannot take sample 1: the dataset has 1, wanted 0 to 0\n/,
+    ],
+    [[...VERIFY, "--verify-device", "none such"], 1, /^Cannot use device "none such": .*; there is 0 "/],
+    [[...MODELS, "--draft-device", "99"], 1, /^Cannot use device "99": .*; there is 0 "/],
+    [[...VERIFY, "--output-file", missing], 1, /^Cannot write ".*such": there is no such folder/],
+    [[...VERIFY, "--trace", `${at("kept.json")}/such`], 1, /^Cannot write ".*such": there is no such folder/],
+    [[...VERIFY, "--output-file", at("a folder")], 1, /^Cannot write ".*a folder": it is a folder/],
+  ];
+  // One at a time would take twice as long, all at once as many gigabytes.
+  const waiting = [...cases];
+  const work = async () => {
+    for (let next; (next = waiting.shift());) assertRefused(await amusd(...next[0]), next[1], next[2]);
+  };
+  await Promise.all([work(), work()]);
+  assert.equal([...Deno.readDirSync(at("a folder"))], []);
+});
+
+onUnix("--output-file writes through what is no plain file, and leaves it", async () => {
+  Deno.writeTextFileSync(at("target.json"), "");
+  Deno.symlinkSync(at("target.json"), at("link.json"));
+  const run = [...VERIFY, "--raw", "--prompt", "The", "--max-new-tokens", "2"];
+  const { code, stderr } = await amusd(...run, "--output-file", at("link.json"));
+  assert.is(code, 0, stderr);
+  assert.ok(Deno.lstatSync(at("link.json")).isSymlink);
+  assert.is(JSON.parse(Deno.readTextFileSync(at("target.json"))).tokens.length, 2);
+});
+
+/** A run that takes longer than any test. */
+function endless(...args: string[]): Deno.ChildProcess {
+  Deno.writeFileSync(at("endless.gguf"), randomModel({ metadata: [["llama.context_length", "u32", 100_000]] }));
+  const model = ["--verify-model-path", at("endless.gguf"), "--draft-model-path", draftPath];
+  return spawn([...model, "--raw", "--max-new-tokens", "90000", ...args]);
+}
+
+/** Reads until `enough`; returns what came and a promise of all the rest. */
+async function readSome(
+  stream: Deno.ChildProcess["stdout"],
+  enough: (text: string) => boolean,
+): Promise<{ some: string; rest: Promise<string> }> {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let some = "";
+  while (!enough(some)) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    some += value;
+  }
+  const readRest = async () => {
+    let rest = "";
+    for (let chunk; !(chunk = await reader.read()).done;) rest += chunk.value;
+    return rest;
+  };
+  return { some, rest: readRest() };
+}
+
+onUnix("Ctrl-C ends a run in order: text, record, summary, code 130", async () => {
+  const child = endless("--prompt", "The", "--output-file", at("aborted.json"));
+  const stderr = new Response(child.stderr).text();
+  const { some, rest } = await readSome(child.stdout, (text) => text.length >= 20);
+  child.kill("SIGINT");
+  const stdout = some + await rest;
+  const { code } = await child.status;
+  assert.match((await stderr).replaceAll(DAWN_LINE, ""), /^amusd: \d+ tokens \(abort\), [^]*both busy at once: .*\n$/);
+  assert.is(code, 130);
+  const record: GenerationRecord = JSON.parse(Deno.readTextFileSync(at("aborted.json")));
+  assert.is(record.finish, "abort");
+  assert.is(record.text + "\n", stdout);
+});
+
+const withProc = Deno.build.os === "linux" ? test : test.skip;
+
+withProc("a second Ctrl-C ends at once", async () => {
+  const child = endless("--prompt-file", write("long.txt", "0 ".repeat(40_000)));
+  const outcome = finish(child);
+  // Signals 1 to 64 are bits 0 to 63: 2 is SIGINT. The run's first passes feed the prompt, for many seconds.
+  const catchesSigint = () => {
+    const [, caught] = Deno.readTextFileSync(`/proc/${child.pid}/status`).match(/^SigCgt:\s*([0-9a-f]+)$/m)!;
+    return (BigInt(`0x${caught}`) & 2n) !== 0n;
+  };
+  while (!catchesSigint()) await new Promise((resolve) => setTimeout(resolve, 20));
+  let ended = false;
+  child.status.then(() => ended = true);
+  while (!ended) {
+    try {
+      child.kill("SIGINT");
+    } catch {
+      break; // It has ended.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const { code, stdout, stderr } = await outcome;
+  assert.is(code, 130);
+  assert.is(stdout + stderr, "");
+});
+
+onUnix("a reader that goes away ends the run quietly", async () => {
+  const child = endless("--prompt", "The");
+  const stderr = new Response(child.stderr).text();
+  const reader = child.stdout.getReader();
+  await reader.read();
+  await reader.cancel();
+  const { code } = await child.status;
+  assert.is((await stderr).replaceAll(DAWN_LINE, ""), "");
+  assert.is(code, 0);
+});
+
+test.after(() => Deno.remove(folder, { recursive: true }));
+
+test.run();
