@@ -25,8 +25,7 @@ export async function withDevice(
   body: (device: Device, gpu: GPUDevice) => Promise<void>,
   { adapter = "default", endsLost = false }: WithDeviceOptions = {},
 ): Promise<void> {
-  if (!found.has(adapter)) found.set(adapter, find(adapter).catch((error: Error) => error));
-  const info = await found.get(adapter)!;
+  const info = await adapterInfo(adapter);
   const title = adapter === "default" ? name : `${name} (${adapter})`;
   if (info instanceof Error && !getEnv("CI")) {
     console.log(`skipped, there is no ${adapter} adapter: ${title}: ${info.message}`);
@@ -45,6 +44,17 @@ export async function withDevice(
       device.close();
     }
   });
+}
+
+/** A device for several tests, who close it; `null` without an adapter, which is withDevice's to tell. */
+export async function openTestDevice(): Promise<Device | null> {
+  const info = await adapterInfo("default");
+  return info instanceof Error ? null : new Device(await openDevice({ adapter: info, label: "test", threads: 1 }));
+}
+
+function adapterInfo(adapter: TestAdapter): Promise<AdapterInfo | Error> {
+  if (!found.has(adapter)) found.set(adapter, find(adapter).catch((error: Error) => error));
+  return found.get(adapter)!;
 }
 
 async function find(adapter: TestAdapter): Promise<AdapterInfo> {

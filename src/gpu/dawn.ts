@@ -15,7 +15,8 @@ export interface AdapterRequest {
   readonly environment?: Environment;
 }
 
-const TOGGLES = [
+/** Dawn's switches that ship; `create()` takes them. */
+export const DAWN_TOGGLES: readonly string[] = [
   // Else timestamps are rounded to 65 536 ns.
   "disable-dawn-features=timestamp_quantization",
   // Dawn does not offer shader-f16 on NVIDIA without it (source: Dawn's Toggles.cpp).
@@ -59,7 +60,7 @@ export async function requestAdapter(request: AdapterRequest = {}): Promise<GPUA
   const { create } = await load();
   // Dawn looks for adapters before requestAdapter() returns its promise: nothing else runs while the variables are set.
   const found = withEnvironment(environment, () => {
-    const gpu = create(name === undefined ? TOGGLES : [...TOGGLES, `adapter=${name}`]);
+    const gpu = create([...DAWN_TOGGLES, ...(name === undefined ? [] : [`adapter=${name}`])]);
     held.push(gpu);
     return gpu.requestAdapter({ powerPreference });
   });

@@ -286,13 +286,20 @@ function assertFits(
   const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize);
   const weightBytes = plans.reduce((sum, plan) => sum + matrixBytes(plan, lanes), 0);
   const cacheBytes = capacity * config.kvHeads * config.headSize * (cache === "f16" ? 2 : 4);
-  const largest = Math.max(cacheBytes, VERIFY_ROWS * config.vocabulary * 4, capacity * config.headSize * 4);
+  // Those of a prefill are larger than a tile of weights of as many columns, below which no matrix can be cut.
+  const rowBytes = 4 * Math.max(config.hidden, config.heads * config.headSize, config.feedForward);
+  const largest = Math.max(
+    cacheBytes,
+    capacity * config.headSize * 4,
+    VERIFY_ROWS * config.vocabulary * 4,
+    PREFILL_ROWS * rowBytes,
+  );
   if (largest > limit) {
     const mib = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
     throw new RangeError(
       `Cannot load ${config.name} on the ${device.label} device (${device.adapter.name}): a context of ${capacity} needs buffers of ` +
         `${mib(largest)} (with ${mib(weightBytes)} of weights and ${mib(2 * cacheBytes * config.layers)} of cache), ` +
-        `the device binds at most ${mib(limit)}; use a smaller --context`,
+        `the device binds at most ${mib(limit)}; use a smaller --context or model`,
     );
   }
 }

@@ -32,7 +32,7 @@ function measure({ tensors }: MatrixPlan, lanes: Lanes) {
 
 /**
  * Streams the tensors (of one type and one row length) from their file to the device, repacked, cut by rows into parts
- * that the device can bind. `onBytes` hears of the file bytes as they are done.
+ * that the device can bind and dispatch. `onBytes` hears of the file bytes as they are done.
  */
 export async function loadMatrix(
   device: Device,
@@ -43,8 +43,9 @@ export async function loadMatrix(
   const { columns, rows, layout, tiles } = measure(plan, lanes);
   const bytesPerRow = rowBytes(layout.type, columns);
   const tileRows = 4 * lanes.rowLanes;
-  const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
-  const partTiles = Math.floor(limit / tileBytes(layout));
+  const { maxStorageBufferBindingSize, maxBufferSize, maxComputeWorkgroupsPerDimension } = device.limits;
+  const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+  const partTiles = Math.min(Math.floor(limit / tileBytes(layout)), maxComputeWorkgroupsPerDimension);
   const chunkTiles = Math.max(1, Math.floor(CHUNK_BYTES / (bytesPerRow * tileRows)));
   const parts: MatrixPart[] = [];
   for (let firstTile = 0; firstTile < tiles; firstTile += partTiles) {

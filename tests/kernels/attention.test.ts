@@ -37,7 +37,9 @@ for (const { title, adapter, make } of LANES_CASES) {
       const name = `${title}: heads of ${headSize} in groups of ${groups}, ${cache}`;
       await withDevice(`${name}: each row attends to its past, alone or among others`, async (device) => {
         const length = CAPACITY * KV_HEADS * headSize;
-        const [keys, values] = [1, 2].map((seed) => device.upload("cache", cacheData(cache, randoms(seed, length)))) as [
+        const [keys, values] = [1, 2].map((seed) =>
+          device.upload("cache", cacheData(cache, randoms(seed, length)))
+        ) as [
           GPUBuffer,
           GPUBuffer,
         ];
@@ -64,8 +66,12 @@ for (const { title, adapter, make } of LANES_CASES) {
             const q = randoms(position, MAX_ROWS * width, -2, 2);
             const together = await attend(q, position);
             for (const rows of [1, 5]) {
-              assertSameBits(`${rows} rows at ${position}`, await attend(q.slice(0, rows * width), position), together
-                .slice(0, rows * width));
+              assertSameBits(
+                `${rows} rows at ${position}`,
+                await attend(q.slice(0, rows * width), position),
+                together
+                  .slice(0, rows * width),
+              );
             }
             for (const row of [0, 1, 6, 15]) {
               const own = q.slice(row * width, (row + 1) * width);

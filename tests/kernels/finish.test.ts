@@ -19,8 +19,8 @@ import {
   cacheFloats,
   LANES_CASES,
   limitBindings,
-  memoryTensor,
   type MemoryTensor,
+  memoryTensor,
   product,
   randomMatrix,
   randoms,
@@ -106,7 +106,10 @@ for (const { title, adapter, make } of LANES_CASES) {
         parts: matrix.parts.map((part) => ({ ...part, firstRow: part.firstRow + by })),
       });
       const matrices = cache === "f16"
-        ? [await load(device, lanes, tensors.slice(0, 2)), shifted(await load(device, lanes, [tensors[2]]), queryRows + kvRows)]
+        ? [
+          await load(device, lanes, tensors.slice(0, 2)),
+          shifted(await load(device, lanes, [tensors[2]]), queryRows + kvRows),
+        ]
         : [await load(device, lanes, tensors, true)];
       const kernels = await Promise.all(
         matrices.map((matrix) => createMatmul(device, lanes, matrix, step.buffer, weighted, finish)),
@@ -150,11 +153,18 @@ for (const { title, adapter, make } of LANES_CASES) {
     const tileRows = 4 * lanes.rowLanes;
     const squares = untouched(device, ROOM * HIDDEN / tileRows);
     const step = new StepBuffer(device);
-    const kernels = await createMatmul(device, lanes, await load(device, lanes, [matrix], true), step.buffer, device.upload("x", x), {
-      source: finishResidual,
-      constants: { HIDDEN },
-      buffers: [device.upload("norm", norm), residual, weighted, squares],
-    });
+    const kernels = await createMatmul(
+      device,
+      lanes,
+      await load(device, lanes, [matrix], true),
+      step.buffer,
+      device.upload("x", x),
+      {
+        source: finishResidual,
+        constants: { HIDDEN },
+        buffers: [device.upload("norm", norm), residual, weighted, squares],
+      },
+    );
     step.run(kernels, ROWS);
     const after = product(matrix.values, x, columns).map((value, i) => value + before[i]!);
     const sums = new Float64Array(ROWS * HIDDEN / tileRows);
@@ -172,11 +182,18 @@ for (const { title, adapter, make } of LANES_CASES) {
     const { weighted, squares, normed } = normInput(device, lanes, randoms(2, ROWS * HIDDEN));
     const activation = untouched(device, ROOM * feedForward);
     const step = new StepBuffer(device);
-    const kernels = await createMatmul(device, lanes, await load(device, lanes, [tensor], true), step.buffer, weighted, {
-      source: rms + finishSwiglu,
-      constants: { HIDDEN, RMS_EPSILON, FEED_FORWARD: feedForward },
-      buffers: [squares, activation],
-    });
+    const kernels = await createMatmul(
+      device,
+      lanes,
+      await load(device, lanes, [tensor], true),
+      step.buffer,
+      weighted,
+      {
+        source: rms + finishSwiglu,
+        constants: { HIDDEN, RMS_EPSILON, FEED_FORWARD: feedForward },
+        buffers: [squares, activation],
+      },
+    );
     step.run(kernels, ROWS);
     const y = product(tensor.values, normed, HIDDEN);
     assert.ok(Math.min(...y) < -100 && Math.max(...y) > 100);

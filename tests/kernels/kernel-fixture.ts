@@ -152,11 +152,14 @@ export function cacheFloats(cache: CacheType, bytes: ArrayBuffer): Float32Array 
   return Float32Array.from(new Uint16Array(bytes), halfToFloat);
 }
 
-/** Makes the device seem to bind no more than `bytes`, until the function that it returns is called. */
-export function limitBindings(device: Device, bytes: number): () => void {
+/** Makes the device seem to have lower limits, until the function that it returns is called. */
+export function lowerLimits(device: Device, lower: Readonly<Partial<Record<keyof GPUSupportedLimits, number>>>) {
   const { limits } = device;
-  const get = (_: unknown, name: string) =>
-    name === "maxStorageBufferBindingSize" ? bytes : limits[name as keyof GPUSupportedLimits];
+  const get = (_: unknown, name: keyof GPUSupportedLimits) => lower[name] ?? limits[name];
   Object.defineProperty(device, "limits", { value: new Proxy({}, { get }), configurable: true });
   return () => Object.defineProperty(device, "limits", { value: limits });
+}
+
+export function limitBindings(device: Device, maxStorageBufferBindingSize: number) {
+  return lowerLimits(device, { maxStorageBufferBindingSize });
 }

@@ -11,8 +11,8 @@ import {
   assertSameBits,
   LANES_CASES,
   limitBindings,
-  memoryTensor,
   type MemoryTensor,
+  memoryTensor,
   product,
   randomMatrix,
   randoms,
@@ -53,7 +53,12 @@ async function createProduct(device: Device, lanes: Lanes, matrix: Matrix) {
   };
 }
 
-function load(device: Device, lanes: Lanes, tensors: readonly MemoryTensor[], arrangement: Arrangement = "concatenate") {
+function load(
+  device: Device,
+  lanes: Lanes,
+  tensors: readonly MemoryTensor[],
+  arrangement: Arrangement = "concatenate",
+) {
   return loadMatrix(device, lanes, { name: "random", tensors, arrangement }, () => {});
 }
 
@@ -68,24 +73,28 @@ function oddColumns(type: WeightType, lanes: Lanes): number {
 
 for (const { title, adapter, make } of LANES_CASES) {
   for (const type of WEIGHT_TYPES) {
-    await withDevice(`${type}, ${title}: right products, and the same bits for a row alone as for 16`, async (device) => {
-      const lanes = make(device);
-      const columns = oddColumns(type, lanes);
-      const tensor = memoryTensor(type, columns, randomMatrix(1, ROWS, columns));
-      const multiply = await createProduct(device, lanes, await load(device, lanes, [tensor]));
-      const x = randoms(2, MAX_ROWS * columns);
-      const all = await multiply(x);
-      assertClose("16 rows", all, product(tensor.values, x, columns), 2e-5, 2e-5);
-      const alone = await Promise.all(
-        Array.from({ length: MAX_ROWS }, (_, i) => multiply(x.slice(i * columns, (i + 1) * columns))),
-      );
-      for (let n = 1; n <= MAX_ROWS; n++) {
-        const together = await multiply(x.slice(0, n * columns));
-        for (let i = 0; i < n; i++) {
-          assertSameBits(`row ${i} of ${n}`, together.slice(i * ROWS, (i + 1) * ROWS), alone[i]!);
+    await withDevice(
+      `${type}, ${title}: right products, and the same bits for a row alone as for 16`,
+      async (device) => {
+        const lanes = make(device);
+        const columns = oddColumns(type, lanes);
+        const tensor = memoryTensor(type, columns, randomMatrix(1, ROWS, columns));
+        const multiply = await createProduct(device, lanes, await load(device, lanes, [tensor]));
+        const x = randoms(2, MAX_ROWS * columns);
+        const all = await multiply(x);
+        assertClose("16 rows", all, product(tensor.values, x, columns), 2e-5, 2e-5);
+        const alone = await Promise.all(
+          Array.from({ length: MAX_ROWS }, (_, i) => multiply(x.slice(i * columns, (i + 1) * columns))),
+        );
+        for (let n = 1; n <= MAX_ROWS; n++) {
+          const together = await multiply(x.slice(0, n * columns));
+          for (let i = 0; i < n; i++) {
+            assertSameBits(`row ${i} of ${n}`, together.slice(i * ROWS, (i + 1) * ROWS), alone[i]!);
+          }
         }
-      }
-    }, { adapter });
+      },
+      { adapter },
+    );
   }
 
   await withDevice(`${title}: matrices of several tensors, in parts as large as the device binds`, async (device) => {

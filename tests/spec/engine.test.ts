@@ -32,6 +32,13 @@ adapterPrototype.requestDevice = async function (descriptor) {
   return gpu;
 };
 
+/** That both devices are gone. */
+async function assertFreed(): Promise<void> {
+  const freed = Promise.all([...gpus.values()].map(({ lost }) => lost)).then((all) => all.length);
+  const never = new Promise((resolve) => setTimeout(resolve, 2000, "a device is still there"));
+  assert.is(await Promise.race([freed, never]), 2);
+}
+
 /** The model files that this process holds open; null where the system does not tell. */
 async function openModelFiles(): Promise<string[] | null> {
   if (Deno.build.os !== "linux") return null;
@@ -255,6 +262,7 @@ test("a lost draft device costs one warning; a lost verify device ends the run a
   await refused(Array.fromAsync(engine.generate("The", options)), /^The verify device was lost: /);
   await engine.close();
   await refused(Array.fromAsync(engine.generate("The", options)), /^Cannot use the verify lane: it is closed$/);
+  await assertFreed();
   await engine.close();
 });
 
@@ -274,6 +282,7 @@ for (const strategy of ["sd", "amusd"] as const) {
     assert.is(generation.text, text);
     assert.ok(generation.tokens.length >= 8);
     await engine.close();
+    await assertFreed();
   });
 }
 
@@ -323,6 +332,7 @@ test("the embedded pair writes what an oracle says, by each strategy, to the end
     assert.equal(tokens, first.tokens, strategy);
   }
   await pair.close();
+  await assertFreed();
 });
 
 test.after(async () => {

@@ -135,6 +135,13 @@ function assertSound(record: GenerationRecord): void {
     assert.ok(Math.abs(busyMs + idleMs - runMs) < 1e-6, `${name}: busy ${busyMs} and idle ${idleMs} in ${runMs}`);
     assert.ok(overlapMs <= busyMs + 1e-6, `${name}: overlap ${overlapMs} of ${busyMs}`);
   }
+  for (const { name } of lanes) {
+    const operations = events.filter((event) => event.kind === "operation").filter(({ lane }) => lane === name);
+    for (const [i, { tokens, startMs, endMs }] of operations.entries()) {
+      assert.ok(tokens.every(Number.isInteger), `${name} was fed ${tokens}`);
+      assert.ok(startMs >= (operations[i - 1]?.endMs ?? 0) && endMs >= startMs, `${name} works in order`);
+    }
+  }
   if (tokens.length > 0) assert.ok(record.ttftMs! > 0 && record.ttftMs! <= runMs);
 }
 
@@ -231,6 +238,7 @@ test("a stop string ends the text before itself, and no part of it is ever shown
     assert.is(pieces.map(({ text }) => text).join(""), text);
     assert.equal(record.tokens, wanted.tokens.slice(0, 17));
     assert.is(record.finish, "stop");
+    assert.is(pieces.at(-1)!.tokens.at(-1)?.token, wanted.tokens[16], "it goes no further");
     assertSound(record);
     const { record: next } = await finished({ strategy, maxNewTokens: 8 });
     assert.equal(next.tokens, wanted.tokens.slice(0, 8), "the next run");

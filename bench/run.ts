@@ -1,0 +1,64 @@
+// The benchmark, in one command:
+//
+//   deno task bench [speed] [overlap] [strategies] [--json FILE] [--runs N] [--quick]
+//
+// All that is compared runs in one process's rounds, one after the other, on the same llvmpipe device with one thread;
+// figures are medians over the rounds with the least and the most, ratios are taken round by round. `speed` needs npm
+// and Node, to install and run llama.cpp in bench/llama-cpp/ (160 MB; Linux on x64). A wrong token ends it with an
+// error. Nothing else should run on the machine. --quick does less of all, to try it out.
+
+import os from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import manifest from "../package.json" with { type: "json" };
+import { findAdapter, listAdapters } from "../src/gpu/adapters.ts";
+import { DAWN_TOGGLES } from "../src/gpu/dawn.ts";
+import { ADAPTER, type BenchOptions } from "./fixture.ts";
+import { overlap } from "./overlap.ts";
+import peers from "./llama-cpp/package.json" with { type: "json" };
+import { speed } from "./speed.ts";
+import { strategies } from "./strategies.ts";
+
+const PARTS: Readonly<Record<string, (options: BenchOptions) => Promise<unknown>>> = { speed, overlap, strategies };
+
+function readArguments(args: string[]) {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { json: { type: "string" }, runs: { type: "string" }, quick: { type: "boolean", default: false } },
+  });
+  const { json, quick } = values;
+  const runs = Number(values.runs ?? (quick ? 2 : 5));
+  if (!Number.isInteger(runs) || runs < 1) {
+    throw new RangeError(`Cannot run ${values.runs} rounds: a whole number of 1 or more is wanted`);
+  }
+  const unknown = positionals.find((name) => !Object.hasOwn(PARTS, name));
+  if (unknown !== undefined) throw new TypeError(`Cannot run "${unknown}": ${Object.keys(PARTS).join(", ")} are there`);
+  return { names: positionals.length > 0 ? positionals : Object.keys(PARTS), json, runs, quick };
+}
+
+async function machine() {
+  const { name, driver } = findAdapter(await listAdapters(), ADAPTER);
+  return {
+    date: new Date().toISOString(),
+    cpu: os.cpus()[0]!.model,
+    cores: os.availableParallelism(),
+    adapter: name,
+    driver,
+    deno: Deno.version.deno,
+    webgpu: manifest.dependencies.webgpu,
+    nodeLlamaCpp: peers.dependencies["node-llama-cpp"],
+    toggles: DAWN_TOGGLES,
+  };
+}
+
+// Drivers read it in this process and in those started from here.
+Deno.env.set("LP_NUM_THREADS", "1");
+const { names, json, runs, quick } = readArguments(Deno.args);
+// Rather now than after all rounds.
+if (json !== undefined) await Deno.stat(path.dirname(json));
+const figures: Record<string, unknown> = { machine: await machine(), runs, quick };
+console.log(Object.entries(figures.machine as object).map(([key, value]) => `${key} ${value}`).join("; "));
+console.log(`${runs} rounds, medians [least..most]${quick ? "; --quick: the figures mean little" : ""}`);
+for (const name of names) figures[name] = await PARTS[name]!({ runs, quick });
+if (json !== undefined) await Deno.writeTextFile(json, JSON.stringify(figures, null, 1) + "\n");

@@ -1,0 +1,116 @@
+import { fileURLToPath } from "node:url";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { Device } from "../../src/gpu/device.ts";
+import { openFile } from "../../src/gpu/platform-file.ts";
+import { type Gguf, openGguf } from "../../src/model/gguf.ts";
+import type { Llama } from "../../src/model/llama.ts";
+import { type Lane, LaneLostError, MAX_ROWS } from "../../src/spec/lane.ts";
+import { ModelLane } from "../../src/spec/model-lane.ts";
+import { openBytes, randomLlama } from "../model/gguf-builder.ts";
+import { load, SMALL, tokensOf } from "../model/llama-fixture.ts";
+import { openTestDevice, withDevice } from "../with-device.ts";
+import { laneContract } from "./lane-contract.ts";
+
+/** Untied, so that its text doesn't stand still. */
+const small = () => openBytes(randomLlama({ ...SMALL, tied: false }));
+const embedded = async () => {
+  const path = new URL("../../models/smollm2-draft-42m-q8_0.gguf", import.meta.url);
+  return openGguf(await openFile(fileURLToPath(path)));
+};
+
+const device = await openTestDevice();
+if (device) {
+  for (const [title, open] of [["a random model", small], ["the embedded draft model", embedded]] as const) {
+    const llama = (async () => {
+      const gguf = await open();
+      return await load(device, gguf).finally(() => gguf.close());
+    })();
+    laneContract(title, {
+      tokens: tokensOf(40, 11),
+      withLane: async (body) => {
+        const lane = new ModelLane("draft", await llama, 2, () => {});
+        await body(lane);
+        await lane.close();
+      },
+    });
+  }
+}
+
+/** A lane whose device is freed when it is closed. */
+async function smallLane(device: Device, gguf: Gguf, release = () => {}): Promise<Lane> {
+  return new ModelLane("verify", await load(device, gguf), 1, release);
+}
+
+await withDevice("closing frees the device once, after what was sent", async (device) => {
+  const events: string[] = [];
+  const lane = await smallLane(device, await small(), () => events.push("freed"));
+  lane.verify([1, 2], 0).then(() => events.push("verified"));
+  const closed = [lane.close(), lane.close()];
+  await Promise.all(closed);
+  await lane.close();
+  assert.equal(events, ["verified", "freed"]);
+});
+
+test("messages settle in their order, however the model's answers come", async () => {
+  const answer = { tokens: [], startMs: 0, endMs: 0 };
+  const late = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    return answer;
+  };
+  const model = {
+    capacity: 100,
+    prefill: late,
+    verify: () => Promise.resolve(answer),
+    decode: () => Promise.reject(new Error("failed")),
+  };
+  const lane = new ModelLane("verify", model as unknown as Llama, 1, () => {});
+  const order: string[] = [];
+  const note = (name: string, message: Promise<unknown>) =>
+    message.then(() => order.push(name), (error) => order.push(`${name} ${error.message}`));
+  note("prefill", lane.prefill([1, 2], 0));
+  note("decode", lane.decode(1, 2, 1));
+  note("verify", lane.verify([1], 3));
+  await lane.drain();
+  assert.equal(order, ["prefill", "decode failed", "verify"]);
+});
+
+await withDevice("more steps than a submission takes are chosen as one by one", async (device) => {
+  const lane = await smallLane(device, await small());
+  const { tokens } = await lane.decode(5, 0, 2 * MAX_ROWS + 3);
+  assert.is(tokens.length, 2 * MAX_ROWS + 3);
+  const single = [lane.decode(5, 0, 1)];
+  for (let i = 1; i < tokens.length; i++) single.push(lane.decode(null, i, 1));
+  assert.equal((await Promise.all(single)).flatMap((result) => result.tokens), tokens);
+  await lane.close();
+});
+
+await withDevice(
+  "a lost device rejects what is pending and what comes later with LaneLostError",
+  async (device, gpu) => {
+    const lane = await smallLane(device, await small());
+    const messages = [lane.prefill(tokensOf(100), 0), lane.decode(1, 100, 40), lane.verify([1, 2, 3], 140)];
+    const settled = Promise.allSettled(messages);
+    gpu.destroy();
+    const errors = (await settled).flatMap((result) => result.status === "rejected" ? [result.reason] : []);
+    assert.is(errors.length, 3);
+    for (const message of [() => lane.verify([1], 0), () => lane.decode(1, 0, 1), () => lane.prefill([1], 0)]) {
+      errors.push(await message().then(() => null, (error) => error));
+    }
+    for (const error of errors) {
+      assert.instance(error, LaneLostError);
+      assert.is(error.lane, "verify");
+      assert.match(error.message, /^The verify device was lost: [^\n]+$/);
+    }
+    await lane.drain();
+    await lane.close();
+  },
+  { endsLost: true },
+);
+
+test("no contract has left an error on the device", async () => {
+  await device?.idle();
+  device?.close();
+});
+
+test.run();
