@@ -36,9 +36,7 @@ export async function withDevice(
     const opened = await openDevice({ adapter: info, label: "test", threads: 1 });
     const device = new Device(opened);
     try {
-      const t0 = performance.now(); //TIMING
       await body(device, opened.gpu);
-      if (getEnv("TIMING")) console.log(title, (performance.now() - t0).toFixed(0)); //TIMING
       if (!endsLost) await device.idle();
     } finally {
       device.close();

@@ -128,7 +128,11 @@ export class Llama {
       buffers: [norm, residual, weighted, squares],
     });
     const norms = await Promise.all(
-      [...layers.flatMap(({ norms }) => norms), outputNorm].map((tensor) => loadVector(device, tensor)),
+      [...layers.flatMap(({ norms }) => norms), outputNorm].map(async (tensor) => {
+        const norm = await loadVector(device, tensor);
+        onBytes?.(done += tensor.bytes, total);
+        return norm;
+      }),
     );
     const embeddingMatrix = await load(embedding);
     const kernels: Kernel[] = await createEmbed(device, embeddingMatrix, queue.step, [

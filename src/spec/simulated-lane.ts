@@ -54,21 +54,21 @@ export class SimulatedLane implements Lane {
     this.#options = options;
   }
 
-  // deno-lint-ignore require-await -- so that a RangeError rejects
+  // Async so that a RangeError rejects.
   async prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
     this.#check("prefill", tokens.length, position, 0, Infinity);
     const ms = tokens.length * this.#options.prefillMs;
     return this.#send(tokens.length, position, ms, false, (i) => tokens[i]!);
   }
 
-  // deno-lint-ignore require-await -- so that a RangeError rejects
+  // Async so that a RangeError rejects.
   async verify(tokens: readonly number[], position: number): Promise<LaneResult> {
     this.#check("verify", tokens.length, position, 1, MAX_ROWS);
     const ms = this.#options.verifyMs(tokens.length);
     return this.#send(tokens.length, position, ms, true, (i) => tokens[i]!);
   }
 
-  // deno-lint-ignore require-await -- so that a RangeError rejects
+  // Async so that a RangeError rejects.
   async decode(token: number | null, position: number, steps: number): Promise<LaneResult> {
     this.#check("decode", steps, position, 1, Infinity);
     if (token === null && !this.#chooses) {

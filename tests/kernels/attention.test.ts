@@ -52,12 +52,14 @@ for (const { title, adapter, make } of LANES_CASES) {
           const width = heads * headSize;
           const step = new StepBuffer(device);
           const queries = device.storage("queries", MAX_ROWS * width * 4);
+          const unwritten = new Float32Array(MAX_ROWS * width).fill(777);
           const attended = device.storage("attended", MAX_ROWS * width * 4);
           const buffers = [step.buffer, queries, keys, values, attended];
           const shape = { headSize, heads, kvHeads: KV_HEADS };
           const kernel = await createAttention(device, make(device), cache, shape, buffers);
           const attend = async (q: Float32Array<ArrayBuffer>, position: number) => {
             device.queue.writeBuffer(queries, 0, q);
+            device.queue.writeBuffer(attended, 0, unwritten);
             step.run([kernel], q.length / width, position);
             return await readFloats(device, attended, q.length);
           };

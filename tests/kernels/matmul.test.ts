@@ -38,11 +38,13 @@ async function createProduct(device: Device, lanes: Lanes, matrix: Matrix) {
   const tileRows = 4 * lanes.rowLanes;
   const stride = Math.ceil(matrix.rows / tileRows) * tileRows;
   const y = device.storage("y", MAX_ROWS * stride * 4);
+  const unwritten = new Float32Array(MAX_ROWS * stride).fill(777);
   const finish = { source: FINISH, constants: { ROW_STRIDE: stride }, buffers: [y] };
   const kernels = await createMatmul(device, lanes, matrix, step.buffer, x, finish);
   return async (values: Float32Array<ArrayBuffer>): Promise<Float32Array> => {
     const rows = values.length / matrix.columns;
     device.queue.writeBuffer(x, 0, values);
+    device.queue.writeBuffer(y, 0, unwritten);
     step.run(kernels, rows);
     const padded = await readFloats(device, y, rows * stride);
     const result = new Float32Array(rows * matrix.rows);

@@ -97,6 +97,22 @@ await withDevice("more rows than a pass takes are refused", async (device) => {
   assert.is((await llama.verify(tokensOf(VERIFY_ROWS), 0)).tokens.length, VERIFY_ROWS);
 });
 
+await withDevice("a prefill is cut at fixed positions", async (device) => {
+  const llama = await load(device, await openBytes(randomLlama(SMALL)));
+  const { queue } = device;
+  const { submit } = queue;
+  let submissions = 0;
+  queue.submit = (buffers) => {
+    submissions++;
+    return submit.call(queue, buffers);
+  };
+  await llama.prefill(tokensOf(100), 0);
+  assert.is(submissions, 2);
+  // Up to 64, up to 128, and the rest.
+  await llama.prefill(tokensOf(100), 60);
+  assert.is(submissions, 2 + 3);
+});
+
 await withDevice("a model that doesn't fit is told with figures before anything is allocated", async (device) => {
   const refused = async (gguf: Gguf, options: LoadOptions, message: RegExp) => {
     const before = device.allocatedBytes;

@@ -9,7 +9,7 @@ import type { Engine } from "../../src/spec/engine.ts";
 import type { Generation, GenerationRecord, StrategyName } from "../../src/spec/generation.ts";
 import { LaneLostError } from "../../src/spec/lane.ts";
 import type { Operation, Start } from "../../src/spec/trace.ts";
-import { randomModel, TEXT_TOKENS, TRAINED_CONTEXT, VOCABULARY } from "../random-models.ts";
+import { randomModel, TRAINED_CONTEXT, VOCABULARY } from "../random-models.ts";
 
 const STRATEGY_NAMES: readonly StrategyName[] = ["greedy", "sd", "amusd"];
 
