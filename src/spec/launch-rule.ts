@@ -40,6 +40,7 @@ const REACHED = 0.1;
  * verifications can be fed at: max over k of E(k) / max(tv(k + 1), k td). So it takes the k of the largest
  * E(k) - rate * tv(k + 1), and waits for one more draft if that has a larger one, the wait counted in. In simulation (acceptance
  * .5 to .9, td 5 to 50 % of tv(1)) this comes within 1 to 7 % of the best rule of its kind. Before it has seen enough it launches at once.
+ * Where drafting loses against the verify lane alone it is left off for a while.
  */
 export class MeasuredLaunchRule implements LaunchRule {
   readonly #clock: Clock;
@@ -48,7 +49,10 @@ export class MeasuredLaunchRule implements LaunchRule {
   /** Drafted tokens that were accepted and rejected, the older ones weighing less; begins as if 7 of 10 were. */
   #accepted = 7;
   #rejected = 3;
-  #lastDraftMs = 0;
+  /** When the draft step in flight began: at the last one's end, or when the draft lane was let go on. */
+  #draftFromMs = 0;
+  #paused = false;
+  readonly #pace = new Pace();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -56,6 +60,7 @@ export class MeasuredLaunchRule implements LaunchRule {
 
   take(pending: number, stale: number): number | null {
     const draftMs = this.#draftMs.value;
+    if (this.#pace.alone) return Math.min(pending, 1);
     if (draftMs === undefined || this.#verifyMs.size < 2) return launchAtOnce.take(pending, stale);
     const rate = Math.max(...ROWS.map((k) => this.#expected(k) / Math.max(this.#verificationMs(k + 1), k * draftMs)));
     const worth = (k: number, waitMs: number) => this.#expected(k) - rate * (this.#verificationMs(k + 1) + waitMs);
@@ -63,19 +68,21 @@ export class MeasuredLaunchRule implements LaunchRule {
     let best = 0;
     for (let k = 1; k <= most; k++) if (worth(k, 0) > worth(best, 0)) best = k;
     if (pending >= MAX_ROWS - 1) return best;
-    const waitMs = Math.max(0, this.#lastDraftMs + draftMs * (1 + stale) - this.#clock.now());
+    const waitMs = Math.max(0, this.#draftFromMs + draftMs * (1 + stale) - this.#clock.now());
     return worth(pending + 1, waitMs) > worth(best, 0) ? null : best;
   }
 
   pauses(ahead: number): boolean {
-    return launchAtOnce.pauses(ahead) || this.#acceptance ** ahead < REACHED;
+    const pauses = this.#pace.alone || launchAtOnce.pauses(ahead) || this.#acceptance ** ahead < REACHED;
+    if (this.#paused && !pauses) this.#draftFromMs = this.#clock.now();
+    return this.#paused = pauses;
   }
 
   observe(operation: Operation): void {
     const { startMs, endMs, tokens, chosen, accepted } = operation;
     if (accepted === undefined) {
       if (operation.operation === "decode") this.#draftMs.add((endMs - startMs) / chosen.length);
-      this.#lastDraftMs = endMs;
+      this.#draftFromMs = endMs;
       return;
     }
     const rows = tokens.length;
@@ -86,6 +93,7 @@ export class MeasuredLaunchRule implements LaunchRule {
       this.#accepted = this.#accepted * MEMORY + (i < accepted ? 1 : 0);
       this.#rejected = this.#rejected * MEMORY + (i < accepted ? 0 : 1);
     }
+    this.#pace.add(operation.position, accepted + 1, endMs, this.#verificationMs(1));
   }
 
   get #acceptance(): number {
@@ -105,6 +113,81 @@ export class MeasuredLaunchRule implements LaunchRule {
     const [nearMs, nextMs] = [this.#verifyMs.get(near)!.value!, this.#verifyMs.get(next)!.value!];
     if (near === rows || near === next) return nearMs;
     return nearMs + Math.max(0, (nextMs - nearMs) / (next - near)) * (rows - near);
+  }
+}
+
+/** Verifications between two judgements while drafting pays, and when it is tried again after a rest. */
+const STRETCH = 16;
+const PROBE = 6;
+/** Verifications without drafts that tell how fast that is. */
+const CALIBRATION = 3;
+/** What the drafting before weighs at a judgement: tokens come by chance, and 16 verifications are off by a tenth. */
+const KEEP = 0.75;
+/** Drafting is left off where it is slower by more than this. */
+const LOSS = 1.03;
+/** Tokens without drafts after a stretch that lost, doubled each time that it loses again. */
+const REST = 64;
+const LONGEST_REST = 512;
+/** Two lanes that share a machine slow each other down; by more than this nobody has seen. */
+const CLEAR_GAIN = 1.6;
+
+/**
+ * Whether drafting pays at all: compares the pace of tokens with drafts and without. What the draft lane takes from the verify lane
+ * where they share cores or a card shows in it. A verify lane alone is measured only where the gain is not clear beyond doubt.
+ */
+class Pace {
+  /** Whether the verify lane is to go on without drafts for now. */
+  alone = false;
+  #left = STRETCH;
+  #rest = REST;
+  #aloneMs: number | undefined;
+  /** Of the stretch under way; with drafts, the older ones weigh on in it. */
+  #now = { tokens: 0, ms: 0 };
+  #drafting = this.#now;
+  #position = -1;
+  #lastMs = 0;
+
+  /** Of a verification that began at `position`: what it committed, when it ended, and what one row costs beside the draft lane. */
+  add(position: number, tokens: number, endMs: number, oneRowMs: number): void {
+    // Else another run has begun, or a change, and the time between is nobody's.
+    if (position === this.#position) {
+      this.#now.tokens += tokens;
+      this.#now.ms += endMs - this.#lastMs;
+      if (--this.#left === 0) return this.#judge(oneRowMs);
+    }
+    this.#position = position + tokens;
+    this.#lastMs = endMs;
+  }
+
+  /** The first verification after it is not counted: it may have the other lane's last step beside it. */
+  #judge(oneRowMs: number): void {
+    const msPerToken = this.#now.ms / this.#now.tokens;
+    this.#position = -1;
+    if (this.alone) {
+      this.#aloneMs = msPerToken;
+      this.#go(false, PROBE);
+    } else if (msPerToken * CLEAR_GAIN < oneRowMs) {
+      this.#go(false, STRETCH);
+    } else if (this.#aloneMs === undefined) {
+      this.#go(true, CALIBRATION);
+    } else if (msPerToken > LOSS * this.#aloneMs) {
+      this.#go(true, this.#rest);
+      this.#rest = Math.min(2 * this.#rest, LONGEST_REST);
+    } else {
+      this.#rest = REST;
+      this.#go(false, STRETCH);
+    }
+  }
+
+  #go(alone: boolean, verifications: number): void {
+    this.alone = alone;
+    this.#left = verifications;
+    if (alone) this.#now = { tokens: 0, ms: 0 };
+    else {
+      this.#drafting.tokens *= KEEP;
+      this.#drafting.ms *= KEEP;
+      this.#now = this.#drafting;
+    }
   }
 }
 

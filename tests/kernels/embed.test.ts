@@ -1,12 +1,12 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { createEmbed } from "../../src/kernels/embed.ts";
-import { subgroupLanes, workgroupLanes } from "../../src/kernels/lanes.ts";
 import { PACKINGS, tileBytes, weightLayout } from "../../src/kernels/weight-layout.ts";
 import { loadMatrix } from "../../src/model/weights.ts";
-import { type TestAdapter, withDevice } from "../with-device.ts";
+import { withDevice } from "../with-device.ts";
 import {
   assertClose,
+  LANES_CASES,
   limitBindings,
   memoryTensor,
   randomMatrix,
@@ -20,13 +20,9 @@ const VOCABULARY = 75;
 /** From both parts, the first and the last row, one twice. */
 const TOKENS = [74, 0, 31, 63, 64, 31, 2];
 
-const cases: (readonly [TestAdapter, string, ReturnType<typeof workgroupLanes>])[] = [
-  ["default", "eight row lanes", subgroupLanes(8)],
-  ["swiftshader", "four row lanes", subgroupLanes(4)],
-  ["default", "split k", workgroupLanes()],
-];
-for (const [adapter, title, lanes] of cases) {
+for (const { title, adapter, make } of LANES_CASES) {
   await withDevice(`${title}: an embedding is the token's row of the file, in every format`, async (device) => {
+    const lanes = make(device);
     for (const type of WEIGHT_TYPES) {
       // An odd number of units (of super-blocks).
       const hidden = PACKINGS[type].elements > 32 ? 768 : 96;

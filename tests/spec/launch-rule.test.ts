@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { amusd } from "../../src/spec/amusd.ts";
 import { VirtualClock } from "../../src/spec/clock.ts";
 import { greedy } from "../../src/spec/greedy.ts";
-import { MAX_ROWS } from "../../src/spec/lane.ts";
+import { type Lane, MAX_ROWS } from "../../src/spec/lane.ts";
 import { launchAtOnce, type LaunchRule, MeasuredLaunchRule } from "../../src/spec/launch-rule.ts";
 import { SimulatedLane } from "../../src/spec/simulated-lane.ts";
 import type { Strategy } from "../../src/spec/strategy.ts";
@@ -56,6 +56,49 @@ for (const a of [0.5, 0.7, 0.9]) {
     }
   }
 }
+
+test("MeasuredLaunchRule leaves drafting off where the draft lane slows the verify lane down by more than it gains", async () => {
+  const clock = new VirtualClock();
+  const model = hashModel(5, 1000);
+  let drafting = 0;
+  const slowedMs = (rows: number) => (drafting > 0 ? 2 : 1) * (1 + 0.2 * (rows - 1));
+  const verify = new SimulatedLane(
+    clock,
+    laneOptions("verify", model, { decodeMs: 1, verifyMs: slowedMs, prefillMs: 0.1, capacity: 5000 }),
+  );
+  const draft = new SimulatedLane(
+    clock,
+    laneOptions("draft", agreeingModel(model, 0.5, 1000), { decodeMs: 0.3, prefillMs: 0.1, capacity: 5000 }),
+  );
+  const busy = <A extends unknown[], R>(send: (...values: A) => Promise<R>) => async (...values: A) => {
+    drafting++;
+    try {
+      return await send(...values);
+    } finally {
+      drafting--;
+    }
+  };
+  const watched: Lane = {
+    name: "draft",
+    capacity: draft.capacity,
+    stepsAhead: 1,
+    prefill: busy(draft.prefill.bind(draft)),
+    verify: busy(draft.verify.bind(draft)),
+    decode: busy(draft.decode.bind(draft)),
+    drain: () => draft.drain(),
+    close: () => draft.close(),
+  };
+  const msOf = async (launchRule: LaunchRule) => {
+    const start = clock.now();
+    const options = { verify, draft: watched, launchRule, maxNewTokens: 2 * TOKENS };
+    const run = await clock.run(() => collect(amusd, clock, [1, 2, 3], options));
+    assert.is(run.tokens.length, 2 * TOKENS);
+    return (clock.now() - start) / (2 * TOKENS);
+  };
+  assert.ok(await msOf(launchAtOnce) > 1.3, "a control: launching at once loses");
+  const measured = await msOf(new MeasuredLaunchRule(clock));
+  assert.ok(measured < 1.15, `${measured} ms a token, greedy 1`);
+});
 
 function operation(lane: "verify" | "draft", rows: number, ms: number, accepted?: number): Operation {
   return {
