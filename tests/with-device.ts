@@ -17,7 +17,8 @@ const found = new Map<TestAdapter, Promise<AdapterInfo | Error>>();
 
 /**
  * Registers a test that gets an open device (one thread, where the CPU computes). It fails on any error that the device
- * reports, validation errors too, and always closes the device. Without an adapter it is a printed skip; in CI a failure.
+ * reports, validation errors too, and always closes the device. Without an adapter it is a printed skip, in CI a
+ * failure.
  * `gpu` is what stands behind the device, to count its calls or to lose it.
  */
 export async function withDevice(

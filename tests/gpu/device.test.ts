@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type Device, DeviceLostError } from "../../src/gpu/device.ts";
+import { lowerLimits } from "../kernels/kernel-fixture.ts";
 import { withDevice } from "../with-device.ts";
 
 const DOUBLE = `
@@ -48,20 +49,24 @@ await withDevice("buffers are counted, zeroed, rounded up, read back and freed",
 });
 
 await withDevice("a buffer above the device's limit is refused with figures", async (device) => {
-  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-  const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  const [storage, any] = [2 ** 20, 2 ** 21];
+  lowerLimits(device, { maxStorageBufferBindingSize: storage, maxBufferSize: any });
   const before = device.allocatedBytes;
-  for (const size of [limit + 1, limit + 16, 2 ** 52]) {
-    const error = thrown(() => device.storage("cache", size));
-    assert.instance(error, RangeError);
-    assert.is(
-      error!.message,
-      `Cannot allocate "cache" on the test device (${device.adapter.name}): ${Math.ceil(size / 16) * 16} bytes, ` +
-        `at most ${limit} in one buffer; use a smaller context or model`,
-    );
+  for (
+    const [usage, limit] of [[GPUBufferUsage.STORAGE, storage], [GPUBufferUsage.COPY_DST, any]] as const
+  ) {
+    for (const size of [limit + 1, limit + 16, 2 ** 52]) {
+      const error = thrown(() => device.buffer("cache", size, usage));
+      assert.instance(error, RangeError);
+      assert.is(
+        error!.message,
+        `Cannot allocate "cache" on the test device (${device.adapter.name}): ${Math.ceil(size / 16) * 16} bytes, ` +
+          `at most ${limit} in one buffer; use a smaller context or model`,
+      );
+    }
+    assert.is(device.allocatedBytes, before);
+    device.free([device.buffer("cache", limit, usage)]);
   }
-  assert.is(device.allocatedBytes, before);
-  device.free([device.storage("cache", Math.floor(limit / 16) * 16)]);
 });
 
 await withDevice("pipelines of equal text are one, and share their layouts", async (device, gpu) => {
