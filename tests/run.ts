@@ -105,7 +105,8 @@ function numberFlag(args: string[], flag: string, fallback: number): number {
 const filters = [...Deno.args];
 // Two at a time: most files wait for a compiler or a software adapter, whose threads then share the cores.
 const jobs = numberFlag(filters, "--jobs", Math.min(2, navigator.hardwareConcurrency));
-const limitS = numberFlag(filters, "--limit-s", 300);
+// A cold run compiles hundreds of pipelines: on lavapipe some files take two minutes, without its cache and on a busy machine more.
+const limitS = numberFlag(filters, "--limit-s", 900);
 
 // The tests lead process groups of their own, so a Ctrl-C does not reach them.
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
