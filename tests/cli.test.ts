@@ -78,7 +78,7 @@ test("text goes to stdout, the summary to stderr, and both are plain where that 
   assert.match(lines[0]!, /^amusd: \d+ tokens \(\w+\), \d+\.\d ms\/token, first after \d+ ms$/);
   assert.match(
     lines[1]!,
-    /^\d+ verifications of \d+\.\d\d tokens; \d+ drafted, \d+ accepted \(\d\.\d\d of the verified\)$/,
+    /^\d+ verifications of \d+\.\d\d tokens; \d+ drafted, \d+ accepted \((\d\.\d\d|-) of the verified\)$/,
   );
   assert.match(lines[2]!, /^verify on .*: busy \d+ ms \(\d+ %\), idle \d+ ms$/);
   assert.match(lines[3]!, /^draft on .*: busy \d+ ms \(\d+ %\), idle \d+ ms$/);

@@ -230,7 +230,8 @@ test("a lost draft device costs one warning; a lost verify device ends the run a
   const warnings: string[] = [];
   const warn = (line: string) => warnings.push(line);
 
-  const lost = engine.generate("The", { ...options, strategy: "amusd", warn });
+  // By sd, which always drafts: amusd may have drafting off just then, and not miss the device.
+  const lost = engine.generate("The", { ...options, strategy: "sd", warn });
   for await (const _ of lost) if (lost.tokens.length >= 8) gpus.get("draft")!.destroy();
   assert.equal(lost.tokens, wanted.tokens);
   assert.is(lost.record.finish, "length");
@@ -332,7 +333,11 @@ if (isSlow) console.log("skipped: the embedded pair takes SwiftShader many minut
     const fed = firstFed(second);
     const length = first.promptTokens.length + first.tokens.length;
     assert.is(fed.verify, length - 1, "the answer is not fed again, but for its last token");
-    assert.ok(fed.draft! < length && fed.draft! >= length - 16, `the draft lane has most of it: ${fed.draft}`);
+    // How much of the answer it has depends on whether drafting paid.
+    assert.ok(
+      fed.draft! < length && fed.draft! >= first.promptTokens.length - 1,
+      `the draft lane has the prompt: ${fed.draft}`,
+    );
     for (const strategy of ["greedy", "sd"] as const) {
       const { tokens } = await finished(pair.generate(first.promptTokens, { strategy, maxNewTokens: 24 }));
       assert.equal(tokens, first.tokens, strategy);
