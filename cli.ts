@@ -220,11 +220,6 @@ async function loadEngine(flags: GenerateFlags, prompt: string, raw: boolean): P
     const promptTokens = encodePrompt(pair.verify, prompt, raw).length;
     const trained = pair.verify.config.contextLength;
     context = flags.context ?? Math.min(trained, promptTokens + flags["max-new-tokens"]);
-    if (context > trained) {
-      throw new RangeError(
-        `Cannot use a context of ${context}: the model was trained for ${trained}; give 2 to ${trained}`,
-      );
-    }
     assertPromptFits(promptTokens, context);
   } catch (error) {
     await closeModelPair(pair);

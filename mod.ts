@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { closeModelPair, openModelPair } from "./src/model/model-file.ts";
+import { openModelPair } from "./src/model/model-file.ts";
 import { Engine } from "./src/spec/engine.ts";
 
 export { type AdapterInfo, type AdapterKind, listAdapters } from "./src/gpu/adapters.ts";
@@ -59,11 +59,5 @@ export async function load(options: LoadOptions): Promise<Engine> {
   const pair = await openModelPair(options.verify, options.draft);
   const trained = pair.verify.config.contextLength;
   const { context = Math.min(trained, DEFAULT_CONTEXT) } = options;
-  if (!Number.isInteger(context) || context < 2 || context > trained) {
-    await closeModelPair(pair);
-    throw new RangeError(
-      `Cannot use a context of ${context}: the model was trained for ${trained}; give 2 to ${trained}`,
-    );
-  }
   return Engine.load(pair, { ...options, context });
 }

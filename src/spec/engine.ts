@@ -64,6 +64,13 @@ export class Engine {
   static async load(pair: ModelPair, options: EngineOptions): Promise<Engine> {
     const opened: Device[] = [];
     try {
+      const { context } = options;
+      const trained = pair.verify.config.contextLength;
+      if (!Number.isInteger(context) || context < 2 || context > trained) {
+        throw new RangeError(
+          `Cannot use a context of ${context}: the model was trained for ${trained}; give 2 to ${trained}`,
+        );
+      }
       const { verify, draft } = chooseAdapters(await listAdapters(), options.draftDevice, options.verifyDevice);
       const plans = [{ file: pair.verify, selection: verify }];
       if (pair.draft) plans.push({ file: pair.draft, selection: draft });
