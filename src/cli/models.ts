@@ -1,0 +1,90 @@
+import { access } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { closeModelPair, type ModelFile, openModelPair } from "../model/model-file.ts";
+import { Engine } from "../spec/engine.ts";
+import { UsageError } from "./errors.ts";
+import { count, text } from "./flags.ts";
+import { Progress } from "./output.ts";
+
+const MODELS = new URL("../../models/", import.meta.url);
+const VERIFY_MODEL = "smollm2-135m-instruct-q4_1.gguf";
+const DRAFT_MODEL = "smollm2-draft-42m-q8_0.gguf";
+/** What measured best of all ids, 24576, 16384 and 8192: lab/draft-vocabulary. */
+const DRAFT_VOCABULARY = 8_192;
+
+/** Which models, on which devices. */
+export interface ModelFlags {
+  readonly "verify-model-path"?: string;
+  readonly "draft-model-path"?: string;
+  readonly "verify-device"?: string;
+  readonly "draft-device"?: string;
+  readonly "kv-cache": "f16" | "f32";
+  readonly "draft-vocab"?: number;
+}
+
+export const modelFlags = {
+  "verify-model-path": text("GGUF of the model whose text you get; default: the embedded one", "FILE"),
+  "draft-model-path": text("GGUF of a small model with the same vocabulary", "FILE"),
+  "verify-device": text("Index or part of the name (see the devices command)", "DEVICE"),
+  "draft-device": text("The same, for the draft model", "DEVICE"),
+  "kv-cache": { kind: "enum", values: ["f16", "f32"], brief: "How keys and values are kept", default: "f16" },
+  "draft-vocab": {
+    kind: "parsed",
+    parse: count(1),
+    brief: "The draft proposes only tokens with ids below N; default: all, of the embedded pair 8192",
+    placeholder: "N",
+    optional: true,
+  },
+} as const;
+
+/**
+ * Opens the models and loads them; the draft model only if one is wanted. `contextFor` says how many positions the caches need, and throws
+ * where they can't suffice.
+ */
+export async function loadEngine(
+  flags: ModelFlags,
+  drafts: boolean,
+  contextFor: (verify: ModelFile) => number,
+): Promise<Engine> {
+  const { verify, draft, draftVocabulary } = await modelPaths(flags, drafts);
+  const pair = await openModelPair(verify, draft);
+  let context;
+  try {
+    context = contextFor(pair.verify);
+  } catch (error) {
+    await closeModelPair(pair);
+    throw error;
+  }
+  const progress = new Progress();
+  try {
+    return await Engine.load(pair, {
+      verifyDevice: flags["verify-device"],
+      draftDevice: flags["draft-device"],
+      context,
+      cache: flags["kv-cache"],
+      draftVocabulary: flags["draft-vocab"] ?? draftVocabulary,
+      onProgress: (done, total) => progress.show(`loading ${Math.floor(100 * done / total)} %`),
+    });
+  } finally {
+    progress.clear();
+  }
+}
+
+interface ModelPaths {
+  readonly verify: string;
+  readonly draft?: string;
+  readonly draftVocabulary?: number;
+}
+
+/** The models' files. The embedded draft goes with the embedded verify model only. */
+async function modelPaths(flags: ModelFlags, drafts: boolean): Promise<ModelPaths> {
+  const { "verify-model-path": verify, "draft-model-path": draft } = flags;
+  if (verify !== undefined) return { verify, draft: drafts ? draft : undefined };
+  const embedded = (name: string) => fileURLToPath(new URL(name, MODELS));
+  await access(embedded(VERIFY_MODEL)).catch(() => {
+    throw new UsageError("Cannot use the embedded models: this package came without; give --verify-model-path FILE");
+  });
+  if (!drafts) return { verify: embedded(VERIFY_MODEL) };
+  if (draft !== undefined) return { verify: embedded(VERIFY_MODEL), draft };
+  return { verify: embedded(VERIFY_MODEL), draft: embedded(DRAFT_MODEL), draftVocabulary: DRAFT_VOCABULARY };
+}

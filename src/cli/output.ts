@@ -1,0 +1,42 @@
+import { lstat, rename, rm, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import process from "node:process";
+import { oneLine } from "./errors.ts";
+
+/** So that a long run does not end with nowhere to write its record. */
+export async function assertWritable(file: string): Promise<void> {
+  const found = (name: string) => stat(name).catch(() => null);
+  if (!(await found(path.dirname(path.resolve(file))))?.isDirectory()) {
+    throw new Error(`Cannot write "${file}": there is no such folder; make it, or choose another one`);
+  }
+  if ((await found(file))?.isDirectory()) {
+    throw new Error(`Cannot write "${file}": it is a folder, a file is wanted; choose another name`);
+  }
+}
+
+/** Writes a file that is there whole or not at all; but what is no plain file (a pipe, a device, a link) stays what it is. */
+export async function writeWhole(file: string, content: string): Promise<void> {
+  const existing = await lstat(file).catch(() => null);
+  const special = existing !== null && !existing.isFile();
+  const target = special ? file : `${file}.${process.pid}.part`;
+  try {
+    await writeFile(target, content);
+    if (!special) await rename(target, file);
+  } catch (error) {
+    if (!special) await rm(target, { force: true });
+    throw new Error(`Cannot write "${file}": ${oneLine(error)}; choose another place`);
+  }
+}
+
+/** A line on stderr that writes itself over, if that is a terminal. */
+export class Progress {
+  #shown = "";
+  show(line: string): void {
+    if (!process.stderr.isTTY || line === this.#shown) return;
+    this.#shown = line;
+    process.stderr.write(`\r\x1b[K${line}`);
+  }
+  clear(): void {
+    if (this.#shown !== "") process.stderr.write("\r\x1b[K");
+  }
+}
