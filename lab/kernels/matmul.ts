@@ -7,10 +7,11 @@ import process from "node:process";
 import { listAdapters, openDevice } from "../../src/gpu/adapters.ts";
 import { Device } from "../../src/gpu/device.ts";
 import { encodeKernel } from "../../src/kernels/kernel.ts";
-import { lanesFor, workgroupLanes } from "../../src/kernels/lanes.ts";
+import { createRows, createWords, lanesFor, placeWeights, workgroupLanes } from "../../src/kernels/lanes.ts";
 import { createMatmul } from "../../src/kernels/matmul.ts";
 import { PACKINGS, repack, tileBytes, weightLayout, type WeightType } from "../../src/kernels/weight-layout.ts";
 import { dequantize } from "../../src/model/dequantize.ts";
+import { write } from "../../tests/kernels/kernel-fixture.ts";
 import { uniforms } from "../../tests/model/gguf-builder.ts";
 import { quantize } from "../../tests/model/quantize.ts";
 
@@ -41,8 +42,11 @@ for (const type of types) {
   words.set(quants);
   words.set(scales, quants.length);
   words.set(supers, quants.length + scales.length);
+  const buffer = createWords(device, lanes, type, words.byteLength);
+  device.queue.writeBuffer(buffer, 0, words);
   const xs = values(4 * COLUMNS);
-  const x = device.upload("x", xs);
+  const x = createRows(device, lanes, "x", 4, COLUMNS);
+  write(device, x, xs);
   const y = device.storage("y", 4 * ROWS * 4);
   const step = device.buffer("step", 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
   const matrix = {
@@ -50,7 +54,13 @@ for (const type of types) {
     rows: ROWS,
     columns: COLUMNS,
     layout,
-    parts: [{ buffer: device.upload(type, words), firstRow: 0, rows: ROWS, tiles, firstTile: 0 }],
+    parts: [{
+      weights: placeWeights(device, lanes, buffer),
+      firstRow: 0,
+      rows: ROWS,
+      tiles,
+      firstTile: 0,
+    }],
   };
   const [kernel] = await createMatmul(device, lanes, matrix, step, x, { source: finish, constants: {}, buffers: [y] });
   const weights = dequantize(type, bytes, ROWS * COLUMNS);

@@ -8,6 +8,9 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
+/** What a binding can be. */
+export type Resource = GPUBuffer | GPUTexture;
+
 /** The device is gone; `message` says which one and what the driver said. */
 export class DeviceLostError extends Error {
   override readonly name = "DeviceLostError";
@@ -26,7 +29,7 @@ export class Device {
   readonly #gpu: GPUDevice;
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
-  readonly #buffers = new Set<GPUBuffer>();
+  readonly #buffers = new Map<Resource, number>();
   #error: Error | undefined;
   #allocatedBytes = 0;
 
@@ -80,9 +83,26 @@ export class Device {
       );
     }
     const buffer = this.#gpu.createBuffer({ label, size: bytes, usage });
-    this.#buffers.add(buffer);
+    return this.#keep(buffer, bytes);
+  }
+
+  #keep<T extends Resource>(resource: T, bytes: number): T {
+    this.#buffers.set(resource, bytes);
     this.#allocatedBytes += bytes;
-    return buffer;
+    return resource;
+  }
+
+  /** A texture of zeros with 16-byte texels, for storage bindings. */
+  texture(label: string, format: "rgba32uint" | "rgba32float", width: number, height: number): GPUTexture {
+    const limit = this.limits.maxTextureDimension2D;
+    if (width > limit || height > limit) {
+      throw new RangeError(
+        `Cannot allocate "${label}" on the ${this.label} device (${this.adapter.name}): ${width} x ${height} texels, ` +
+          `at most ${limit} each way; use a smaller model`,
+      );
+    }
+    const usage = GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST | GPUTextureUsage.COPY_SRC;
+    return this.#keep(this.#gpu.createTexture({ label, format, size: [width, height], usage }), 16 * width * height);
   }
 
   storage(label: string, size: number): GPUBuffer {
@@ -96,11 +116,10 @@ export class Device {
     return buffer;
   }
 
-  free(buffers: Iterable<GPUBuffer>): void {
-    for (const buffer of buffers) {
-      if (!this.#buffers.delete(buffer)) continue;
-      this.#allocatedBytes -= buffer.size;
-      buffer.destroy();
+  free(resources: Iterable<Resource>): void {
+    for (const resource of resources) {
+      this.#allocatedBytes -= this.#buffers.get(resource) ?? 0;
+      if (this.#buffers.delete(resource)) resource.destroy();
     }
     // Dawn gives the memory back at the next submission only; an empty one is enough.
     this.queue.submit([]);
@@ -137,12 +156,15 @@ export class Device {
     return layout;
   }
 
-  /** Binds buffers to bindings 0, 1, 2 and so on. */
-  bind(pipeline: Pipeline, buffers: readonly GPUBuffer[]): GPUBindGroup {
+  /** Binds resources to bindings 0, 1, 2 and so on. */
+  bind(pipeline: Pipeline, resources: readonly Resource[]): GPUBindGroup {
     return this.#gpu.createBindGroup({
       label: pipeline.label,
       layout: pipeline.layout,
-      entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+      entries: resources.map((resource, binding) => ({
+        binding,
+        resource: "createView" in resource ? resource.createView() : { buffer: resource },
+      })),
     });
   }
 
@@ -176,7 +198,7 @@ export class Device {
 
   /** Frees all buffers and the device. A process ends by itself only after this. */
   close(): void {
-    this.free([...this.#buffers]);
+    this.free([...this.#buffers.keys()]);
     this.#gpu.destroy();
   }
 }

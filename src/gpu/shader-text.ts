@@ -1,14 +1,24 @@
 /** The bindings of group 0 that a WGSL text declares, as layout entries: what is bound is typed once, in the WGSL. */
 export function layoutEntries(code: string): GPUBindGroupLayoutEntry[] {
+  const textures = code.matchAll(
+    /@group\(0\) @binding\((\d+)\) var \w+: texture_storage_2d<(\w+), (read|write)>/g,
+  );
   const declared = code.matchAll(/@group\(0\) @binding\((\d+)\) var<(uniform|storage, read_write|storage, read)>/g);
   const types = { uniform: "uniform", "storage, read": "read-only-storage", "storage, read_write": "storage" } as const;
-  return [...declared]
-    .map(([, binding, space]) => ({
+  const visibility = 4; // GPUShaderStage.COMPUTE
+  return [
+    ...[...declared].map(([, binding, space]) => (
+      { binding: Number(binding), visibility, buffer: { type: types[space as keyof typeof types] } }
+    )),
+    ...[...textures].map(([, binding, format, access]) => ({
       binding: Number(binding),
-      visibility: 4, // GPUShaderStage.COMPUTE
-      buffer: { type: types[space as keyof typeof types] },
-    }))
-    .sort((a, b) => a.binding - b.binding);
+      visibility,
+      storageTexture: {
+        format: format as GPUTextureFormat,
+        access: access === "read" ? "read-only" as const : "write-only" as const,
+      },
+    })),
+  ].sort((a, b) => a.binding - b.binding);
 }
 
 /** Compilation errors with line, column and the line itself; empty if there are none. */

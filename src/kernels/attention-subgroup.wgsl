@@ -4,9 +4,6 @@
 // A workgroup fits in one subgroup.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> queries: array<vec4f>;  // [row][KV_HEADS][GROUP][HEAD_SIZE / 4], scaled
-@group(0) @binding(2) var<storage, read> keys: array<Octet>;  // [position][KV_HEADS][HEAD_SIZE / 8]
-@group(0) @binding(3) var<storage, read> values: array<Octet>;
-@group(0) @binding(4) var<storage, read_write> attended: array<vec4f>;  // as queries
 
 const HELD = HEAD_SIZE / 4u / LANES;  // vec4s a lane holds of a head
 const OCTETS = HEAD_SIZE / 8u;
@@ -29,7 +26,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     let position = block * LANES + lane;
     var score = array<f32, GROUP>();
     for (var o = 0u; o < OCTETS; o++) {
-      let k = unpack_octet(keys[(min(position, last) * KV_HEADS + head) * OCTETS + o]);
+      let k = key_octet((min(position, last) * KV_HEADS + head) * OCTETS + o);
       for (var i = 0u; i < 8u; i++) {
         let quad = o * 2u + i / 4u;
         for (var g = 0u; g < GROUP; g++) {
@@ -50,7 +47,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     for (var i = 0u; i < LANES; i++) {
       let first = (min(block * LANES + i, last) * KV_HEADS + head) * OCTETS + lane * (HELD / 2u);
       for (var o = 0u; o < HELD / 2u; o++) {
-        let value = unpack_octet(values[first + o]);
+        let value = value_octet(first + o);
         for (var g = 0u; g < GROUP; g++) {
           let p = vec4f(subgroupShuffle(score[g], i));
           sum[g * HELD + o * 2u] = fma(p, value[0], sum[g * HELD + o * 2u]);
@@ -63,7 +60,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     var all = 0.0;
     for (var i = 0u; i < LANES; i++) { all += subgroupShuffle(total[g], i); }
     for (var v = 0u; v < HELD; v++) {
-      attended[at + g * (HEAD_SIZE / 4u) + lane * HELD + v] = sum[g * HELD + v] / all;
+      store_quad(row, (head * GROUP + g) * (HEAD_SIZE / 4u) + lane * HELD + v, sum[g * HELD + v] / all);
     }
   }
 }

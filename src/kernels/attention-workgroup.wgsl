@@ -3,9 +3,6 @@
 // Assumes: LANES is a power of two and a multiple of HEAD_SIZE / 4.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> queries: array<vec4f>;  // [row][KV_HEADS][GROUP][HEAD_SIZE / 4], scaled
-@group(0) @binding(2) var<storage, read> keys: array<Octet>;  // [position][KV_HEADS][HEAD_SIZE / 8]
-@group(0) @binding(3) var<storage, read> values: array<Octet>;
-@group(0) @binding(4) var<storage, read_write> attended: array<vec4f>;  // as queries
 
 const LANES = 64u;
 const QUADS = HEAD_SIZE / 4u;
@@ -16,7 +13,7 @@ var<workgroup> tree: array<f32, GROUP * LANES>;
 var<workgroup> parts: array<vec4f, LANES>;
 
 fn value_quad(position: u32, head: u32, quad: u32) -> vec4f {
-  return unpack_octet(values[(position * KV_HEADS + head) * (QUADS / 2u) + quad / 2u])[quad % 2u];
+  return value_octet((position * KV_HEADS + head) * (QUADS / 2u) + quad / 2u)[quad % 2u];
 }
 
 @compute @workgroup_size(LANES)
@@ -36,7 +33,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     let position = block * LANES + lane;
     var score = array<f32, GROUP>();
     for (var o = 0u; o < QUADS / 2u; o++) {
-      let k = unpack_octet(keys[(min(position, last) * KV_HEADS + head) * (QUADS / 2u) + o]);
+      let k = key_octet((min(position, last) * KV_HEADS + head) * (QUADS / 2u) + o);
       for (var g = 0u; g < GROUP; g++) {
         for (var i = 0u; i < 8u; i++) {
           score[g] = fma(q[g * QUADS + o * 2u + i / 4u][i % 4u], k[i / 4u][i % 4u], score[g]);
@@ -83,7 +80,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
       if (lane < half * QUADS) { parts[lane] += parts[lane + half * QUADS]; }
       workgroupBarrier();
     }
-    if (lane < QUADS) { attended[at + g * QUADS + lane] = parts[lane] / tree[0]; }
+    if (lane < QUADS) { store_quad(row, (head * GROUP + g) * QUADS + lane, parts[lane] / tree[0]); }
     workgroupBarrier();
   }
 }

@@ -1,16 +1,17 @@
-import type { Device } from "../gpu/device.ts";
+import type { Device, Resource } from "../gpu/device.ts";
 import { shaderText } from "../gpu/shader-text.ts";
 import attentionSubgroup from "./attention-subgroup.wgsl" with { type: "text" };
 import attentionWorkgroup from "./attention-workgroup.wgsl" with { type: "text" };
 import cacheF16 from "./cache-f16.wgsl" with { type: "text" };
 import cacheF32 from "./cache-f32.wgsl" with { type: "text" };
+import cacheRead from "./cache-read.wgsl" with { type: "text" };
 import { createKernel, type Kernel } from "./kernel.ts";
-import type { Lanes } from "./lanes.ts";
+import { type Lanes, TEXTURE_WIDTH } from "./lanes.ts";
 import step from "./step.wgsl" with { type: "text" };
 
 export type CacheType = "f16" | "f32";
 
-/** `Quad` and `Octet`: how the cache keeps four and eight elements. */
+/** How the cache keeps eight elements. */
 export const CACHE_SOURCES: Readonly<Record<CacheType, string>> = { f16: cacheF16, f32: cacheF32 };
 
 /** Attention of each row over its past. `buffers`: step, queries, keys, values, attended (bindings 0 to 4). */
@@ -19,11 +20,24 @@ export function createAttention(
   lanes: Lanes,
   cache: CacheType,
   shape: { readonly headSize: number; readonly heads: number; readonly kvHeads: number },
-  buffers: readonly GPUBuffer[],
+  buffers: readonly Resource[],
 ): Promise<Kernel> {
-  const constants = { HEAD_SIZE: shape.headSize, KV_HEADS: shape.kvHeads, GROUP: shape.heads / shape.kvHeads };
-  const code = lanes.kind === "subgroup"
-    ? shaderText({ LANES: lanes.lanes, ...constants }, [step, CACHE_SOURCES[cache], attentionSubgroup])
-    : shaderText(constants, [step, CACHE_SOURCES[cache], attentionWorkgroup]);
+  const constants = {
+    HEAD_SIZE: shape.headSize,
+    KV_HEADS: shape.kvHeads,
+    GROUP: shape.heads / shape.kvHeads,
+    TEXTURE_WIDTH,
+    OUT_QUADS: shape.heads * shape.headSize / 4,
+    ...(lanes.kind === "subgroup" && { LANES: lanes.lanes }),
+  };
+  const attention = lanes.kind === "subgroup" ? attentionSubgroup : attentionWorkgroup;
+  const code = shaderText(constants, [
+    step,
+    CACHE_SOURCES[cache],
+    lanes.memory.cacheRead,
+    cacheRead,
+    lanes.memory.out,
+    attention,
+  ]);
   return createKernel(device, "attention", [code], buffers, shape.kvHeads);
 }

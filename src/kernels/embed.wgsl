@@ -1,11 +1,9 @@
 // The embedding of each row's token, decoded from the quantised matrix, as the start of the residual stream (see finish-residual.wgsl).
 // Grid: (ceil(HIDDEN / 32 / 64), rows); an invocation decodes a unit of 32 elements. The matrix may hold only rows ROW_OFFSET and on.
 @group(0) @binding(0) var<uniform> step: Step;
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(2) var<storage, read> tokens: array<u32>;
 @group(0) @binding(3) var<storage, read> norm_weight: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> residual: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> weighted: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> residual: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> squares: array<f32>;
 
 fn quant_index(unit: u32, word: u32) -> u32 {
@@ -33,7 +31,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
     let at = column * (HIDDEN / 4u) + unit * 8u + quad;
     residual[at] = v;
-    weighted[at] = v * norm_weight[unit * 8u + quad];
+    store_quad(column, unit * 8u + quad, v * norm_weight[unit * 8u + quad]);
     square += fma(v.x, v.x, fma(v.y, v.y, fma(v.z, v.z, v.w * v.w)));
     if ((quad + 1u) % ROW_LANES == 0u) {
       squares[column * (HIDDEN / (4u * ROW_LANES)) + (unit * 8u + quad) / ROW_LANES] = square;

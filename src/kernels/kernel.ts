@@ -1,4 +1,4 @@
-import type { Device, Pipeline } from "../gpu/device.ts";
+import type { Device, Pipeline, Resource } from "../gpu/device.ts";
 
 /** A dispatch that is ready to be encoded: pipelines compiled, buffers bound. */
 export interface Kernel {
@@ -10,12 +10,12 @@ export interface Kernel {
   readonly width: number;
 }
 
-/** Compiles the variants of a kernel, which differ in nothing that is bound, and binds `buffers` to bindings 0, 1 and so on. */
+/** Compiles the variants of a kernel, which differ in nothing that is bound, and binds `resources` to bindings 0, 1 and so on. */
 export async function createKernel(
   device: Device,
   label: string,
   codes: readonly string[],
-  buffers: readonly GPUBuffer[],
+  resources: readonly Resource[],
   width: number,
 ): Promise<Kernel> {
   const limit = device.limits.maxComputeWorkgroupsPerDimension;
@@ -23,7 +23,7 @@ export async function createKernel(
     throw new RangeError(`Cannot run "${label}" on the ${device.label} device: ${width} workgroups, at most ${limit}`);
   }
   const variants = await Promise.all(codes.map((code) => device.pipeline(label, code)));
-  return { label, variants, group: device.bind(variants[0]!, buffers), width };
+  return { label, variants, group: device.bind(variants[0]!, resources), width };
 }
 
 /** Encodes one dispatch over `rows` rows: as few workgroups in y as the widest variant allows, each with the fewest rows. */

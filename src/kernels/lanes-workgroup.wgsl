@@ -23,7 +23,7 @@ fn unit_stride() -> u32 { return LANES; }
 fn load_x_unit(held: ptr<function, X>, column: u32, unit: u32) { (*held).sums[column] = 0.0; }
 fn load_x_octet(held: ptr<function, X>, column: u32, unit: u32, octet: u32) {
   for (var i = 0u; i < 2u; i++) {
-    let v = x[(first_column + column) * (UNITS * 8u) + unit * 8u + octet * 2u + i];
+    let v = load_x(first_column + column, unit * 8u + octet * 2u + i);
     (*held).quads[column * 2u + i] = v;
     (*held).sums[column] += (v.x + v.y) + (v.z + v.w);
   }

@@ -1,6 +1,16 @@
-import type { Device } from "../gpu/device.ts";
+import type { Device, Resource } from "../gpu/device.ts";
+import cacheReadBuffer from "./cache-read-buffer.wgsl" with { type: "text" };
+import cacheReadTexture from "./cache-read-texture.wgsl" with { type: "text" };
+import cacheWriteBuffer from "./cache-write-buffer.wgsl" with { type: "text" };
+import cacheWriteTexture from "./cache-write-texture.wgsl" with { type: "text" };
 import lanesSubgroup from "./lanes-subgroup.wgsl" with { type: "text" };
 import lanesWorkgroup from "./lanes-workgroup.wgsl" with { type: "text" };
+import outBuffer from "./out-buffer.wgsl" with { type: "text" };
+import outTexture from "./out-texture.wgsl" with { type: "text" };
+import rowsBuffer from "./rows-buffer.wgsl" with { type: "text" };
+import rowsTexture from "./rows-texture.wgsl" with { type: "text" };
+import weightsBuffer from "./weights-buffer.wgsl" with { type: "text" };
+import weightsTexture from "./weights-texture.wgsl" with { type: "text" };
 
 /** How a device's invocations share a matrix product; see the heads of lanes-subgroup.wgsl and lanes-workgroup.wgsl. */
 export interface Lanes {
@@ -10,20 +20,82 @@ export interface Lanes {
   /** How many of them own rows: all, or 1 where they split k. */
   readonly rowLanes: number;
   readonly source: string;
+  readonly memory: Memory;
 }
+
+/** Where kernels find their weights, rows and cache, and leave what the next product reads: in textures or in buffers. */
+interface Memory {
+  readonly textures: boolean;
+  readonly weights: string;
+  readonly rows: string;
+  readonly out: string;
+  readonly cacheRead: string;
+  readonly cacheWrite: string;
+}
+
+const BUFFERS: Memory = {
+  textures: false,
+  weights: weightsBuffer,
+  rows: rowsBuffer,
+  out: outBuffer,
+  cacheRead: cacheReadBuffer,
+  cacheWrite: cacheWriteBuffer,
+};
+const TEXTURES: Memory = {
+  textures: true,
+  weights: weightsTexture,
+  rows: rowsTexture,
+  out: outTexture,
+  cacheRead: cacheReadTexture,
+  cacheWrite: cacheWriteTexture,
+};
+
+/** Texels of a row of a weight texture: 64 KiB. */
+export const TEXTURE_WIDTH = 4096;
 
 /** Row lanes of 4 or 8, at most the smallest subgroup. */
 export function subgroupLanes(lanes: 4 | 8): Lanes {
-  return { kind: "subgroup", lanes, rowLanes: lanes, source: lanesSubgroup };
+  return { kind: "subgroup", lanes, rowLanes: lanes, source: lanesSubgroup, memory: TEXTURES };
 }
 
 /** Lanes that split k; needs no subgroups. */
 export function workgroupLanes(lanes = 64): Lanes {
-  return { kind: "workgroup", lanes, rowLanes: 1, source: lanesWorkgroup };
+  return { kind: "workgroup", lanes, rowLanes: 1, source: lanesWorkgroup, memory: BUFFERS };
 }
 
 /** Row lanes on a software adapter with subgroups (a CPU's vector lanes), split k on all else. */
 export function lanesFor(device: Device): Lanes {
   if (!device.software || device.smallestSubgroup < 4) return workgroupLanes();
   return subgroupLanes(device.smallestSubgroup >= 8 ? 8 : 4);
+}
+
+/** What products read and write, [row][columns] in float32: zeros. */
+export function createRows(device: Device, lanes: Lanes, label: string, rows: number, columns: number): Resource {
+  if (!lanes.memory.textures) return device.storage(label, rows * columns * 4);
+  return device.texture(label, "rgba32float", columns / 4, rows);
+}
+
+/** A cache of `bytes` bytes: zeros. */
+export function createCache(device: Device, lanes: Lanes, label: string, bytes: number): Resource {
+  if (!lanes.memory.textures) return device.storage(label, bytes);
+  return device.texture(label, "rgba32uint", TEXTURE_WIDTH, Math.ceil(bytes / (16 * TEXTURE_WIDTH)));
+}
+
+/** A buffer of zeros in which `bytes` bytes of a matrix's words are gathered, for `placeWeights`. */
+export function createWords(device: Device, lanes: Lanes, label: string, bytes: number): GPUBuffer {
+  if (!lanes.memory.textures) return device.storage(label, bytes);
+  const row = 16 * TEXTURE_WIDTH;
+  return device.buffer(label, Math.ceil(bytes / row) * row, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
+}
+
+/** Moves a matrix's words to where products read them; the buffer is used up. */
+export function placeWeights(device: Device, lanes: Lanes, words: GPUBuffer): Resource {
+  if (!lanes.memory.textures) return words;
+  const height = words.size / (16 * TEXTURE_WIDTH);
+  const texture = device.texture(words.label, "rgba32uint", TEXTURE_WIDTH, height);
+  const encoder = device.encoder();
+  encoder.copyBufferToTexture({ buffer: words, bytesPerRow: 16 * TEXTURE_WIDTH }, { texture }, [TEXTURE_WIDTH, height]);
+  device.queue.submit([encoder.finish()]);
+  device.free([words]);
+  return texture;
 }

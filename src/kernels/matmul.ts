@@ -1,8 +1,8 @@
-import type { Device } from "../gpu/device.ts";
+import type { Device, Resource } from "../gpu/device.ts";
 import { shaderText } from "../gpu/shader-text.ts";
 import { FORMAT_SOURCES, planeConstants, planesSource } from "./formats.ts";
 import { createKernel, type Kernel } from "./kernel.ts";
-import type { Lanes } from "./lanes.ts";
+import { type Lanes, TEXTURE_WIDTH } from "./lanes.ts";
 import matmul from "./matmul.wgsl" with { type: "text" };
 import step from "./step.wgsl" with { type: "text" };
 import type { WeightLayout } from "./weight-layout.ts";
@@ -20,7 +20,7 @@ export interface Matrix {
 }
 
 export interface MatrixPart {
-  readonly buffer: GPUBuffer;
+  readonly weights: Resource;
   readonly firstRow: number;
   readonly rows: number;
   readonly tiles: number;
@@ -32,11 +32,11 @@ export interface MatrixPart {
 export interface Finish {
   readonly source: string;
   readonly constants: Readonly<Record<string, number | boolean>>;
-  readonly buffers: readonly GPUBuffer[];
+  readonly buffers: readonly Resource[];
 }
 
 /**
- * y = x W^T for 1 to 16 rows of x, or a prefill's; one kernel a part of the matrix. `x` is [row][columns] in float32. With `rows`,
+ * y = x W^T for 1 to 16 rows of x, or a prefill's; one kernel a part of the matrix. `x` is of `createRows`. With `rows`,
  * the first rows of the matrix alone, rounded up to whole tiles.
  */
 export function createMatmul(
@@ -44,7 +44,7 @@ export function createMatmul(
   lanes: Lanes,
   matrix: Matrix,
   stepBuffer: GPUBuffer,
-  x: GPUBuffer,
+  x: Resource,
   finish: Finish,
   rows = matrix.rows,
 ): Promise<Kernel[]> {
@@ -59,7 +59,7 @@ export function createMatmul(
         device,
         `matmul ${matrix.name}`,
         codes,
-        [stepBuffer, part.buffer, x, ...finish.buffers],
+        [stepBuffer, part.weights, x, ...finish.buffers],
         Math.min(part.tiles, tiles - part.firstTile),
       );
     }),
@@ -77,10 +77,20 @@ export function matmulText(
   const constants = {
     COLUMNS: columns,
     LANES: lanes.lanes,
+    TEXTURE_WIDTH,
     ...planeConstants(layout, part.tiles),
     ROW_OFFSET: part.firstRow,
     TILE_OFFSET: part.firstTile,
     ...finish.constants,
   };
-  return shaderText(constants, [step, matmul, lanes.source, planesSource, FORMAT_SOURCES[layout.type], finish.source]);
+  return shaderText(constants, [
+    step,
+    matmul,
+    lanes.memory.weights,
+    lanes.memory.rows,
+    lanes.source,
+    planesSource,
+    FORMAT_SOURCES[layout.type],
+    finish.source,
+  ]);
 }

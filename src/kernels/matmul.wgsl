@@ -4,8 +4,6 @@
 // Grid: (rows / (4 * ROW_LANES), ceil(columns / COLUMNS)). Order of summation: per 16 or 32 elements one chain of fma, those added
 // along k, then (split k alone) over the lanes by a tree. COLUMNS does not enter into it: a column has the same bits in every variant.
 @group(0) @binding(0) var<uniform> step: Step;
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;  // see weight-layout.ts
-@group(0) @binding(2) var<storage, read> x: array<vec4f>;  // [column][UNITS * 8]
 
 struct Best { logit: f32, token: u32 }
 
@@ -17,6 +15,15 @@ fn better(a: Best, b: Best) -> Best {
 
 var<private> lane: u32;
 var<private> first_column: u32;
+
+fn add_octet(part: ptr<function, array<vec4f, COLUMNS>>, held: ptr<function, X>, scales: Scales, unit: u32, octet: u32) {
+  for (var c = 0u; c < COLUMNS; c++) { load_x_octet(held, c, unit, octet); }
+  var words = load_octet(unit, octet);
+  for (var i = 0u; i < 8u; i++) {
+    let w = code(&words, scales, octet, i);
+    for (var c = 0u; c < COLUMNS; c++) { (*part)[c] = fma(w, vec4f(x_at(held, c, octet, i)), (*part)[c]); }
+  }
+}
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
@@ -32,13 +39,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     for (var half = 0u; half < HALVES; half++) {
       var part = array<vec4f, COLUMNS>();
       if (!SCALED) { part = sums; }
-      for (var octet = half * (4u / HALVES); octet < (half + 1u) * (4u / HALVES); octet++) {
-        for (var c = 0u; c < COLUMNS; c++) { load_x_octet(&held, c, unit, octet); }
-        var words = load_octet(unit, octet);
-        for (var i = 0u; i < 8u; i++) {
-          let w = code(&words, scales, octet, i);
-          for (var c = 0u; c < COLUMNS; c++) { part[c] = fma(w, vec4f(x_at(&held, c, octet, i)), part[c]); }
-        }
+      let octet = half * (4u / HALVES);
+      // Calls, since the compilers that gain from an unrolled loop don't unroll one with so long a body.
+      add_octet(&part, &held, scales, unit, octet);
+      add_octet(&part, &held, scales, unit, octet + 1u);
+      if (HALVES == 1u) {
+        add_octet(&part, &held, scales, unit, octet + 2u);
+        add_octet(&part, &held, scales, unit, octet + 3u);
       }
       if (SCALED) {
         for (var c = 0u; c < COLUMNS; c++) {

@@ -7,7 +7,7 @@ import finishQkv from "../kernels/finish-qkv.wgsl" with { type: "text" };
 import finishResidual from "../kernels/finish-residual.wgsl" with { type: "text" };
 import finishSwiglu from "../kernels/finish-swiglu.wgsl" with { type: "text" };
 import { encodeKernel, encodeWarmUp, type Kernel } from "../kernels/kernel.ts";
-import { type Lanes, lanesFor } from "../kernels/lanes.ts";
+import { createCache, createRows, type Lanes, lanesFor } from "../kernels/lanes.ts";
 import { createMatmul, type Finish, type Matrix } from "../kernels/matmul.ts";
 import rms from "../kernels/rms.wgsl" with { type: "text" };
 import type { LlamaConfig } from "./config.ts";
@@ -104,11 +104,11 @@ export class Llama {
     const floats = (label: string, rows: number, columns: number) => device.storage(label, rows * columns * 4);
     const queue = new PassQueue(device, PREFILL_ROWS, VERIFY_ROWS);
     const residual = floats("residual", PREFILL_ROWS, hidden);
-    const weighted = floats("weighted", PREFILL_ROWS, hidden);
+    const weighted = createRows(device, lanes, "weighted", PREFILL_ROWS, hidden);
     const squares = floats("squares", PREFILL_ROWS, hidden / (4 * lanes.rowLanes));
     const queries = floats("queries", PREFILL_ROWS, queryRows);
-    const attended = floats("attended", PREFILL_ROWS, queryRows);
-    const activation = floats("activation", PREFILL_ROWS, feedForward);
+    const attended = createRows(device, lanes, "attended", PREFILL_ROWS, queryRows);
+    const activation = createRows(device, lanes, "activation", PREFILL_ROWS, feedForward);
     const rows = Math.min(choices, vocabulary);
     const logits = floats("logits", VERIFY_ROWS, rows);
     const rope = device.upload(
@@ -123,9 +123,9 @@ export class Llama {
 
     const rmsConstants = { HIDDEN: hidden, RMS_EPSILON: config.rmsEpsilon };
     const residualFinish = (norm: GPUBuffer): Finish => ({
-      source: finishResidual,
-      constants: { HIDDEN: hidden },
-      buffers: [norm, residual, weighted, squares],
+      source: lanes.memory.out + finishResidual,
+      constants: { HIDDEN: hidden, OUT_QUADS: hidden / 4 },
+      buffers: [norm, weighted, residual, squares],
     });
     const norms = await Promise.all(
       [...layers.flatMap(({ norms }) => norms), outputNorm].map(async (tensor) => {
@@ -135,20 +135,23 @@ export class Llama {
       }),
     );
     const embeddingMatrix = await load(embedding);
-    const kernels: Kernel[] = await createEmbed(device, embeddingMatrix, queue.step, [
+    const kernels: Kernel[] = await createEmbed(device, lanes, embeddingMatrix, queue.step, [
       queue.tokens,
       norms[0]!,
-      residual,
       weighted,
+      residual,
       squares,
     ]);
     for (const [i, layer] of layers.entries()) {
       const cacheBytes = capacity * kvRows * (cache === "f16" ? 2 : 4);
-      const [keys, values] = [device.storage(`keys ${i}`, cacheBytes), device.storage(`values ${i}`, cacheBytes)];
+      const [keys, values] = [
+        createCache(device, lanes, `keys ${i}`, cacheBytes),
+        createCache(device, lanes, `values ${i}`, cacheBytes),
+      ] as const;
       for (const { plan, firstRow } of layer.qkv) {
         kernels.push(
           ...await createMatmul(device, lanes, shiftRows(await load(plan), firstRow), queue.step, weighted, {
-            source: CACHE_SOURCES[cache] + rms + finishQkv,
+            source: CACHE_SOURCES[cache] + lanes.memory.cacheWrite + rms + finishQkv,
             constants: { ...rmsConstants, HEAD_SIZE: headSize, Q_ROWS: queryRows, KV_ROWS: kvRows },
             buffers: [squares, rope, queries, keys, values],
           }),
@@ -165,8 +168,8 @@ export class Llama {
           residualFinish(norms[2 * i + 1]!),
         ),
         ...await createMatmul(device, lanes, await load(layer.gateUp), queue.step, weighted, {
-          source: rms + finishSwiglu,
-          constants: { ...rmsConstants, FEED_FORWARD: feedForward },
+          source: lanes.memory.out + rms + finishSwiglu,
+          constants: { ...rmsConstants, FEED_FORWARD: feedForward, OUT_QUADS: feedForward / 4 },
           buffers: [squares, activation],
         }),
         ...await createMatmul(

@@ -1,5 +1,5 @@
 import type { Device } from "../gpu/device.ts";
-import type { Lanes } from "../kernels/lanes.ts";
+import { createWords, type Lanes, placeWeights } from "../kernels/lanes.ts";
 import type { Matrix, MatrixPart } from "../kernels/matmul.ts";
 import { repack, rowBytes, tileBytes, weightLayout } from "../kernels/weight-layout.ts";
 import { dequantize } from "./dequantize.ts";
@@ -51,14 +51,7 @@ export async function loadMatrix(
   for (let firstTile = 0; firstTile < tiles; firstTile += partTiles) {
     const count = Math.min(partTiles, tiles - firstTile);
     const firstRow = firstTile * tileRows;
-    const part = {
-      buffer: device.storage(`${plan.name} weights`, tileBytes(layout, count)),
-      firstRow,
-      rows: Math.min(rows - firstRow, count * tileRows),
-      tiles: count,
-      firstTile,
-    };
-    parts.push(part);
+    const words = createWords(device, lanes, `${plan.name} weights`, tileBytes(layout, count));
     const planesAt = [0, 16 * count * layout.quantWords, 16 * count * (layout.quantWords + layout.scaleWords)];
     const planeBytes = [layout.quantWords, layout.scaleWords, layout.superWords].map((words) => words * 16);
     for (let tile = 0; tile < count; tile += chunkTiles) {
@@ -66,12 +59,15 @@ export async function loadMatrix(
       const to = Math.min(rows, firstRow + Math.min(count, tile + chunkTiles) * tileRows);
       const repacked = repack(layout, await readRows(plan, bytesPerRow, from, to), to - from);
       [repacked.quants, repacked.scales, repacked.supers].forEach((plane, i) => {
-        if (plane.length > 0) device.queue.writeBuffer(part.buffer, planesAt[i]! + tile * planeBytes[i]!, plane);
+        if (plane.length > 0) device.queue.writeBuffer(words, planesAt[i]! + tile * planeBytes[i]!, plane);
       });
       // A write is a copy in Dawn's own memory until the device has taken it: wait, or the whole matrix piles up there.
       await device.idle();
       onBytes((to - from) * bytesPerRow);
     }
+    const weights = placeWeights(device, lanes, words);
+    const partRows = Math.min(rows - firstRow, count * tileRows);
+    parts.push({ weights, firstRow, rows: partRows, tiles: count, firstTile });
   }
   return { name: plan.name, rows, columns, layout, parts };
 }

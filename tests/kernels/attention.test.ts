@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type CacheType, createAttention } from "../../src/kernels/attention.ts";
+import { createCache, createRows } from "../../src/kernels/lanes.ts";
 import { withDevice } from "../with-device.ts";
 import {
   assertClose,
@@ -8,8 +9,10 @@ import {
   cacheFloats,
   LANES_CASES,
   randoms,
+  read,
   readFloats,
   StepBuffer,
+  write,
 } from "./kernel-fixture.ts";
 
 /** Before, at and behind the ends of blocks of 8 and 64 positions. */
@@ -36,30 +39,28 @@ for (const { title, adapter, make } of LANES_CASES) {
       const groups = adapter === "default" && title === "split k" ? [headSize === 64 ? 3 : 4] : [1, 3, 4, 8];
       const name = `${title}: heads of ${headSize} in groups of ${groups}, ${cache}`;
       await withDevice(`${name}: each row attends to its past, alone or among others`, async (device) => {
+        const lanes = make(device);
         const length = CAPACITY * KV_HEADS * headSize;
-        const [keys, values] = [1, 2].map((seed) =>
-          device.upload("cache", cacheData(cache, randoms(seed, length)))
-        ) as [
-          GPUBuffer,
-          GPUBuffer,
-        ];
-        const [k, v] = [
-          cacheFloats(cache, await device.read(keys)),
-          cacheFloats(cache, await device.read(values)),
-        ] as const;
+        const cached = async (seed: number) => {
+          const data = cacheData(cache, randoms(seed, length));
+          const resource = createCache(device, lanes, "cache", data.byteLength);
+          write(device, resource, data);
+          return { resource, floats: cacheFloats(cache, await read(device, resource, data.byteLength)) };
+        };
+        const [keys, values] = [await cached(1), await cached(2)];
         for (const group of groups) {
           const heads = KV_HEADS * group;
           const width = heads * headSize;
           const step = new StepBuffer(device);
           const queries = device.storage("queries", MAX_ROWS * width * 4);
           const unwritten = new Float32Array(MAX_ROWS * width).fill(777);
-          const attended = device.storage("attended", MAX_ROWS * width * 4);
-          const buffers = [step.buffer, queries, keys, values, attended];
+          const attended = createRows(device, lanes, "attended", MAX_ROWS, width);
+          const buffers = [step.buffer, queries, keys.resource, values.resource, attended];
           const shape = { headSize, heads, kvHeads: KV_HEADS };
-          const kernel = await createAttention(device, make(device), cache, shape, buffers);
+          const kernel = await createAttention(device, lanes, cache, shape, buffers);
           const attend = async (q: Float32Array<ArrayBuffer>, position: number) => {
             device.queue.writeBuffer(queries, 0, q);
-            device.queue.writeBuffer(attended, 0, unwritten);
+            write(device, attended, unwritten);
             step.run([kernel], q.length / width, position);
             return await readFloats(device, attended, q.length);
           };
@@ -79,7 +80,7 @@ for (const { title, adapter, make } of LANES_CASES) {
               const own = q.slice(row * width, (row + 1) * width);
               const got = together.slice(row * width, (row + 1) * width);
               assertSameBits(`row ${row} at ${position}`, await attend(own, position + row), got);
-              const wanted = reference(own, k, v, position + row, headSize, group);
+              const wanted = reference(own, keys.floats, values.floats, position + row, headSize, group);
               assertClose(`group ${group}, row ${row} at ${position}`, got, wanted, 3e-5, 2e-5);
             }
           }

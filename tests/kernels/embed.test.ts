@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { createEmbed } from "../../src/kernels/embed.ts";
+import { createRows } from "../../src/kernels/lanes.ts";
 import { PACKINGS, tileBytes, weightLayout } from "../../src/kernels/weight-layout.ts";
 import { loadMatrix } from "../../src/model/weights.ts";
 import { withDevice } from "../with-device.ts";
@@ -36,12 +37,13 @@ for (const { title, adapter, make } of LANES_CASES) {
       assert.is(matrix.parts.length, 2);
       const norm = randoms(2, hidden, 0.5, 1.5);
       const room = 16;
-      const [residual, weighted] = [0, 1].map(() => device.storage("out", room * hidden * 4)) as [GPUBuffer, GPUBuffer];
+      const residual = device.storage("residual", room * hidden * 4);
+      const weighted = createRows(device, lanes, "weighted", room, hidden);
       const squares = device.storage("squares", room * hidden / tileRows * 4);
       const step = new StepBuffer(device);
       const tokens = device.upload("tokens", new Uint32Array(TOKENS));
-      const buffers = [tokens, device.upload("norm", norm), residual, weighted, squares];
-      step.run(await createEmbed(device, matrix, step.buffer, buffers), TOKENS.length);
+      const buffers = [tokens, device.upload("norm", norm), weighted, residual, squares];
+      step.run(await createEmbed(device, lanes, matrix, step.buffer, buffers), TOKENS.length);
 
       const wanted = new Float64Array(room * hidden);
       TOKENS.forEach((token, i) =>

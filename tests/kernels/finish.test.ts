@@ -1,13 +1,13 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Device } from "../../src/gpu/device.ts";
+import type { Device, Resource } from "../../src/gpu/device.ts";
 import { createArgmax } from "../../src/kernels/argmax.ts";
 import { CACHE_SOURCES, type CacheType } from "../../src/kernels/attention.ts";
 import finishLogits from "../../src/kernels/finish-logits.wgsl" with { type: "text" };
 import finishQkv from "../../src/kernels/finish-qkv.wgsl" with { type: "text" };
 import finishResidual from "../../src/kernels/finish-residual.wgsl" with { type: "text" };
 import finishSwiglu from "../../src/kernels/finish-swiglu.wgsl" with { type: "text" };
-import type { Lanes } from "../../src/kernels/lanes.ts";
+import { createCache, createRows, type Lanes } from "../../src/kernels/lanes.ts";
 import { createMatmul, type Matrix } from "../../src/kernels/matmul.ts";
 import rms from "../../src/kernels/rms.wgsl" with { type: "text" };
 import { tileBytes } from "../../src/kernels/weight-layout.ts";
@@ -24,8 +24,10 @@ import {
   product,
   randomMatrix,
   randoms,
+  read,
   readFloats,
   StepBuffer,
+  write,
 } from "./kernel-fixture.ts";
 
 const HIDDEN = 96;
@@ -56,11 +58,22 @@ function normInput(device: Device, lanes: Lanes, residual: Float32Array) {
     return 1 / Math.sqrt(row.reduce((sum, value) => sum + value * value, 0) / HIDDEN + RMS_EPSILON);
   });
   return {
-    weighted: device.upload("weighted", residual.map((value, i) => value * norm[i % HIDDEN]!)),
+    weighted: rowsOf(device, lanes, HIDDEN, residual.map((value, i) => value * norm[i % HIDDEN]!)),
     squares: device.upload("squares", squares),
     normed: Float64Array.from(residual, (value, i) => value * norm[i % HIDDEN]! * scales[Math.floor(i / HIDDEN)]!),
   };
 }
+
+/** What a product reads. */
+function rowsOf(device: Device, lanes: Lanes, columns: number, values: Float32Array<ArrayBuffer>): Resource {
+  const rows = createRows(device, lanes, "x", values.length / columns, columns);
+  write(device, rows, values);
+  return rows;
+}
+
+/** What the next product reads, with room for more rows than are written. */
+const untouchedRows = (device: Device, lanes: Lanes, columns: number) =>
+  rowsOf(device, lanes, columns, new Float32Array(ROOM * columns).fill(UNTOUCHED));
 
 /** Loads a matrix, in two parts where asked for. */
 async function load(device: Device, lanes: Lanes, tensors: readonly MemoryTensor[], inParts = false): Promise<Matrix> {
@@ -89,14 +102,12 @@ for (const { title, adapter, make } of LANES_CASES) {
       const { weighted, squares, normed } = normInput(device, lanes, randoms(5, ROWS * HIDDEN));
       const shape = { headSize, base: 100, factors: randoms(6, headSize / 2, 1, 3), scale: 2 };
       const cacheBytes = cache === "f16" ? 2 : 4;
-      const [keys, values] = [0, 1].map(() => device.storage("cache", capacity * kvRows * cacheBytes)) as [
-        GPUBuffer,
-        GPUBuffer,
-      ];
+      const size = capacity * kvRows * cacheBytes;
+      const [keys, values] = [createCache(device, lanes, "keys", size), createCache(device, lanes, "values", size)];
       const queries = untouched(device, ROOM * queryRows);
       const step = new StepBuffer(device);
       const finish = {
-        source: CACHE_SOURCES[cache] + rms + finishQkv,
+        source: CACHE_SOURCES[cache] + lanes.memory.cacheWrite + rms + finishQkv,
         constants: { HIDDEN, RMS_EPSILON, HEAD_SIZE: headSize, Q_ROWS: queryRows, KV_ROWS: kvRows },
         buffers: [squares, device.upload("rope", ropeTable(capacity, shape)), queries, keys, values],
       };
@@ -132,10 +143,10 @@ for (const { title, adapter, make } of LANES_CASES) {
       ];
       const wantedQ = rotate(q, 1 / Math.sqrt(headSize));
       assertWritten("queries", await readFloats(device, queries, ROOM * queryRows), wantedQ, 3e-5, 3e-5);
-      for (const [name, buffer, wanted] of [["keys", keys, rotate(k, 1)], ["values", values, v]] as const) {
+      for (const [name, resource, wanted] of [["keys", keys, rotate(k, 1)], ["values", values, v]] as const) {
         const all = new Float64Array(capacity * kvRows);
         all.set(wanted, position * kvRows);
-        const got = cacheFloats(cache, await device.read(buffer));
+        const got = cacheFloats(cache, await read(device, resource, size));
         // f16 keeps 11 bits.
         assertClose(name, got, all, 3e-5, cache === "f16" ? 2 ** -10 : 3e-5);
         assert.ok(got.every((value, i) => value === 0 || all[i] !== 0), `${name}: written elsewhere`);
@@ -149,7 +160,7 @@ for (const { title, adapter, make } of LANES_CASES) {
     const [x, before, norm] = [randoms(2, ROWS * columns), randoms(3, ROWS * HIDDEN), randoms(4, HIDDEN, 0.5, 1.5)];
     const residual = untouched(device, ROOM * HIDDEN);
     device.queue.writeBuffer(residual, 0, before);
-    const weighted = untouched(device, ROOM * HIDDEN);
+    const weighted = untouchedRows(device, lanes, HIDDEN);
     const tileRows = 4 * lanes.rowLanes;
     const squares = untouched(device, ROOM * HIDDEN / tileRows);
     const step = new StepBuffer(device);
@@ -158,11 +169,11 @@ for (const { title, adapter, make } of LANES_CASES) {
       lanes,
       await load(device, lanes, [matrix], true),
       step.buffer,
-      device.upload("x", x),
+      rowsOf(device, lanes, columns, x),
       {
-        source: finishResidual,
-        constants: { HIDDEN },
-        buffers: [device.upload("norm", norm), residual, weighted, squares],
+        source: lanes.memory.out + finishResidual,
+        constants: { HIDDEN, OUT_QUADS: HIDDEN / 4 },
+        buffers: [device.upload("norm", norm), weighted, residual, squares],
       },
     );
     step.run(kernels, ROWS);
@@ -180,7 +191,7 @@ for (const { title, adapter, make } of LANES_CASES) {
     const feedForward = 36;
     const tensor = memoryTensor("Q4_1", HIDDEN, randoms(1, 2 * feedForward * HIDDEN, -20, 20));
     const { weighted, squares, normed } = normInput(device, lanes, randoms(2, ROWS * HIDDEN));
-    const activation = untouched(device, ROOM * feedForward);
+    const activation = untouchedRows(device, lanes, feedForward);
     const step = new StepBuffer(device);
     const kernels = await createMatmul(
       device,
@@ -189,8 +200,8 @@ for (const { title, adapter, make } of LANES_CASES) {
       step.buffer,
       weighted,
       {
-        source: rms + finishSwiglu,
-        constants: { HIDDEN, RMS_EPSILON, FEED_FORWARD: feedForward },
+        source: lanes.memory.out + rms + finishSwiglu,
+        constants: { HIDDEN, RMS_EPSILON, FEED_FORWARD: feedForward, OUT_QUADS: feedForward / 4 },
         buffers: [squares, activation],
       },
     );
@@ -222,7 +233,7 @@ for (const { title, adapter, make } of LANES_CASES) {
     const tensor = memoryTensor("F32", HIDDEN, matrix);
     const input = normInput(device, lanes, x);
     // Not weighted, so that the ties are exact; RMSNorm's factor has no part in the choice.
-    device.queue.writeBuffer(input.weighted, 0, x);
+    write(device, input.weighted, x);
     const loaded = await load(device, lanes, [tensor], true);
     const tiles = loaded.parts.reduce((sum, part) => sum + part.tiles, 0);
     const logits = untouched(device, ROOM * vocabulary);
@@ -250,14 +261,14 @@ for (const { title, adapter, make } of LANES_CASES) {
       return row.indexOf(Math.max(...row));
     });
     assert.equal(wantedTokens, [6, 160, 300, 0, 0]);
-    const read = async (buffer: GPUBuffer) => [...new Uint32Array(await device.read(buffer))];
+    const readTokens = async (buffer: GPUBuffer) => [...new Uint32Array(await device.read(buffer))];
     const others = (count: number) => new Array(count).fill(UNTOUCHED);
-    assert.equal(await read(chosen), [...others(2), ...wantedTokens, ...others(ROOM - 2 - ROWS)]);
-    assert.equal(await read(tokens), [wantedTokens.at(-1), ...others(ROOM - 1)]);
+    assert.equal(await readTokens(chosen), [...others(2), ...wantedTokens, ...others(ROOM - 2 - ROWS)]);
+    assert.equal(await readTokens(tokens), [wantedTokens.at(-1), ...others(ROOM - 1)]);
     // The last of fewer rows is the next step's input.
     step.run([...kernels, await createArgmax(device, tiles, [step.buffer, bests, chosen, tokens])], 2, 0, 0);
-    assert.equal((await read(chosen)).slice(0, 2), wantedTokens.slice(0, 2));
-    assert.is((await read(tokens))[0], 160);
+    assert.equal((await readTokens(chosen)).slice(0, 2), wantedTokens.slice(0, 2));
+    assert.is((await readTokens(tokens))[0], 160);
   });
 }
 

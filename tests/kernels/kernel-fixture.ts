@@ -1,5 +1,5 @@
 import * as assert from "uvu/assert";
-import type { Device } from "../../src/gpu/device.ts";
+import type { Device, Resource } from "../../src/gpu/device.ts";
 import type { CacheType } from "../../src/kernels/attention.ts";
 import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";
 import { type Lanes, subgroupLanes, workgroupLanes } from "../../src/kernels/lanes.ts";
@@ -142,8 +142,37 @@ export class StepBuffer {
   }
 }
 
-export async function readFloats(device: Device, buffer: GPUBuffer, length: number): Promise<Float32Array> {
-  return new Float32Array(await device.read(buffer, length * 4));
+/** Writes from the beginning: a buffer, or a texture's texels row by row, the last row filled up with zeros. */
+export function write(device: Device, resource: Resource, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>) {
+  if ("mapState" in resource) return device.queue.writeBuffer(resource, 0, data);
+  const bytesPerRow = 16 * resource.width;
+  const rows = Math.ceil(data.byteLength / bytesPerRow);
+  const whole = new Uint8Array(rows * bytesPerRow);
+  whole.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  device.queue.writeTexture({ texture: resource }, whole, { bytesPerRow }, [resource.width, rows]);
+}
+
+/** The first `size` bytes of what `write` writes. */
+export async function read(device: Device, resource: Resource, size: number): Promise<ArrayBuffer> {
+  if ("mapState" in resource) return await device.read(resource, size);
+  const { width, height } = resource;
+  // Copies go in rows of a multiple of 256 bytes.
+  const bytesPerRow = Math.ceil(16 * width / 256) * 256;
+  const buffer = device.storage("read", bytesPerRow * height);
+  const encoder = device.encoder();
+  encoder.copyTextureToBuffer({ texture: resource }, { buffer, bytesPerRow }, [width, height]);
+  device.queue.submit([encoder.finish()]);
+  const padded = new Uint8Array(await device.read(buffer));
+  const bytes = new Uint8Array(16 * width * height);
+  for (let row = 0; row < height; row++) {
+    bytes.set(padded.subarray(row * bytesPerRow, row * bytesPerRow + 16 * width), row * 16 * width);
+  }
+  device.free([buffer]);
+  return bytes.slice(0, size).buffer;
+}
+
+export async function readFloats(device: Device, resource: Resource, length: number): Promise<Float32Array> {
+  return new Float32Array(await read(device, resource, length * 4));
 }
 
 /** What the bytes of a key-value cache stand for. */

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Device } from "../../src/gpu/device.ts";
-import type { Lanes } from "../../src/kernels/lanes.ts";
+import { createRows, type Lanes } from "../../src/kernels/lanes.ts";
 import { createMatmul, type Matrix } from "../../src/kernels/matmul.ts";
 import { PACKINGS, tileBytes, weightLayout, type WeightType } from "../../src/kernels/weight-layout.ts";
 import { type Arrangement, loadMatrix } from "../../src/model/weights.ts";
@@ -19,6 +19,7 @@ import {
   readFloats,
   StepBuffer,
   WEIGHT_TYPES,
+  write,
 } from "./kernel-fixture.ts";
 
 const MAX_ROWS = 16;
@@ -34,7 +35,7 @@ fn finish(column: u32, row_group: u32, v: vec4f) {
 /** The product of `matrix` and up to MAX_ROWS rows of x. */
 async function createProduct(device: Device, lanes: Lanes, matrix: Matrix) {
   const step = new StepBuffer(device);
-  const x = device.storage("x", MAX_ROWS * matrix.columns * 4);
+  const x = createRows(device, lanes, "x", MAX_ROWS, matrix.columns);
   const tileRows = 4 * lanes.rowLanes;
   const stride = Math.ceil(matrix.rows / tileRows) * tileRows;
   const y = device.storage("y", MAX_ROWS * stride * 4);
@@ -43,7 +44,7 @@ async function createProduct(device: Device, lanes: Lanes, matrix: Matrix) {
   const kernels = await createMatmul(device, lanes, matrix, step.buffer, x, finish);
   return async (values: Float32Array<ArrayBuffer>): Promise<Float32Array> => {
     const rows = values.length / matrix.columns;
-    device.queue.writeBuffer(x, 0, values);
+    write(device, x, values);
     device.queue.writeBuffer(y, 0, unwritten);
     step.run(kernels, rows);
     const padded = await readFloats(device, y, rows * stride);

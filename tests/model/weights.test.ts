@@ -51,7 +51,8 @@ await withDevice("a matrix is cut where the device binds or dispatches no more",
       const [lower, partTiles] of [
         [{ maxStorageBufferBindingSize: bytes }, 1],
         [{ maxStorageBufferBindingSize: 4 * bytes - 1 }, 3],
-        [{ maxBufferSize: 4 * bytes }, 4],
+        // Words for a texture are gathered in a buffer of whole rows of 64 KiB.
+        ...(lanes.memory.textures ? [] : [[{ maxBufferSize: 4 * bytes }, 4]] as const),
         [{ maxComputeWorkgroupsPerDimension: 2 }, 2],
         [{}, tiles],
       ] as const
@@ -62,10 +63,10 @@ await withDevice("a matrix is cut where the device binds or dispatches no more",
       const wanted = Array.from({ length: Math.ceil(tiles / partTiles) }, (_, i) => {
         const firstRow = i * partTiles * tileRows;
         const count = Math.min(partTiles, tiles - i * partTiles);
-        return [firstRow, Math.min(200 - firstRow, count * tileRows), i * partTiles, count, count * bytes];
+        return [firstRow, Math.min(200 - firstRow, count * tileRows), i * partTiles, count];
       });
       assert.equal(
-        parts.map(({ firstRow, rows, firstTile, tiles, buffer }) => [firstRow, rows, firstTile, tiles, buffer.size]),
+        parts.map(({ firstRow, rows, firstTile, tiles }) => [firstRow, rows, firstTile, tiles]),
         wanted,
       );
     }

@@ -1,20 +1,20 @@
-// Where a weight matrix keeps a unit (32 elements of k, four rows): `weights` holds a plane of quants, then one of scales, then one
+// Where a weight matrix keeps a unit (32 elements of k, four rows): a matrix holds a plane of quants, then one of scales, then one
 // of super-block scales, all in 16-byte words whose component r belongs to row r of the four. See weight-layout.ts.
 // A tile is the ROW_LANES * 4 rows that a workgroup owns; tile_lane says which four of them.
 var<private> tile: u32;
 var<private> tile_lane: u32;
 
-fn quant_word(unit: u32, word: u32) -> vec4u { return weights[quant_index(unit, word)]; }
+fn quant_word(unit: u32, word: u32) -> vec4u { return load_word(quant_index(unit, word)); }
 
-fn wide_scale(unit: u32) -> vec4u { return weights[SCALES_AT + (tile * UNITS + unit) * ROW_LANES + tile_lane]; }
+fn wide_scale(unit: u32) -> vec4u { return load_word(SCALES_AT + (tile * UNITS + unit) * ROW_LANES + tile_lane); }
 
 fn narrow_scale(unit: u32) -> vec2u {
-  let pair = weights[SCALES_AT + (tile * ((UNITS + 1u) / 2u) + unit / 2u) * ROW_LANES + tile_lane];
+  let pair = load_word(SCALES_AT + (tile * ((UNITS + 1u) / 2u) + unit / 2u) * ROW_LANES + tile_lane);
   return select(pair.xy, pair.zw, unit % 2u == 1u);
 }
 
 fn super_scale(unit: u32) -> vec4u {
-  return weights[SUPERS_AT + (tile * (UNITS / 8u) + unit / 8u) * ROW_LANES + tile_lane];
+  return load_word(SUPERS_AT + (tile * (UNITS / 8u) + unit / 8u) * ROW_LANES + tile_lane);
 }
 
 // Four 16-bit floats, one a row.
