@@ -3,13 +3,23 @@
 import { buildApplication, buildRouteMap, type CommandContext, run, text_en } from "@stricli/core";
 import process from "node:process";
 import manifest from "./package.json" with { type: "json" };
+import { benchmarkCommand } from "./src/cli/benchmark.ts";
 import { devicesCommand } from "./src/cli/devices.ts";
 import { oneLine, UsageError } from "./src/cli/errors.ts";
+import { joinLists } from "./src/cli/flags.ts";
 import { generateCommand } from "./src/cli/generate.ts";
+import { statsCommand } from "./src/cli/stats.ts";
+import { vizCommand } from "./src/cli/viz.ts";
 
 const application = buildApplication(
   buildRouteMap({
-    routes: { generate: generateCommand, devices: devicesCommand },
+    routes: {
+      generate: generateCommand,
+      devices: devicesCommand,
+      benchmark: benchmarkCommand,
+      stats: statsCommand,
+      viz: vizCommand,
+    },
     defaultCommand: "generate",
     docs: { brief: manifest.description },
   }),
@@ -27,5 +37,5 @@ const application = buildApplication(
 // Stricli's own exit codes for what was typed wrong are negative.
 const context: CommandContext & { process: { exitCode?: number | string | null } } = { process };
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
-await run(application, process.argv.slice(2), context);
+await run(application, joinLists(process.argv.slice(2), "--strategies"), context);
 if (Number(process.exitCode) < 0) process.exitCode = 2;

@@ -2,6 +2,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { simulateBenchmark } from "./bench/results-fixture.ts";
 
 const root = new URL("../", import.meta.url);
 const MAX_PACKED_BYTES = 1024 * 1024;
@@ -66,6 +67,13 @@ if (!hasNpm) console.log("no npm here: its package is not tested");
     await run(folder, Deno.execPath(), "check", "typed.ts");
 
     assert.match(await run(folder, "npx", "--no", "amusd", "--", "--help"), "amusd");
+
+    // Its fonts and its renderer are files of other packages.
+    await Deno.writeTextFile(
+      `${folder}/results.json`,
+      JSON.stringify(await simulateBenchmark({ samples: 1, tokens: 4 })),
+    );
+    assert.match(await run(folder, "npx", "--no", "amusd", "--", "viz", "results.json"), "results-tokens.png");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -1,4 +1,5 @@
 import { readFile } from "../gpu/platform.ts";
+import bundled from "./prompts.jsonl" with { type: "text" };
 
 /** One prompt of a dataset. */
 export interface DatasetSample {
@@ -28,6 +29,15 @@ export async function loadPrompts(path: string): Promise<DatasetSample[]> {
     throw new SyntaxError(`${cannot}: its gzip stream is damaged or cut short; fetch it again`, { cause });
   });
 
+  return parseSamples(text, cannot);
+}
+
+/** A few prompts of our own: code to write, code to change, questions. */
+export function bundledPrompts(): DatasetSample[] {
+  return parseSamples(bundled, "Cannot read the bundled prompts");
+}
+
+function parseSamples(text: string, cannot: string): DatasetSample[] {
   const samples: DatasetSample[] = [];
   for (const [at, line] of text.split("\n").entries()) {
     if (line.trim()) samples.push(parseSample(line, `${cannot}: line ${at + 1}`));

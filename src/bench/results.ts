@@ -40,6 +40,8 @@ export interface BenchmarkRun extends Omit<GenerationRecord, "models" | "devices
   readonly turn: number;
   /** What the user said in this turn. */
   readonly prompt: string;
+  /** The text that each token brought; joined, they are `text`. */
+  readonly pieces?: readonly string[];
   /** Whether the tokens equal those of the same turn's first strategy. */
   readonly identical: boolean;
   readonly monitor: readonly MonitorSample[];
@@ -58,4 +60,29 @@ export interface DeviceSample {
   readonly utilization: number | null;
   readonly memoryBytes: number | null;
   readonly powerWatts: number | null;
+}
+
+/**
+ * The results in a file's content; `where` begins the message of an error. Throws a SyntaxError where it is no JSON, a TypeError where it is
+ * something else, a RangeError where it is of another version.
+ */
+export function parseResults(content: string, where: string): Results {
+  let results: Partial<Results> | null;
+  try {
+    results = JSON.parse(content);
+  } catch {
+    throw new SyntaxError(`${where}: it is no JSON, or cut short; give a file that benchmark wrote`);
+  }
+  if (results?.format !== "amusd results") {
+    throw new TypeError(`${where}: it is not a benchmark's results; give a file that benchmark wrote`);
+  }
+  if (results.version !== RESULTS_VERSION) {
+    throw new RangeError(
+      `${where}: it has version ${results.version} of the format, wanted ${RESULTS_VERSION}; run benchmark anew`,
+    );
+  }
+  if (!Array.isArray(results.runs) || typeof results.configuration !== "object") {
+    throw new TypeError(`${where}: it has no runs or no configuration; run benchmark anew`);
+  }
+  return results as Results;
 }

@@ -15,3 +15,18 @@ export const notEmpty = (input: string): string => {
   if (input === "") throw new RangeError("it is empty, a text is wanted");
   return input;
 };
+
+/** `--flag a b c` as `--flag a,b,c`, for flags that take a list: Stricli takes one argument a flag. */
+export function joinLists(args: readonly string[], ...flags: readonly string[]): string[] {
+  const joined: string[] = [];
+  let inList = false;
+  for (const arg of args) {
+    if (inList && !arg.startsWith("-") && joined.at(-1)!.startsWith("-")) joined.push(arg);
+    else if (inList && !arg.startsWith("-")) joined[joined.length - 1] += `,${arg}`;
+    else {
+      joined.push(arg);
+      inList = flags.includes(arg);
+    }
+  }
+  return joined;
+}

@@ -1,7 +1,7 @@
 import { lstat, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
-import { oneLine } from "./errors.ts";
+import { oneLine, UsageError } from "./errors.ts";
 
 /** So that a long run does not end with nowhere to write its record. */
 export async function assertWritable(file: string): Promise<void> {
@@ -14,8 +14,14 @@ export async function assertWritable(file: string): Promise<void> {
   }
 }
 
+/** So that nothing is overwritten which nobody said may be. */
+export async function assertNew(file: string): Promise<void> {
+  if (!await lstat(file).catch(() => null)) return;
+  throw new UsageError(`Cannot write "${file}": it is there already; give --force to replace it, or another name`);
+}
+
 /** Writes a file that is there whole or not at all; but what is no plain file (a pipe, a device, a link) stays what it is. */
-export async function writeWhole(file: string, content: string): Promise<void> {
+export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
   const existing = await lstat(file).catch(() => null);
   const special = existing !== null && !existing.isFile();
   const target = special ? file : `${file}.${process.pid}.part`;

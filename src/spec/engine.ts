@@ -3,6 +3,7 @@ import { Device } from "../gpu/device.ts";
 import type { CacheType } from "../kernels/attention.ts";
 import { type ChatMessage, encodeChat } from "../model/chat-template.ts";
 import { Llama } from "../model/llama.ts";
+import { TextStream } from "../model/text-stream.ts";
 import { closeModelPair, type ModelFile, type ModelPair } from "../model/model-file.ts";
 import { Generation, type GenerationOptions } from "./generation.ts";
 import type { Lane } from "./lane.ts";
@@ -36,6 +37,8 @@ const NOTHING_CACHED: Cached = { text: [], verify: 0, draft: 0 };
 /** A verify and a draft model on their devices, ready to generate: one text at a time. */
 export class Engine {
   readonly context: number;
+  /** The draft proposes only tokens with ids below; null: all. */
+  readonly draftVocabulary: number | null;
   /** File and device of each lane, for people. */
   readonly models: Readonly<Record<string, string>>;
   readonly devices: Readonly<Record<string, string>>;
@@ -48,13 +51,14 @@ export class Engine {
   #running = false;
   #draftLost = false;
 
-  private constructor(pair: ModelPair, lanes: readonly Lane[], names: readonly string[], context: number) {
+  private constructor(pair: ModelPair, lanes: readonly Lane[], names: readonly string[], options: EngineOptions) {
     const byLane = (values: readonly string[]) => Object.fromEntries(lanes.map(({ name }, i) => [name, values[i]!]));
     this.models = byLane([pair.verify.path, pair.draft?.path ?? ""]);
     this.devices = byLane(names);
     this.#verifyFile = pair.verify;
     [this.#verify, this.#draft] = [lanes[0]!, lanes[1]];
-    this.context = context;
+    this.context = options.context;
+    this.draftVocabulary = pair.draft && options.draftVocabulary !== undefined ? options.draftVocabulary : null;
   }
 
   /**
@@ -95,7 +99,7 @@ export class Engine {
         const stepsAhead = device.label === "draft" && device.software ? 1 : 2;
         return new ModelLane(device.label, llama, stepsAhead, () => device.close());
       });
-      return new Engine(pair, lanes, opened.map(({ adapter }) => adapter.name), options.context);
+      return new Engine(pair, lanes, opened.map(({ adapter }) => adapter.name), options);
     } catch (error) {
       for (const device of opened) device.close();
       throw error;
@@ -112,6 +116,21 @@ export class Engine {
   /** Prompt tokens of plain text (`raw`), or of one user message in the model's chat template. */
   encode(prompt: string, raw = false): number[] {
     return encodePrompt(this.#verifyFile, prompt, raw);
+  }
+
+  /** Prompt tokens of a conversation in the model's chat template, up to where its answer begins. */
+  encodeChat(messages: readonly ChatMessage[]): number[] {
+    const { tokenizer, gguf } = this.#verifyFile;
+    return encodeChat(tokenizer, gguf.metadata, messages, { addGenerationPrompt: true });
+  }
+
+  /** The text that each of an answer's tokens brings; joined, they are the answer's. */
+  pieces(tokens: readonly number[]): string[] {
+    const { tokenizer } = this.#verifyFile;
+    const stream = new TextStream(tokenizer, { stop: [] });
+    const pieces = tokens.map((token) => tokenizer.eosIds.has(token) ? "" : stream.push(token));
+    if (pieces.length > 0) pieces[pieces.length - 1] += stream.flush();
+    return pieces;
   }
 
   /** Generates after a prompt: text, or its tokens. One generation at a time: an iteration throws an Error while another runs. */

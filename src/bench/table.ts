@@ -1,0 +1,64 @@
+import type { Estimate } from "./speed-figures.ts";
+import type { StrategyStatistics } from "./statistics.ts";
+
+type Column = readonly [head: string, cell: (row: StrategyStatistics) => string];
+
+const number = (value: number | null, digits: number) => value === null ? "-" : value.toFixed(digits);
+const share = (value: number | null) => value === null ? "-" : `${Math.round(100 * value)} %`;
+const interval = (value: Estimate | null, digits: number) => {
+  if (value === null) return "-";
+  const { mean, low, high } = value;
+  return low === high
+    ? mean.toFixed(digits)
+    : `${mean.toFixed(digits)} [${low.toFixed(digits)}..${high.toFixed(digits)}]`;
+};
+
+const COLUMNS: readonly Column[] = [
+  ["file", (row) => row.file],
+  ["strategy", (row) => row.strategy],
+  ["runs", (row) => `${row.runs}`],
+  ["tokens", (row) => `${row.tokens}`],
+  ["ms/token", (row) => interval(row.msPerToken, 2)],
+  ["speed-up", (row) => row.strategy === "greedy" ? "1" : interval(row.speedup, 2)],
+  ["first token ms", (row) => number(row.ttftMs, 0)],
+  ["tokens/verification", (row) => number(row.tokensPerVerification, 2)],
+  ["accepted", (row) => share(row.acceptance)],
+  ["verify busy", (row) => share(row.verifyBusy)],
+  ["draft busy", (row) => share(row.draftBusy)],
+  ["both busy", (row) => share(row.overlap)],
+  ["wasted drafts/token", (row) => number(row.wastedPerToken, 2)],
+  ["J/token", (row) => number(row.joulesPerToken, 2)],
+  ["same text", (row) => row.identical === null ? "-" : row.identical ? "yes" : "NO"],
+];
+
+/** The statistics as a table for people: text in columns, or Markdown. Intervals are of 95 %. */
+export function renderTable(rows: readonly StrategyStatistics[], markdown = false): string {
+  const oneFile = new Set(rows.map(({ file }) => file)).size === 1;
+  const columns = oneFile ? COLUMNS.slice(1) : COLUMNS;
+  const cells = [columns.map(([head]) => head), ...rows.map((row) => columns.map(([, cell]) => cell(row)))];
+  const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
+  const lines = cells.map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)));
+  if (!markdown) return lines.map((line) => line.join("  ").trimEnd()).join("\n");
+  const rule = widths.map((width) => "-".repeat(width));
+  return [lines[0]!, rule, ...lines.slice(1)].map((line) => `| ${line.join(" | ")} |`).join("\n");
+}
+
+/** The statistics as CSV (RFC 4180), intervals as three columns, acceptance by position as one with spaces between. */
+export function renderCsv(rows: readonly StrategyStatistics[]): string {
+  const flat = rows.map(({ msPerToken, speedup, acceptanceByPosition, ...row }) => ({
+    ...row,
+    msPerToken: msPerToken?.mean ?? null,
+    msPerTokenLow: msPerToken?.low ?? null,
+    msPerTokenHigh: msPerToken?.high ?? null,
+    speedup: speedup?.mean ?? null,
+    speedupLow: speedup?.low ?? null,
+    speedupHigh: speedup?.high ?? null,
+    acceptanceByPosition: acceptanceByPosition.join(" "),
+  }));
+  const quote = (value: unknown) => {
+    const text = value === null ? "" : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const head = Object.keys(flat[0] ?? {});
+  return [head, ...flat.map((row) => Object.values(row))].map((line) => line.map(quote).join(",")).join("\r\n");
+}

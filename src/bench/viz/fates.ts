@@ -1,0 +1,69 @@
+import type { TraceEvent } from "../../spec/trace.ts";
+import type { Fate } from "./palette.ts";
+
+/** A rectangle of a lane's timeline: an operation, or the part of it that one fate befell. */
+export interface Bar {
+  readonly lane: "verify" | "draft";
+  readonly startMs: number;
+  readonly endMs: number;
+  /** From `bottom` to `top` of the lane's height, 0 to 1: a verification's drafted tokens share it. */
+  readonly bottom: number;
+  readonly top: number;
+  readonly fate: Fate;
+}
+
+/**
+ * What became of a run's operations. A verification is cut across: so much of it as was accepted, below, and what was
+ * rejected; one without drafts is "alone". A drafting operation is cut along, into its tokens: "accepted" if the token
+ * stands in the text, drafted after nothing but the text, else "rejected"; "stale" if it came when its branch was dead
+ * already, or lies behind the text's end.
+ */
+export function barsOf(events: readonly TraceEvent[]): Bar[] {
+  const [, draft] = events.find((event) => event.kind === "start")?.lanes ?? [];
+  const text = new Map(
+    events.flatMap((event) => event.kind === "commit" ? event.tokens : []).map(({ position, token }) =>
+      [position, token] as const
+    ),
+  );
+  const end = Math.max(...text.keys()) + 1;
+  /** The first position at which the draft lane's cache is not the text. */
+  let wrong = Infinity;
+  const feed = (position: number, token: number) => {
+    if (text.has(position) ? text.get(position) !== token : position >= end) wrong = Math.min(wrong, position);
+  };
+
+  const bars: Bar[] = [];
+  for (const event of events) {
+    if (event.kind !== "operation") continue;
+    const { operation, position, tokens, chosen, accepted, startMs, endMs } = event;
+    const lane = event.lane === draft?.name ? "draft" : "verify";
+    const add = (fate: Fate, cut: Partial<Bar> = {}) =>
+      bars.push({ lane, startMs, endMs, bottom: 0, top: 1, fate, ...cut });
+
+    if (lane === "draft" && position <= wrong) wrong = Infinity;
+    if (operation === "prefill") {
+      add("prefill");
+    } else if (lane === "verify") {
+      const drafted = tokens.length - 1;
+      if (accepted === undefined) add("stale");
+      else if (drafted === 0) add("alone");
+      else {
+        const share = accepted / drafted;
+        if (share > 0) add("accepted", { top: share });
+        if (share < 1) add("rejected", { bottom: share });
+      }
+    } else {
+      // A pass of several rows feeds the text anew: only what it chose last is a draft.
+      const drafts = operation === "verify" ? chosen.slice(-1) : chosen;
+      const first = position + tokens.length - drafts.length + 1;
+      const stepMs = (endMs - startMs) / drafts.length;
+      tokens.slice(0, tokens.length - drafts.length + 1).forEach((token, i) => feed(position + i, token));
+      for (const [i, token] of drafts.entries()) {
+        feed(first + i, token);
+        const fate = event.stale || first + i >= end ? "stale" : wrong <= first + i ? "rejected" : "accepted";
+        add(fate, { startMs: startMs + i * stepMs, endMs: startMs + (i + 1) * stepMs });
+      }
+    }
+  }
+  return bars;
+}
