@@ -1,5 +1,5 @@
 import { Drafter } from "./drafter.ts";
-import { decodeToEnd } from "./greedy.ts";
+import { decodeAlone } from "./greedy.ts";
 import { MAX_ROWS } from "./lane.ts";
 import type { Run, Strategy } from "./strategy.ts";
 import type { CommittedToken } from "./token-log.ts";
@@ -32,6 +32,12 @@ export async function* amusd(run: Run): ReturnType<Strategy> {
       ) {
         drafter.draft(1);
       }
+      if (!verification && launchRule.rest > 0) {
+        yield* decodeAlone(verifier, batch, launchRule.rest);
+        batch = [];
+        if (signal?.aborted) return;
+        continue;
+      }
       if (!verification) {
         const pending = log.pending();
         let count = launchRule.take(pending.length, drafter.staleInFlight);
@@ -54,7 +60,7 @@ export async function* amusd(run: Run): ReturnType<Strategy> {
         batch = verifier.commit(answer);
       }
     }
-    yield* decodeToEnd(verifier, batch);
+    yield* decodeAlone(verifier, batch);
   } finally {
     await drain(verifier.lane, drafter.lane);
   }

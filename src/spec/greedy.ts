@@ -11,31 +11,36 @@ export async function* greedy(run: Run): ReturnType<Strategy> {
   try {
     if (verifier.ended) return;
     verifier.prefill();
-    yield* decodeToEnd(verifier, []);
+    yield* decodeAlone(verifier, []);
   } finally {
     await drain(verifier.lane);
   }
 }
 
 /**
- * Yields `batch`, committed just before, and goes on to the run's end without drafts. No verification may be in flight.
+ * Yields `batch`, committed just before, and goes on without drafts for `count` tokens, or to the run's end. No verification may be in flight.
  * The steps are chained on the device, `stepsAhead` of them in its queue, so that it never waits for the host; what it
  * decodes past the run's end is not used.
  */
-export async function* decodeToEnd(verifier: Verifier, batch: CommittedToken[]): ReturnType<Strategy> {
+export async function* decodeAlone(
+  verifier: Verifier,
+  batch: CommittedToken[],
+  count = Infinity,
+): ReturnType<Strategy> {
   const { run: { log, signal }, lane, maxLength } = verifier;
   const steps: Promise<Operation>[] = [];
   let token: number | null = log.end.token;
   let { position } = log.end;
+  const last = Math.min(maxLength - 1, position + count);
   for (;;) {
     const ended = verifier.ended;
-    while (!ended && steps.length < lane.stepsAhead && position < maxLength - 1) {
+    while (!ended && steps.length < lane.stepsAhead && position < last) {
       steps.push(lane.decode(token, position++, 1));
       token = null;
     }
     // After the next steps are sent, so that the consumer does not hold them up.
     if (batch.length > 0) yield batch;
-    if (ended) return;
+    if (ended || steps.length === 0) return;
     const answer = await steps.shift()!;
     if (signal?.aborted) return;
     batch = verifier.commit(answer);

@@ -16,6 +16,8 @@ export interface LaunchRule {
   take(pending: number, stale: number): number | null;
   /** Whether the draft lane waits, `ahead` tokens (drafted or being drafted) beyond the committed text. */
   pauses(ahead: number): boolean;
+  /** How many tokens the verify lane now decodes by itself, its steps chained, before it is asked again; 0 where drafting goes on. */
+  readonly rest: number;
   /** Hears of each operation when it is known what came of it. */
   observe(operation: Operation): void;
 }
@@ -28,6 +30,7 @@ export interface LaunchRule {
 export const launchAtOnce: LaunchRule = {
   take: (pending) => pending > 0 ? pending : null,
   pauses: (ahead) => ahead >= 2 * (MAX_ROWS - 1),
+  rest: 0,
   observe: () => {},
 };
 
@@ -60,7 +63,6 @@ export class MeasuredLaunchRule implements LaunchRule {
 
   take(pending: number, stale: number): number | null {
     const draftMs = this.#draftMs.value;
-    if (this.#pace.alone) return Math.min(pending, 1);
     if (draftMs === undefined || this.#verifyMs.size < 2) return launchAtOnce.take(pending, stale);
     const rate = Math.max(...ROWS.map((k) => this.#expected(k) / Math.max(this.#verificationMs(k + 1), k * draftMs)));
     const worth = (k: number, waitMs: number) => this.#expected(k) - rate * (this.#verificationMs(k + 1) + waitMs);
@@ -73,9 +75,13 @@ export class MeasuredLaunchRule implements LaunchRule {
   }
 
   pauses(ahead: number): boolean {
-    const pauses = this.#pace.alone || launchAtOnce.pauses(ahead) || this.#acceptance ** ahead < REACHED;
+    const pauses = this.rest > 0 || launchAtOnce.pauses(ahead) || this.#acceptance ** ahead < REACHED;
     if (this.#paused && !pauses) this.#draftFromMs = this.#clock.now();
     return this.#paused = pauses;
+  }
+
+  get rest(): number {
+    return this.#pace.rest;
   }
 
   observe(operation: Operation): void {
@@ -136,8 +142,7 @@ const CLEAR_GAIN = 1.6;
  * where they share cores or a card shows in it. A verify lane alone is measured only where the gain is not clear beyond doubt.
  */
 class Pace {
-  /** Whether the verify lane is to go on without drafts for now. */
-  alone = false;
+  #alone = false;
   #left = STRETCH;
   #rest = REST;
   #aloneMs: number | undefined;
@@ -146,6 +151,11 @@ class Pace {
   #drafting = this.#now;
   #position = -1;
   #lastMs = 0;
+
+  /** Tokens that the verify lane is to go on without drafts for now. */
+  get rest(): number {
+    return this.#alone ? this.#left : 0;
+  }
 
   /** Of a verification that began at `position`: what it committed, when it ended, and what one row costs beside the draft lane. */
   add(position: number, tokens: number, endMs: number, oneRowMs: number): void {
@@ -163,7 +173,7 @@ class Pace {
   #judge(oneRowMs: number): void {
     const msPerToken = this.#now.ms / this.#now.tokens;
     this.#position = -1;
-    if (this.alone) {
+    if (this.#alone) {
       this.#aloneMs = msPerToken;
       this.#go(false, PROBE);
     } else if (msPerToken * CLEAR_GAIN < oneRowMs) {
@@ -180,7 +190,7 @@ class Pace {
   }
 
   #go(alone: boolean, verifications: number): void {
-    this.alone = alone;
+    this.#alone = alone;
     this.#left = verifications;
     if (alone) this.#now = { tokens: 0, ms: 0 };
     else {

@@ -1,5 +1,5 @@
 import { Drafter } from "./drafter.ts";
-import { decodeToEnd } from "./greedy.ts";
+import { decodeAlone } from "./greedy.ts";
 import { MAX_ROWS } from "./lane.ts";
 import type { Run, Strategy } from "./strategy.ts";
 import { drain } from "./traced-lane.ts";
@@ -33,7 +33,7 @@ export async function* sd(run: Run): ReturnType<Strategy> {
       if (signal?.aborted) return;
       batch = verifier.commit(answer);
     }
-    yield* decodeToEnd(verifier, batch);
+    yield* decodeAlone(verifier, batch);
   } finally {
     await drain(verifier.lane, drafter.lane);
   }

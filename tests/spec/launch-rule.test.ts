@@ -100,6 +100,39 @@ test("MeasuredLaunchRule leaves drafting off where the draft lane slows the veri
   assert.ok(measured < 1.15, `${measured} ms a token, greedy 1`);
 });
 
+test("while drafting rests, the verify lane's steps are chained: it doesn't wait for the host between them", async () => {
+  const model = hashModel(5, 1000);
+  const msOf = async (strategy: Strategy) => {
+    const clock = new VirtualClock();
+    // A host that takes 0.3 of a step to hear of an answer, and a draft as dear as the verify model, and mostly wrong.
+    const verify = {
+      decodeMs: 1,
+      verifyMs: (rows: number) => rows,
+      prefillMs: 0.1,
+      stepsAhead: 2,
+      latencyMs: 0.3,
+      capacity: 5000,
+    };
+    const lanes = {
+      verify: new SimulatedLane(clock, laneOptions("verify", model, verify)),
+      draft: new SimulatedLane(
+        clock,
+        laneOptions("draft", agreeingModel(model, 0.1, 1000), {
+          decodeMs: 1,
+          prefillMs: 0.1,
+          latencyMs: 0.3,
+          capacity: 5000,
+        }),
+      ),
+    };
+    const launchRule = new MeasuredLaunchRule(clock);
+    await clock.run(() => collect(strategy, clock, [1, 2, 3], { ...lanes, launchRule, maxNewTokens: 2000 }));
+    return clock.now() / 2000;
+  };
+  const [alone, drafted] = [await msOf(greedy), await msOf(amusd)];
+  assert.ok(drafted < 1.05 * alone, `${drafted} ms a token, greedy ${alone}`);
+});
+
 function operation(lane: "verify" | "draft", rows: number, ms: number, accepted?: number): Operation {
   return {
     kind: "operation",

@@ -54,6 +54,7 @@ const rule: fc.Arbitrary<() => LaunchRule> = fc.oneof(
     arbitrary: fc.record({ least: fc.nat(8), most: fc.nat(40), pause: fc.nat(20) }).map((rule) => () => ({
       take: (pending: number) => pending < rule.least ? null : Math.min(pending, rule.most),
       pauses: (ahead: number) => ahead >= rule.pause,
+      rest: 0,
       observe: () => {},
     })),
   },
