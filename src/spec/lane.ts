@@ -8,19 +8,7 @@ export interface LaneResult {
   /** When the device began and ended, in ms on the run's clock: time in the queue is not in it. */
   readonly startMs: number;
   readonly endMs: number;
-  /** For each chosen token, how sure the lane was of it; absent where it can't tell. */
-  readonly confidences?: readonly Confidence[];
 }
-
-/** The chosen token's probability (softmax of the scores of which it had the largest), and the second-best token with its own. */
-export interface Confidence {
-  readonly probability: number;
-  readonly second: number;
-  readonly secondProbability: number;
-}
-
-/** Spare positions in which a lane can keep a branch of the text. */
-export const BRANCH_POSITIONS = 16;
 
 /**
  * One model on one device, behind a first-in first-out queue. A message returns at once; its promise settles when the device is done
@@ -43,13 +31,8 @@ export interface Lane {
   /**
    * Feeds `token` at `position`, or with `null` the token that the previous message chose last (it never leaves the
    * device), then the token so chosen, and so on for `steps` steps; answers the `steps` chosen tokens.
-   *
-   * With `fork`, on a branch beside the text: it attends to the text below `fork`, and to what it was itself fed from there on, which is
-   * kept in BRANCH_POSITIONS spare positions; the text keeps its length. A message at `fork` begins a new branch in their place.
    */
-  decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult>;
-  /** The branch becomes the text: what it was fed at `fork` to `length` - 1 takes those positions, and the text ends there. */
-  adopt?(fork: number, length: number): Promise<LaneResult>;
+  decode(token: number | null, position: number, steps: number): Promise<LaneResult>;
   /** Settles when the queue is empty; never rejects. */
   drain(): Promise<void>;
   /** Drains, then frees what the lane holds. Later messages reject. */
