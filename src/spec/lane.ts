@@ -1,3 +1,5 @@
+import type { Sampling } from "../kernels/sampling.ts";
+
 /** The most rows that one verification takes: the last committed token and 15 drafted ones. */
 export const MAX_ROWS = 16;
 
@@ -5,6 +7,10 @@ export const MAX_ROWS = 16;
 export interface LaneResult {
   /** The chosen tokens: `verify` gives one a row, `decode` one a step, `prefill` none. */
   readonly tokens: readonly number[];
+  /** For each of them how sure the model is of it: its share in the softmax of the scores among which it is the largest, 0 to 1. */
+  readonly confidences: readonly number[];
+  /** For each of them the token with the second largest score. */
+  readonly seconds: readonly number[];
   /** When the device began and ended, in ms on the run's clock: time in the queue is not in it. */
   readonly startMs: number;
   readonly endMs: number;
@@ -24,6 +30,10 @@ export interface Lane {
   readonly capacity: number;
   /** How many `decode` messages a strategy should keep in the queue, so that the device does not wait for the host: 1 or 2. */
   readonly stepsAhead: number;
+  /** How many tokens a branch can hold; 0 where the lane can't branch. */
+  readonly stripCapacity: number;
+  /** How the messages sent from now on choose: by argmax as long as this isn't called, or with `null`. */
+  sample(sampling: Sampling | null): void;
   /** Feeds any number of tokens at `position` and what follows, and chooses nothing. */
   prefill(tokens: readonly number[], position: number): Promise<LaneResult>;
   /** Feeds 1 to MAX_ROWS tokens in one pass; answers, for each, the token chosen after it. */
@@ -31,8 +41,16 @@ export interface Lane {
   /**
    * Feeds `token` at `position`, or with `null` the token that the previous message chose last (it never leaves the
    * device), then the token so chosen, and so on for `steps` steps; answers the `steps` chosen tokens.
+   *
+   * With `fork` it does so in the strip, beside the text that the lane holds (the trunk) and without a change to it: the branch is the trunk
+   * below `fork`, then what was fed to the strip from `fork` to `position`. At `position` = `fork` a new branch takes the place of the last one.
    */
-  decode(token: number | null, position: number, steps: number): Promise<LaneResult>;
+  decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult>;
+  /**
+   * Puts the first `count` tokens of the branch that parted at `fork` into the trunk, which then ends behind them; chooses nothing. Rejects with a
+   * RangeError where there is no such branch, or the trunk was cut below `fork` since.
+   */
+  keep(fork: number, count: number): Promise<LaneResult>;
   /** Settles when the queue is empty; never rejects. */
   drain(): Promise<void>;
   /** Drains, then frees what the lane holds. Later messages reject. */

@@ -1,5 +1,6 @@
 import { DeviceLostError } from "../gpu/device.ts";
 import type { Llama } from "../model/llama.ts";
+import type { Answer } from "../model/pass-queue.ts";
 import { type Lane, LaneLostError, type LaneResult, MAX_ROWS } from "./lane.ts";
 
 /** A Llama on a device as a lane. Times are the device's own where it has timestamp queries. */
@@ -7,6 +8,7 @@ export class ModelLane implements Lane {
   readonly name: string;
   readonly capacity: number;
   readonly stepsAhead: number;
+  readonly stripCapacity = 0;
   readonly #llama: Llama;
   readonly #release: () => void;
   #length = 0;
@@ -21,6 +23,8 @@ export class ModelLane implements Lane {
     this.#llama = llama;
     this.#release = release;
   }
+
+  sample(): void {}
 
   prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
     return this.#send(position, tokens.length, () => this.#llama.prefill(tokens, position));
@@ -49,6 +53,10 @@ export class ModelLane implements Lane {
     });
   }
 
+  keep(): Promise<LaneResult> {
+    return Promise.reject(new RangeError(`Cannot keep a branch on the ${this.name} lane: it has none`));
+  }
+
   async drain(): Promise<void> {
     let tail;
     do {
@@ -64,7 +72,7 @@ export class ModelLane implements Lane {
     this.#release();
   }
 
-  #send(position: number, count: number, run: () => Promise<LaneResult>): Promise<LaneResult> {
+  #send(position: number, count: number, run: () => Promise<Answer>): Promise<LaneResult> {
     if (this.#closed) return Promise.reject(new Error(`Cannot use the ${this.name} lane: it is closed`));
     if (count < 1 || position < 0 || position > this.#length || position + count > this.capacity) {
       return Promise.reject(
@@ -77,7 +85,11 @@ export class ModelLane implements Lane {
     const answer = run();
     // Answers that come in one go settle after different numbers of microtasks; those before it go first.
     answer.catch(() => {});
-    const result = this.#tail.then(() => answer).catch((error) => {
+    const result = this.#tail.then(() => answer).then((answer) => ({
+      ...answer,
+      confidences: answer.tokens.map(() => 0.5),
+      seconds: answer.tokens.map((token) => token + 1),
+    })).catch((error) => {
       throw error instanceof DeviceLostError ? new LaneLostError(this.name, error.message) : error;
     });
     this.#tail = result.catch(() => {});

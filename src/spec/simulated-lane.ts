@@ -14,6 +14,12 @@ export interface SimulatedLaneOptions {
   readonly verifyMs: (rows: number) => number;
   /** The model: the token chosen after a text. The array is the lane's own; it changes after the call. */
   readonly next: (text: readonly number[]) => number;
+  /** How sure the model is of that token; 0.5 if not given. Asked right after `next`, as `second` is. */
+  readonly confidence?: (text: readonly number[]) => number;
+  /** Its second-best token; the first one's successor if not given. */
+  readonly second?: (text: readonly number[]) => number;
+  /** 0 if not given: it can't branch. */
+  readonly stripCapacity?: number;
   /** From the device's end to the host's knowing. 0 if not given. */
   readonly latencyMs?: number;
   /** A factor on each operation's time. */
@@ -30,12 +36,17 @@ export class SimulatedLane implements Lane {
   readonly name: string;
   readonly capacity: number;
   readonly stepsAhead: number;
+  readonly stripCapacity: number;
   readonly #clock: Clock;
   readonly #options: SimulatedLaneOptions;
   /** The "key-value cache". Changes when the device works. */
   readonly #text: number[] = [];
   /** The text's length once all messages sent are done. */
   #length = 0;
+  /** The branch's tokens, as `#text` is. */
+  #strip: number[] = [];
+  /** Where the branch parts and how long it is once all messages sent are done, as `#length` is. */
+  #branch: { readonly fork: number; readonly length: number } | undefined;
   /** Whether the last message sent chooses a token, for a `decode` without one. */
   #chooses = false;
   #chosen = 0;
@@ -50,9 +61,13 @@ export class SimulatedLane implements Lane {
     this.name = options.name;
     this.capacity = options.capacity;
     this.stepsAhead = options.stepsAhead;
+    this.stripCapacity = options.stripCapacity ?? 0;
     this.#clock = clock;
     this.#options = options;
   }
+
+  /** Nothing to it: the model is given, however it chooses. */
+  sample(): void {}
 
   // Async so that a RangeError rejects.
   async prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
@@ -69,13 +84,26 @@ export class SimulatedLane implements Lane {
   }
 
   // Async so that a RangeError rejects.
-  async decode(token: number | null, position: number, steps: number): Promise<LaneResult> {
-    this.#check("decode", steps, position, 1, Infinity);
+  async decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult> {
+    if (fork === undefined) this.#check("decode", steps, position, 1, Infinity);
+    else this.#checkBranch("decode", steps, position, fork);
     if (token === null && !this.#chooses) {
       throw new RangeError(`Cannot decode on the ${this.name} lane without a token: the message before it chose none`);
     }
     const ms = steps * this.#options.decodeMs;
-    return this.#send(steps, position, ms, true, (i) => i === 0 && token !== null ? token : this.#chosen);
+    return this.#send(steps, position, ms, true, (i) => i === 0 && token !== null ? token : this.#chosen, fork);
+  }
+
+  // Async so that a RangeError rejects.
+  async keep(fork: number, count: number): Promise<LaneResult> {
+    if (this.#branch?.fork !== fork || !(Number.isInteger(count) && count >= 1 && count <= this.#branch.length)) {
+      throw new RangeError(
+        `Cannot keep ${count} tokens from position ${fork} on the ${this.name} lane: its branch ` +
+          (this.#branch ? `has ${this.#branch.length} from ${this.#branch.fork} on` : "is gone"),
+      );
+    }
+    this.#check("keep", count, fork, 1, Infinity);
+    return this.#send(count, fork, 0, false, (i) => this.#strip[i]!);
   }
 
   async drain(): Promise<void> {
@@ -106,6 +134,22 @@ export class SimulatedLane implements Lane {
     }
   }
 
+  #checkBranch(operation: string, count: number, position: number, fork: number): void {
+    const what = `Cannot ${operation} ${count} tokens at position ${position} of a branch on the ${this.name} lane`;
+    if (this.#closed) throw new Error(`${what}: it is closed`);
+    const from = position === fork ? Math.min(fork, this.#length) : this.#branch?.fork;
+    const length = position === fork ? 0 : this.#branch?.length ?? 0;
+    if (from !== fork || !(fork >= 0 && position >= fork && position - fork <= length)) {
+      throw new RangeError(`${what}: there is no branch from ${fork} to there`);
+    }
+    if (!(Number.isInteger(count) && count >= 1 && position - fork + count <= this.stripCapacity)) {
+      throw new RangeError(`${what}: wanted at most ${this.stripCapacity} on a branch`);
+    }
+    if (position + count > this.capacity) {
+      throw new RangeError(`${what}: wanted at most its capacity of ${this.capacity}`);
+    }
+  }
+
   /**
    * Queues a message that feeds `token(i)` for i below `count`, one after the other, and chooses after each if
    * `chooses`.
@@ -116,20 +160,26 @@ export class SimulatedLane implements Lane {
     ms: number,
     chooses: boolean,
     token: (i: number) => number,
+    fork?: number,
   ): Promise<LaneResult> {
-    const { next, jitter, latencyMs = 0 } = this.#options;
-    this.#length = position + count;
+    const { jitter, latencyMs = 0 } = this.#options;
+    if (fork !== undefined) this.#branch = { fork, length: position - fork + count };
+    else {
+      this.#length = position + count;
+      if (this.#branch && this.#branch.fork > position) this.#branch = undefined;
+    }
     this.#chooses = chooses;
     const done = this.#device.then(async () => {
       const startMs = this.#clock.now();
       await this.#work(ms * (jitter?.() ?? 1));
+      const trunk = fork === undefined ? [] : this.#text.splice(fork, Infinity, ...this.#strip);
       this.#text.length = position;
-      const tokens: number[] = [];
-      for (let i = 0; i < count; i++) {
-        this.#text.push(token(i));
-        if (chooses) tokens.push(this.#chosen = next(this.#text));
+      const answer = this.#feed(count, chooses, token);
+      if (fork !== undefined) {
+        this.#strip = this.#text.splice(fork);
+        this.#text.push(...trunk);
       }
-      return { tokens, startMs, endMs: this.#clock.now() };
+      return { ...answer, startMs, endMs: this.#clock.now() };
     });
     // Errors are late as well, so that all messages settle in order.
     const settled = latencyMs > 0 ? done.finally(() => this.#clock.sleep(latencyMs)) : done;
@@ -137,6 +187,20 @@ export class SimulatedLane implements Lane {
     this.#device = done.catch(ignore);
     this.#settled = settled.catch(ignore);
     return settled;
+  }
+
+  #feed(count: number, chooses: boolean, token: (i: number) => number) {
+    const { next, confidence, second } = this.#options;
+    const answer = { tokens: [] as number[], confidences: [] as number[], seconds: [] as number[] };
+    for (let i = 0; i < count; i++) {
+      this.#text.push(token(i));
+      if (!chooses) continue;
+      this.#chosen = next(this.#text);
+      answer.tokens.push(this.#chosen);
+      answer.confidences.push(confidence?.(this.#text) ?? 0.5);
+      answer.seconds.push(second?.(this.#text) ?? this.#chosen + 1);
+    }
+    return answer;
   }
 
   /** The device works for `ms`, or until it is lost. */

@@ -17,13 +17,18 @@ export interface Start {
 export interface Operation {
   readonly kind: "operation";
   readonly lane: string;
-  readonly operation: "prefill" | "verify" | "decode";
+  readonly operation: "prefill" | "verify" | "decode" | "keep";
   /** How many rollbacks there had been when the message was sent. */
   readonly epoch: number;
   /** Of the first token fed. */
   readonly position: number;
+  /** Where the branch parts that it fed; none where it fed the trunk. */
+  readonly fork?: number;
   readonly tokens: readonly number[];
   readonly chosen: readonly number[];
+  /** For each chosen token how sure the model was of it, and which would have been its second choice; see LaneResult. */
+  readonly confidences?: readonly number[];
+  readonly seconds?: readonly number[];
   readonly startMs: number;
   readonly endMs: number;
   /** Of the verify lane, once its answer was committed: how many of the fed drafted tokens were. */
@@ -93,7 +98,9 @@ export function cachedLength(events: readonly TraceEvent[], lane: string, text: 
   let cached = 0;
   for (const event of events) {
     if (event.kind === "start") cached = event.lanes.find(({ name }) => name === lane)?.cached ?? 0;
-    if (event.kind !== "operation" || event.lane !== lane || event.position > cached) continue;
+    if (event.kind !== "operation" || event.lane !== lane || event.fork !== undefined || event.position > cached) {
+      continue;
+    }
     cached = event.position;
     for (const token of event.tokens) {
       if (token !== text[cached]) break;

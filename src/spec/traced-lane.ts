@@ -27,6 +27,10 @@ export class TracedLane {
     return this.#lane.stepsAhead;
   }
 
+  get stripCapacity(): number {
+    return this.#lane.stripCapacity;
+  }
+
   get lost(): boolean {
     return this.#lost;
   }
@@ -39,9 +43,14 @@ export class TracedLane {
     return this.#send("verify", position, this.#lane.verify(tokens, position), () => tokens);
   }
 
-  decode(token: number | null, position: number, steps: number): Promise<Operation> {
-    const message = this.#lane.decode(token, position, steps);
-    return this.#send("decode", position, message, (chosen) => [token ?? this.#chosen, ...chosen.slice(0, -1)]);
+  decode(token: number | null, position: number, steps: number, fork?: number): Promise<Operation> {
+    const message = this.#lane.decode(token, position, steps, fork);
+    return this.#send("decode", position, message, (chosen) => [token ?? this.#chosen, ...chosen.slice(0, -1)], fork);
+  }
+
+  /** `tokens` are those of the branch that are kept. */
+  keep(fork: number, tokens: readonly number[]): Promise<Operation> {
+    return this.#send("keep", fork, this.#lane.keep(fork, tokens.length), () => tokens);
   }
 
   /**
@@ -59,17 +68,20 @@ export class TracedLane {
     position: number,
     message: Promise<LaneResult>,
     fed: (chosen: readonly number[]) => readonly number[],
+    fork?: number,
   ): Promise<Operation> {
     const epoch = this.#trace.epoch;
-    const traced = message.then(({ tokens: chosen, startMs, endMs }) => {
+    const traced = message.then(({ tokens: chosen, confidences, seconds, startMs, endMs }) => {
       const entry: Operation = {
         kind: "operation",
         lane: this.#lane.name,
         operation,
         epoch,
         position,
+        ...(fork !== undefined && { fork }),
         tokens: fed(chosen),
         chosen,
+        ...(chosen.length > 0 && { confidences, seconds }),
         startMs,
         endMs,
         // Until someone makes use of it.

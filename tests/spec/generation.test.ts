@@ -103,9 +103,12 @@ function delayed(lane: Lane, seed: number): Lane {
     name: lane.name,
     capacity: lane.capacity,
     stepsAhead: lane.stepsAhead,
+    stripCapacity: lane.stripCapacity,
+    sample: (sampling) => lane.sample(sampling),
     prefill: (tokens, position) => late(() => lane.prefill(tokens, position)),
     verify: (tokens, position) => late(() => lane.verify(tokens, position)),
-    decode: (token, position, steps) => late(() => lane.decode(token, position, steps)),
+    decode: (token, position, steps, fork) => late(() => lane.decode(token, position, steps, fork)),
+    keep: (fork, count) => late(() => lane.keep(fork, count)),
     drain: async () => void await settled,
     close: () => lane.close(),
   };

@@ -89,6 +89,77 @@ export function laneContract(name: string, { tokens, withLane }: LaneContractOpt
     await rejects(() => lane.decode(rows[0]!, promptLength + steps + 1, 1), RangeError);
   });
 
+  check("says of each chosen token how sure it is of it, and what its second choice is", async (lane) => {
+    const prefilled = await lane.prefill(prompt, 0);
+    assert.equal([prefilled.confidences, prefilled.seconds], [[], []]);
+    const verified = await lane.verify(rows, promptLength);
+    const decoded = await lane.decode(rows[0]!, promptLength, steps);
+    for (const { tokens, confidences, seconds } of [verified, decoded]) {
+      assert.is(confidences.length, tokens.length);
+      assert.is(seconds.length, tokens.length);
+      for (const [i, confidence] of confidences.entries()) {
+        assert.ok(confidence > 0 && confidence <= 1, `a confidence of ${confidence}`);
+        assert.is.not(seconds[i], tokens[i]);
+      }
+    }
+    assert.is(decoded.confidences[0], verified.confidences[0], "the same, alone or among others");
+    assert.is(decoded.seconds[0], verified.seconds[0]);
+  });
+
+  check("decodes a branch beside the trunk as it decodes the trunk, and keeps it", async (lane) => {
+    if (lane.stripCapacity === 0) {
+      await lane.prefill(prompt, 0);
+      return rejects(() => lane.keep(promptLength, 1), RangeError);
+    }
+    assert.ok(lane.stripCapacity >= steps, `room for ${lane.stripCapacity} on a branch`);
+    await lane.prefill(prompt, 0);
+    // The trunk's own text from the prompt on, and that of a branch one token later.
+    const fork = promptLength + 1;
+    const branched = await lane.prefill(rows.slice(0, 1), promptLength).then(() => lane.decode(rows[2]!, fork, steps));
+    const trunk = await stepByStep(lane, rows[0]!);
+
+    const first = await lane.decode(rows[2]!, fork, 1, fork);
+    assert.equal(first.tokens, branched.tokens.slice(0, 1));
+    assert.equal(first.confidences, branched.confidences.slice(0, 1), "the same bits in the strip");
+    const again = await lane.decode(trunk.at(-1)!, promptLength + steps, 1);
+    assert.equal((await lane.decode(trunk.at(-2)!, promptLength + steps - 1, 1)).tokens, trunk.slice(-1));
+    assert.is(again.tokens.length, 1, "the trunk goes on between");
+    const rest = await Promise.all([
+      lane.decode(first.tokens[0]!, fork + 1, 2, fork),
+      lane.decode(null, fork + 3, steps - 3, fork),
+    ]);
+    assert.equal(rest.flatMap(({ tokens }) => tokens), branched.tokens.slice(1), "chained");
+
+    await lane.keep(fork, 3);
+    const kept = await lane.decode(branched.tokens[2]!, fork + 3, steps - 3);
+    assert.equal(kept.tokens, branched.tokens.slice(3), "the branch is the trunk");
+
+    // Another branch takes the strip.
+    const { tokens: other } = await lane.decode(rows[3]!, promptLength, 2, promptLength);
+    await lane.keep(promptLength, 2);
+    assert.equal((await lane.decode(rows[3]!, promptLength, 2)).tokens, other);
+  });
+
+  check("refuses a branch that isn't there or has no room, and goes on as before", async (lane) => {
+    if (lane.stripCapacity === 0) return;
+    await lane.prefill(prompt, 0);
+    await rejects(() => lane.decode(rows[0]!, promptLength + 1, 1, promptLength + 1), RangeError);
+    await rejects(() => lane.decode(rows[0]!, promptLength, lane.stripCapacity + 1, promptLength), RangeError);
+    await rejects(() => lane.decode(rows[0]!, promptLength, 0, promptLength), RangeError);
+    await rejects(() => lane.decode(rows[0]!, promptLength - 1, 1, promptLength), RangeError);
+    const { tokens } = await lane.decode(rows[0]!, promptLength, 2, promptLength);
+    await rejects(() => lane.decode(rows[0]!, promptLength + 3, 1, promptLength), RangeError);
+    await rejects(() => lane.decode(rows[0]!, promptLength + 1, 1, promptLength - 1), RangeError);
+    await rejects(() => lane.keep(promptLength, 3), RangeError);
+    await rejects(() => lane.keep(promptLength - 1, 1), RangeError);
+    await rejects(() => lane.keep(promptLength, 0), RangeError);
+    await lane.keep(promptLength, 2);
+    assert.equal((await lane.decode(rows[0]!, promptLength, 2)).tokens, tokens);
+    await lane.decode(rows[0]!, promptLength, 2, promptLength);
+    await lane.verify([rows[0]!], promptLength - 1);
+    await rejects(() => lane.keep(promptLength, 2), RangeError);
+  });
+
   check("settles messages in their order, with device times that do not run backwards", async (lane) => {
     const order: number[] = [];
     const results = await Promise.all(

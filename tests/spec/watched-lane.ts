@@ -1,3 +1,4 @@
+import type { Sampling } from "../../src/kernels/sampling.ts";
 import type { Lane, LaneResult } from "../../src/spec/lane.ts";
 
 /** A lane that counts its messages in flight, and of which one message can be made to fail. */
@@ -27,8 +28,16 @@ export class WatchedLane implements Lane {
     return this.#lane.stepsAhead;
   }
 
+  get stripCapacity(): number {
+    return this.#lane.stripCapacity;
+  }
+
   get broke(): boolean {
     return this.#breakAt !== undefined && this.sent > this.#breakAt;
+  }
+
+  sample(sampling: Sampling | null): void {
+    this.#lane.sample(sampling);
   }
 
   prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
@@ -39,9 +48,13 @@ export class WatchedLane implements Lane {
     return this.#watch(`verify ${tokens.length} at ${position}`, this.#lane.verify(tokens, position));
   }
 
-  decode(token: number | null, position: number, steps: number): Promise<LaneResult> {
-    const what = token === null ? "on" : "one";
-    return this.#watch(`decode ${what} x${steps} at ${position}`, this.#lane.decode(token, position, steps));
+  decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult> {
+    const what = (token === null ? "on" : "one") + (fork === undefined ? "" : ` forked at ${fork}`);
+    return this.#watch(`decode ${what} x${steps} at ${position}`, this.#lane.decode(token, position, steps, fork));
+  }
+
+  keep(fork: number, count: number): Promise<LaneResult> {
+    return this.#watch(`keep ${count} at ${fork}`, this.#lane.keep(fork, count));
   }
 
   drain(): Promise<void> {
