@@ -3,9 +3,10 @@
  * draft steps and acceptances: `deno run -A lab/schedule/launch-rules.ts`. What it printed: README.md.
  */
 import { amusd } from "../../src/spec/amusd.ts";
+import { BestLaunch } from "../../src/spec/best-launch.ts";
 import { VirtualClock } from "../../src/spec/clock.ts";
 import { greedy } from "../../src/spec/greedy.ts";
-import { launchAtOnce, type LaunchRule, MeasuredLaunchRule } from "../../src/spec/launch-rule.ts";
+import { launchAtOnce, type LaunchRule } from "../../src/spec/launch-rule.ts";
 import { sd } from "../../src/spec/sd.ts";
 import { SimulatedLane } from "../../src/spec/simulated-lane.ts";
 import type { Strategy } from "../../src/spec/strategy.ts";

@@ -5,10 +5,11 @@ import { type ChatMessage, encodeChat } from "../model/chat-template.ts";
 import { Llama } from "../model/llama.ts";
 import { TextStream } from "../model/text-stream.ts";
 import { closeModelPair, type ModelFile, type ModelPair } from "../model/model-file.ts";
+import { Estimates } from "./estimates.ts";
 import { Generation, type GenerationOptions } from "./generation.ts";
 import type { Lane } from "./lane.ts";
+import { BestLaunch } from "./best-launch.ts";
 import { RealClock } from "./clock.ts";
-import { MeasuredLaunchRule } from "./launch-rule.ts";
 import { ModelLane } from "./model-lane.ts";
 import { cachedLength } from "./trace.ts";
 
@@ -45,8 +46,9 @@ export class Engine {
   readonly #verifyFile: ModelFile;
   readonly #verify: Lane;
   readonly #draft: Lane | undefined;
-  /** Kept from one generation to the next, for the costs that it has learnt. */
-  readonly #launchRule = new MeasuredLaunchRule(new RealClock());
+  /** Kept from one generation to the next, as is the launch rule, for what it has learnt of whether drafting pays. */
+  readonly #estimates = new Estimates();
+  readonly #launchRule = new BestLaunch(this.#estimates, new RealClock());
   #cached = NOTHING_CACHED;
   #running = false;
   #draftLost = false;
@@ -158,6 +160,7 @@ export class Engine {
       prompt,
       verify: this.#verify,
       draft,
+      estimates: this.#estimates,
       launchRule: this.#launchRule,
       models: this.models,
       devices: this.devices,

@@ -2,6 +2,7 @@ import { TextStream } from "../model/text-stream.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { amusd } from "./amusd.ts";
 import { RealClock } from "./clock.ts";
+import type { Estimates } from "./estimates.ts";
 import { greedy } from "./greedy.ts";
 import { type Lane, MAX_ROWS } from "./lane.ts";
 import type { LaunchRule } from "./launch-rule.ts";
@@ -57,6 +58,7 @@ export interface GenerationSource {
   readonly prompt: readonly number[];
   readonly verify: Lane;
   readonly draft: Lane | undefined;
+  readonly estimates: Estimates;
   readonly launchRule: LaunchRule;
   readonly models: GenerationRecord["models"];
   readonly devices: GenerationRecord["devices"];
@@ -152,7 +154,9 @@ export class Generation implements AsyncIterable<Piece> {
         maxNewTokens,
         eosIds: [...tokenizer.eosIds],
         lookahead,
+        estimates: this.#source.estimates,
         launchRule: this.#source.launchRule,
+        hedge: true,
         signal,
         trace: this.#trace,
         warn: (message) => {

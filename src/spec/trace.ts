@@ -70,6 +70,11 @@ export class Trace {
     return this.#epoch;
   }
 
+  /** In ms, on the events' clock. */
+  get now(): number {
+    return this.#clock.now();
+  }
+
   start(promptTokens: number, lanes: Start["lanes"]): void {
     this.events.push({ kind: "start", ms: this.#clock.now(), promptTokens, lanes });
   }

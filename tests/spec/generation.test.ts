@@ -18,6 +18,7 @@ import {
   type StrategyName,
 } from "../../src/spec/generation.ts";
 import type { Lane, LaneResult } from "../../src/spec/lane.ts";
+import { Estimates } from "../../src/spec/estimates.ts";
 import { launchAtOnce } from "../../src/spec/launch-rule.ts";
 import { ModelLane } from "../../src/spec/model-lane.ts";
 import { uniforms } from "../model/gguf-builder.ts";
@@ -65,6 +66,7 @@ function generate(options: GenerationOptions, setup: Setup = {}): Generation {
     prompt: tokenizer.encode(PROMPT, { special: false }),
     verify,
     draft: someDraft,
+    estimates: new Estimates(),
     launchRule: launchAtOnce,
     models: { verify: "v.gguf", draft: "d.gguf" },
     devices: { verify: "one", draft: "two" },
