@@ -2,7 +2,7 @@ import type { Clock } from "./clock.ts";
 import type { Estimates } from "./estimates.ts";
 import { MAX_ROWS } from "./lane.ts";
 import { launchAtOnce, type LaunchRule } from "./launch-rule.ts";
-import { type LaunchValue, launchValue } from "./launch-value.ts";
+import { acceptedOf, type LaunchValue, launchValue } from "./launch-value.ts";
 import { Pace } from "./pace.ts";
 import type { Operation } from "./trace.ts";
 
@@ -14,6 +14,8 @@ export interface BestLaunchOptions {
   readonly rateFactor?: number;
 }
 
+/** No average token is surer. */
+const SUREST = 0.995;
 /** Verifications between two looks at the costs. */
 const STRETCH = 8;
 
@@ -47,10 +49,10 @@ export class BestLaunch implements LaunchRule {
     this.#value ??= this.#evaluate();
     if (!this.#value) return launchAtOnce.take(chances, stale);
     const pending = chances.length;
-    const now = this.#best(chances, pending);
+    const now = this.#best(chances);
     if (pending >= MAX_ROWS - 1) return now.count;
     const waitMs = Math.max(0, this.#draftFromMs + this.#draftMs * (1 + stale) - this.#clock.now());
-    const later = this.#best([...chances, this.#estimates.predictor.mean], pending + 1);
+    const later = this.#best([...chances, this.#estimates.predictor.mean]);
     return later.worth - this.#rate * waitMs > now.worth ? null : now.count;
   }
 
@@ -79,17 +81,19 @@ export class BestLaunch implements LaunchRule {
     return this.#rateFactor * this.#value!.rate;
   }
 
-  /** How many of `pending` tokens are worth most to take. */
-  #best(chances: readonly number[], pending: number): { count: number; worth: number } {
-    const { mean } = this.#estimates.predictor;
+  /** How many of the tokens are worth most to take. */
+  #best(chances: readonly number[]): { count: number; worth: number } {
+    const mean = Math.min(this.#estimates.predictor.mean, SUREST);
     let best = { count: 0, worth: -Infinity };
     let expected = 1;
     let reached = 1;
-    for (let count = 0; count <= pending && count < MAX_ROWS; count++) {
+    for (let count = 0; count <= chances.length && count < MAX_ROWS; count++) {
       if (count > 0) expected += reached;
       const ms = this.#verifyMs[count + 1]!;
       reached *= chances[count] ?? mean;
-      const left = pending + ms / this.#draftMs - count - 1;
+      const drafted = Math.max(0, ms / this.#draftMs - Math.max(0, count + 1 - chances.length));
+      let left = acceptedOf(drafted, mean);
+      for (let i = chances.length - 1; i > count; i--) left = chances[i]! * (1 + left);
       const worth = expected - this.#rate * ms + reached * this.#value!.value(left);
       if (worth > best.worth) best = { count, worth };
     }

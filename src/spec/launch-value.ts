@@ -16,8 +16,8 @@ export interface LaunchCosts {
 export interface LaunchValue {
   /** Committed tokens a ms under the best rule. */
   readonly rate: number;
-  /** Drafted tokens in the best cycle that starts with none pending. */
-  readonly value: (pending: number) => number;
+  /** What pending tokens are worth beyond none, in committed tokens, by how many of them are expected to be accepted. */
+  readonly value: (expected: number) => number;
 }
 
 /**
@@ -65,7 +65,21 @@ export function launchValue({ acceptance, draftMs, verifyMs, staleSteps }: Launc
   const rate = low;
   values.fill(0);
   surplus(rate);
-  return { rate, value: at };
+  // A chain of so many average tokens has as many that are expected to be accepted as one of fewer that are surer.
+  const full = MAX_ROWS - 1;
+  const slope = (at(full) - at(full - 1)) / a ** full;
+  return {
+    rate,
+    value: (expected) => {
+      const beyond = Math.max(0, expected - acceptedOf(full, a));
+      return beyond > 0 ? at(full) + slope * Math.min(beyond, full) : at(Math.log1p(-expected * (1 - a) / a) / Math.log(a));
+    },
+  };
+}
+
+/** How many of `count` tokens, each accepted with chance `a` if those before it are, are expected to be accepted. */
+export function acceptedOf(count: number, a: number): number {
+  return a * (1 - a ** count) / (1 - a);
 }
 
 const SWEEPS = 12;
