@@ -12,6 +12,8 @@ export interface BestLaunchOptions {
   readonly reached?: number;
   /** Of the rate at which time is valued. */
   readonly rateFactor?: number;
+  /** The same for a step that will not be done before the verification in flight is, and may hold up what comes after. */
+  readonly reachedLate?: number;
 }
 
 /** No average token is surer. */
@@ -29,6 +31,9 @@ export class BestLaunch implements LaunchRule {
   readonly #clock: Clock;
   readonly #reached: number;
   readonly #rateFactor: number;
+  readonly #reachedLate: number;
+  /** When the verification in flight is likely to end. */
+  #verifiedMs = Infinity;
   #value: LaunchValue | undefined;
   #draftMs = 0;
   #verifyMs: readonly number[] = [];
@@ -38,14 +43,25 @@ export class BestLaunch implements LaunchRule {
   #paused = false;
   readonly #pace = new Pace();
 
-  constructor(estimates: Estimates, clock: Clock, { reached = 0.1, rateFactor = 1 }: BestLaunchOptions = {}) {
+  constructor(
+    estimates: Estimates,
+    clock: Clock,
+    { reached = 0.1, rateFactor = 1, reachedLate = 0.5 }: BestLaunchOptions = {},
+  ) {
     this.#estimates = estimates;
     this.#clock = clock;
     this.#reached = reached;
     this.#rateFactor = rateFactor;
+    this.#reachedLate = reachedLate;
   }
 
   take(chances: readonly number[], stale: number): number | null {
+    const count = this.#take(chances, stale);
+    this.#verifiedMs = count === null ? Infinity : this.#clock.now() + (this.#verifyMs[count + 1] ?? Infinity);
+    return count;
+  }
+
+  #take(chances: readonly number[], stale: number): number | null {
     this.#value ??= this.#evaluate();
     if (!this.#value) return launchAtOnce.take(chances, stale);
     const pending = chances.length;
@@ -57,7 +73,9 @@ export class BestLaunch implements LaunchRule {
   }
 
   pauses(chance: number, ahead: number): boolean {
-    const pauses = this.rest > 0 || chance < this.#reached || launchAtOnce.pauses(chance, ahead);
+    const isLate = this.#clock.now() + this.#draftMs > this.#verifiedMs;
+    const least = isLate ? this.#reachedLate : this.#reached;
+    const pauses = this.rest > 0 || chance < least || launchAtOnce.pauses(chance, ahead);
     if (this.#paused && !pauses) this.#draftFromMs = this.#clock.now();
     return this.#paused = pauses;
   }
@@ -72,6 +90,7 @@ export class BestLaunch implements LaunchRule {
       this.#draftFromMs = endMs;
       return;
     }
+    this.#verifiedMs = Infinity;
     if (++this.#verifications % STRETCH === 0) this.#value = this.#evaluate();
     const aloneMs = this.#estimates.costs.verifyMs(1, false);
     this.#pace.add(position, accepted + 1, endMs, aloneMs, this.#value && this.#value.rate * (aloneMs ?? 0));

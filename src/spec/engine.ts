@@ -9,8 +9,11 @@ import { Estimates } from "./estimates.ts";
 import { Generation, type GenerationOptions } from "./generation.ts";
 import type { Lane } from "./lane.ts";
 import { BestLaunch } from "./best-launch.ts";
+import { calibrate } from "./calibrate.ts";
 import { RealClock } from "./clock.ts";
+import type { LaunchRule } from "./launch-rule.ts";
 import { ModelLane } from "./model-lane.ts";
+import { NgramLane } from "./ngram-lane.ts";
 import { cachedLength } from "./trace.ts";
 
 export interface EngineOptions {
@@ -22,6 +25,8 @@ export interface EngineOptions {
   readonly cache?: CacheType;
   /** The draft proposes only tokens with ids below; all by default. It drafts faster, and is accepted less. */
   readonly draftVocabulary?: number;
+  /** Draft by looking up what followed in the text before, without a model: right where a text repeats itself, as edits of code do. */
+  readonly ngramDrafts?: boolean;
   /** Hears how many of all weights' bytes lie on their devices. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -32,6 +37,9 @@ interface Cached {
   readonly verify: number;
   readonly draft: number;
 }
+
+/** In place of a model and of a device. */
+const NGRAM_LOOK_UP = "n-gram look-up";
 
 const NOTHING_CACHED: Cached = { text: [], verify: 0, draft: 0 };
 
@@ -47,16 +55,25 @@ export class Engine {
   readonly #verify: Lane;
   readonly #draft: Lane | undefined;
   /** Kept from one generation to the next, as is the launch rule, for what it has learnt of whether drafting pays. */
-  readonly #estimates = new Estimates();
-  readonly #launchRule = new BestLaunch(this.#estimates, new RealClock());
+  readonly #estimates: Estimates;
+  readonly #launchRule: LaunchRule;
   #cached = NOTHING_CACHED;
   #running = false;
   #draftLost = false;
 
-  private constructor(pair: ModelPair, lanes: readonly Lane[], names: readonly string[], options: EngineOptions) {
-    const byLane = (values: readonly string[]) => Object.fromEntries(lanes.map(({ name }, i) => [name, values[i]!]));
-    this.models = byLane([pair.verify.path, pair.draft?.path ?? ""]);
-    this.devices = byLane(names);
+  private constructor(
+    pair: ModelPair,
+    lanes: readonly Lane[],
+    devices: readonly string[],
+    estimates: Estimates,
+    options: EngineOptions,
+  ) {
+    const byLane = (values: readonly string[]) =>
+      Object.fromEntries(lanes.map(({ name }, i) => [name, values[i] ?? NGRAM_LOOK_UP]));
+    this.models = byLane([pair.verify, pair.draft].flatMap((file) => file ? [file.path] : []));
+    this.devices = byLane(devices);
+    this.#estimates = estimates;
+    this.#launchRule = new BestLaunch(estimates, new RealClock());
     this.#verifyFile = pair.verify;
     [this.#verify, this.#draft] = [lanes[0]!, lanes[1]];
     this.context = options.context;
@@ -95,13 +112,16 @@ export class Engine {
           },
         })
       ));
-      const lanes = llamas.map((llama, i) => {
+      const lanes: Lane[] = llamas.map((llama, i) => {
         const device = opened[i]!;
         // On a software adapter a stale step costs more than the host's share of a step saves.
         const stepsAhead = device.label === "draft" && device.software ? 1 : 2;
         return new ModelLane(device.label, llama, stepsAhead, () => device.close());
       });
-      return new Engine(pair, lanes, opened.map(({ adapter }) => adapter.name), options);
+      const estimates = new Estimates();
+      if (pair.draft) await calibrate(lanes[0]!, lanes[1]!, estimates.costs);
+      else if (options.ngramDrafts) lanes.push(new NgramLane("draft", context, new RealClock()));
+      return new Engine(pair, lanes, opened.map(({ adapter }) => adapter.name), estimates, options);
     } catch (error) {
       for (const device of opened) device.close();
       throw error;
@@ -110,7 +130,7 @@ export class Engine {
     }
   }
 
-  /** Whether there is a draft model, on a device that is still there. */
+  /** Whether there is something to draft with, and on a device that is still there. */
   get drafts(): boolean {
     return this.#draft !== undefined && !this.#draftLost;
   }
@@ -161,7 +181,7 @@ export class Engine {
       verify: this.#verify,
       draft,
       estimates: this.#estimates,
-      launchRule: this.#launchRule,
+      best: this.#launchRule,
       models: this.models,
       devices: this.devices,
       onStart: () => {

@@ -5,7 +5,7 @@ import { RealClock } from "./clock.ts";
 import type { Estimates } from "./estimates.ts";
 import { greedy } from "./greedy.ts";
 import { type Lane, MAX_ROWS } from "./lane.ts";
-import type { LaunchRule } from "./launch-rule.ts";
+import { isLaunchName, type LaunchName, type LaunchRule, launchRuleOf } from "./launch-rule.ts";
 import { sd } from "./sd.ts";
 import type { Strategy } from "./strategy.ts";
 import { summarize, type Summary } from "./summary.ts";
@@ -22,6 +22,10 @@ export interface GenerationOptions {
   readonly maxNewTokens?: number;
   /** Tokens that `sd` drafts at a time; default 5. */
   readonly lookahead?: number;
+  /** When `amusd` starts a verification, and with how much; default "best". */
+  readonly launch?: LaunchName;
+  /** Whether `amusd`'s draft goes on from second choices too while a verification is in flight; default true. */
+  readonly hedge?: boolean;
   /** Text that ends the answer, and is not part of it. */
   readonly stop?: readonly string[];
   /** The prompt is the text itself, not a message for the chat template. */
@@ -59,7 +63,8 @@ export interface GenerationSource {
   readonly verify: Lane;
   readonly draft: Lane | undefined;
   readonly estimates: Estimates;
-  readonly launchRule: LaunchRule;
+  /** The launch rule that learns. */
+  readonly best: LaunchRule;
   readonly models: GenerationRecord["models"];
   readonly devices: GenerationRecord["devices"];
   /** Tells, as the run begins, how many of the prompt's first tokens each lane's cache holds. */
@@ -100,6 +105,11 @@ export class Generation implements AsyncIterable<Piece> {
     const { strategy = source.draft ? "amusd" : "greedy", lookahead = 5, maxNewTokens = 256 } = options;
     if (!Number.isInteger(lookahead) || lookahead < 1 || lookahead >= MAX_ROWS) {
       throw new RangeError(`Cannot draft ${lookahead} tokens at a time: the lookahead is 1 to ${MAX_ROWS - 1}`);
+    }
+    if (options.launch !== undefined && !isLaunchName(options.launch)) {
+      throw new RangeError(
+        `Cannot launch by "${options.launch}": the rules are best, published and fixed:1 to fixed:${MAX_ROWS - 1}`,
+      );
     }
     if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1) {
       throw new RangeError(`Cannot generate ${maxNewTokens} tokens: a whole number of 1 or more is wanted`);
@@ -143,7 +153,8 @@ export class Generation implements AsyncIterable<Piece> {
     this.#started = true;
     const cached = this.#source.onStart();
     const { tokenizer, prompt, verify, draft } = this.#source;
-    const { maxNewTokens = 256, lookahead = 5, signal, warn = console.error } = this.#options;
+    const { maxNewTokens = 256, lookahead = 5, launch = "best", hedge = true, signal, warn = console.error } =
+      this.#options;
     const stream = this.#stream;
     try {
       const batches = STRATEGIES[this.strategy]({
@@ -155,8 +166,8 @@ export class Generation implements AsyncIterable<Piece> {
         eosIds: [...tokenizer.eosIds],
         lookahead,
         estimates: this.#source.estimates,
-        launchRule: this.#source.launchRule,
-        hedge: true,
+        launchRule: launchRuleOf(launch, this.#source.best),
+        hedge,
         signal,
         trace: this.#trace,
         warn: (message) => {

@@ -72,7 +72,9 @@ export function launchValue({ acceptance, draftMs, verifyMs, staleSteps }: Launc
     rate,
     value: (expected) => {
       const beyond = Math.max(0, expected - acceptedOf(full, a));
-      return beyond > 0 ? at(full) + slope * Math.min(beyond, full) : at(Math.log1p(-expected * (1 - a) / a) / Math.log(a));
+      return beyond > 0
+        ? at(full) + slope * Math.min(beyond, full)
+        : at(Math.log1p(-expected * (1 - a) / a) / Math.log(a));
     },
   };
 }

@@ -13,7 +13,7 @@ export async function* sd(run: Run): ReturnType<Strategy> {
   }
   const verifier = new Verifier(run);
   const drafter = new Drafter(run, verifier);
-  run.trace.start(log.length, [verifier.start, drafter.start]);
+  run.trace.start(log.length, [verifier.start, drafter.start], run.estimates.costs.figures);
   try {
     if (verifier.ended) return;
     verifier.prefill();

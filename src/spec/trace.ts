@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import type { CostFigures } from "./costs.ts";
 import type { CommittedToken } from "./token-log.ts";
 
 /** A run begins. */
@@ -11,6 +12,8 @@ export interface Start {
    * already.
    */
   readonly lanes: readonly { readonly name: string; readonly cached: number }[];
+  /** What was known of the lanes' times, by the calibration and the runs before; none where nothing drafts. */
+  readonly costs?: CostFigures;
 }
 
 /** A lane's device has done with a message. */
@@ -75,8 +78,8 @@ export class Trace {
     return this.#clock.now();
   }
 
-  start(promptTokens: number, lanes: Start["lanes"]): void {
-    this.events.push({ kind: "start", ms: this.#clock.now(), promptTokens, lanes });
+  start(promptTokens: number, lanes: Start["lanes"], costs?: CostFigures): void {
+    this.events.push({ kind: "start", ms: this.#clock.now(), promptTokens, lanes, ...(costs && { costs }) });
   }
 
   /** Keeps the operation itself: what becomes of its answer is noted on it later. */

@@ -67,7 +67,7 @@ function generate(options: GenerationOptions, setup: Setup = {}): Generation {
     verify,
     draft: someDraft,
     estimates: new Estimates(),
-    launchRule: launchAtOnce,
+    best: launchAtOnce,
     models: { verify: "v.gguf", draft: "d.gguf" },
     devices: { verify: "one", draft: "two" },
     onStart: () => ({ verify: 0, draft: 0 }),
