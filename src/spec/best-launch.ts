@@ -123,9 +123,10 @@ export class BestLaunch implements LaunchRule {
     const { costs, predictor } = this.#estimates;
     const draftMs = costs.draftMs();
     if (draftMs === undefined || costs.verifyMs(1) === undefined) return undefined;
-    this.#verifyMs = Array.from({ length: MAX_ROWS + 1 }, (_, rows) => rows === 0 ? 0 : costs.verifyMs(rows)!);
+    const turnaroundMs = costs.turnaroundMs("verify");
+    this.#verifyMs = Array.from({ length: MAX_ROWS + 1 }, (_, n) => n === 0 ? 0 : costs.verifyMs(n)! + turnaroundMs);
     // A draft without a device takes no time at all.
-    this.#draftMs = Math.max(draftMs, this.#verifyMs[1]! / 1000);
+    this.#draftMs = Math.max(draftMs + costs.turnaroundMs("draft"), this.#verifyMs[1]! / 1000);
     return launchValue({
       acceptance: predictor.mean,
       draftMs: this.#draftMs,

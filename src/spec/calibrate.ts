@@ -1,3 +1,4 @@
+import type { Clock } from "./clock.ts";
 import type { Costs } from "./costs.ts";
 import type { Lane } from "./lane.ts";
 
@@ -11,9 +12,11 @@ const BUDGET_MS = 200;
  * Measures td and tv(n) of two lanes that nobody uses yet, each alone and both at once, so that the first run knows what drafting costs. It feeds them
  * nothing but token 0, from position 0 on; the next prefill is to begin there.
  */
-export async function calibrate(verify: Lane, draft: Lane, costs: Costs): Promise<void> {
+export async function calibrate(verify: Lane, draft: Lane, costs: Costs, clock: Clock): Promise<void> {
   const verifyMs = async (rows: number, draftIsBusy: boolean) => {
+    const sentMs = clock.now();
     const { startMs, endMs } = await verify.verify(Array<number>(rows).fill(0), 0);
+    costs.observeTurnaround("verify", clock.now() - sentMs - (endMs - startMs));
     costs.observeVerify(rows, endMs - startMs, draftIsBusy);
     return endMs - startMs;
   };

@@ -4,6 +4,7 @@ import { MAX_ROWS } from "./lane.ts";
 export class Costs {
   readonly #draft = { busy: new RecentMedian(), idle: new RecentMedian() };
   readonly #verify = { busy: new RowCosts(), idle: new RowCosts() };
+  readonly #turnarounds = { draft: new RecentMedian(), verify: new RecentMedian() };
 
   observeDraft(msPerStep: number, otherIsBusy: boolean): void {
     this.#draft[otherIsBusy ? "busy" : "idle"].add(msPerStep);
@@ -11,6 +12,16 @@ export class Costs {
 
   observeVerify(rows: number, ms: number, otherIsBusy: boolean): void {
     this.#verify[otherIsBusy ? "busy" : "idle"].add(rows, ms);
+  }
+
+  /** What a message to an idle lane takes beyond the device's time. */
+  observeTurnaround(lane: "draft" | "verify", ms: number): void {
+    this.#turnarounds[lane].add(ms);
+  }
+
+  /** 0 before the first message. */
+  turnaroundMs(lane: "draft" | "verify"): number {
+    return Math.max(0, this.#turnarounds[lane].value ?? 0);
   }
 
   /** td while the verify lane is busy, or else idle; `undefined` before the first step. */

@@ -263,6 +263,8 @@ export class Drafter {
       operation.stale = !log.isLive(branch.tip);
       if (kind === "decode") {
         estimates.costs.observeDraft((endMs - startMs) / chosen.length, this.#verifyLane.wasBusy(startMs, endMs));
+        // With a step ahead in its queue the device doesn't wait for the host.
+        if (this.lane.stepsAhead === 1) estimates.costs.observeTurnaround("draft", this.lane.turnaroundMs ?? 0);
       }
       launchRule.observe(operation);
     }, (error: unknown) => {

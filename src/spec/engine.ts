@@ -119,7 +119,7 @@ export class Engine {
         return new ModelLane(device.label, llama, stepsAhead, () => device.close());
       });
       const estimates = new Estimates();
-      if (pair.draft) await calibrate(lanes[0]!, lanes[1]!, estimates.costs);
+      if (pair.draft) await calibrate(lanes[0]!, lanes[1]!, estimates.costs, new RealClock());
       else if (options.ngramDrafts) lanes.push(new NgramLane("draft", context, new RealClock()));
       return new Engine(pair, lanes, opened.map(({ adapter }) => adapter.name), estimates, options);
     } catch (error) {

@@ -14,6 +14,7 @@ export class Predictor {
   readonly #precisions = [PRIOR, PRIOR, PRIOR];
   /** Of the chances given to tokens that came to be judged: what an average token is likely to have; begins as if 7 of 10 were accepted. */
   #mean = 0.7;
+  #judged = 10;
   #secondHits = 2;
   #secondMisses = 2;
 
@@ -41,7 +42,8 @@ export class Predictor {
       this.#precisions[i] = MEMORY * this.#precisions[i]! + p * (1 - p) * value * value;
       this.#weights[i]! += error * value / Math.max(this.#precisions[i]!, PRIOR);
     }
-    this.#mean += ((accepted ? 1 : 0) - this.#mean) / MEAN_OVER;
+    this.#judged = Math.min(this.#judged + 1, MEAN_OVER);
+    this.#mean += ((accepted ? 1 : 0) - this.#mean) / this.#judged;
   }
 
   /** Whether the second choice was right where the first one was rejected. */

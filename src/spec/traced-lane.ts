@@ -19,6 +19,7 @@ export class TracedLane {
   readonly #busy: [startMs: number, endMs: number][] = [];
   /** Of the messages in flight. */
   readonly #sentMs: number[] = [];
+  #turnaroundMs: number | undefined;
 
   /** With `onLost`, a lost device is told to it once and is no failure; the messages' promises reject all the same. */
   constructor(lane: Lane, trace: Trace, onLost?: (error: LaneLostError) => void) {
@@ -33,6 +34,11 @@ export class TracedLane {
 
   get stripCapacity(): number {
     return this.#lane.stripCapacity;
+  }
+
+  /** What the last message sent to an idle lane took beyond the device's time: to get there, and to be known of. */
+  get turnaroundMs(): number | undefined {
+    return this.#turnaroundMs;
   }
 
   get lost(): boolean {
@@ -87,9 +93,11 @@ export class TracedLane {
     fork?: number,
   ): Promise<Operation> {
     const { epoch, now } = this.#trace;
+    const wasIdle = this.#sentMs.length === 0;
     this.#sentMs.push(now);
     const traced = message.finally(() => this.#sentMs.shift()).then(({ startMs, endMs, ...answer }) => {
       const { tokens: chosen, confidences, seconds } = answer;
+      if (wasIdle) this.#turnaroundMs = this.#trace.now - now - (endMs - startMs);
       this.#busy.push([startMs, endMs]);
       if (this.#busy.length > REMEMBERED) this.#busy.shift();
       const entry: Operation = {

@@ -66,6 +66,9 @@ export class Verifier {
     answer.accepted = batch.filter(({ origin }) => origin === "accepted").length;
     answer.stale = false;
     estimates.costs.observeVerify(answer.tokens.length, endMs - startMs, beside?.wasBusy(startMs, endMs) ?? false);
+    if (answer.operation === "verify" && this.lane.turnaroundMs !== undefined) {
+      estimates.costs.observeTurnaround("verify", this.lane.turnaroundMs);
+    }
     this.#judge(answer);
     launchRule.observe(answer);
     trace.commit(batch);
