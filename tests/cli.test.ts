@@ -259,7 +259,17 @@ test("what can't be done is one line on stderr and a code that says whose fault 
     [["--stop", ""], 2, /^Failed to parse "" for stop: it is empty/],
     [["--prompt", "a", "--dataset", one], 2, /^Cannot take several prompts: /],
     [["--sample-index", "1"], 2, /^Cannot take --sample-index by itself: give --dataset too\n/],
-    [[...VERIFY, "--strategy", "sd"], 2, /^Cannot decode by "sd" without a draft model: give --draft-model-path\n/],
+    [
+      [...VERIFY, "--strategy", "sd"],
+      2,
+      /^Cannot decode by "sd" without a draft model: give --draft-model-path, or --drafter ngram\n/,
+    ],
+    [
+      ["--strategy", "amusd", "--drafter", "none"],
+      2,
+      /^Cannot decode by "amusd" with --drafter none: give another drafter, or greedy\n/,
+    ],
+    [["--launch", "fixed:16"], 2, /"fixed:16" is no launch rule: best, published and fixed:1 to fixed:15 are there/],
     [model(missing), 1, /^Cannot open ".*such": there is no such file; check the path\n/],
     [model(at("a folder")), 1, /^Cannot open ".*a folder": it is a folder/],
     [model(empty), 1, /^Cannot open ".*empty\.gguf": the file is empty/],

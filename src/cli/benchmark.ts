@@ -9,19 +9,18 @@ import { renderTable } from "../bench/table.ts";
 import { encodeChat } from "../model/chat-template.ts";
 import { encodePrompt } from "../spec/engine.ts";
 import { STRATEGIES, type StrategyName } from "../spec/generation.ts";
-import { MAX_ROWS } from "../spec/lane.ts";
+import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import { UsageError } from "./errors.ts";
 import { count, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
 import { assertNew, assertWritable, Progress, writeWhole } from "./output.ts";
 import { readContent } from "./stats.ts";
 
-interface BenchmarkFlags extends ModelFlags {
+interface BenchmarkFlags extends ModelFlags, DecodingFlags {
   readonly dataset?: string;
   readonly "num-samples"?: number;
   readonly strategies: readonly StrategyName[];
   readonly "max-new-tokens": number;
-  readonly lookahead: number;
   readonly seed: number;
   readonly "output-file"?: string;
   readonly resume: boolean;
@@ -64,13 +63,7 @@ export const benchmarkCommand = buildCommand({
         default: NAMES.join(","),
       },
       "max-new-tokens": { kind: "parsed", parse: count(2), brief: "Longest answer", placeholder: "N", default: "64" },
-      lookahead: {
-        kind: "parsed",
-        parse: count(1, MAX_ROWS - 1),
-        brief: "Tokens that sd drafts at a time",
-        placeholder: "N",
-        default: "5",
-      },
+      ...decodingFlags,
       seed: { kind: "parsed", parse: count(0), brief: "Of the order of strategies", placeholder: "N", default: "1" },
       "output-file": text("Write the results, as JSON, to this file after every answer", "FILE"),
       resume: { kind: "boolean", brief: "Go on with the results file of an interrupted run", default: false },
@@ -80,6 +73,7 @@ export const benchmarkCommand = buildCommand({
   },
   func: async (flags: BenchmarkFlags) => {
     const { dataset, strategies, "max-new-tokens": maxNewTokens, lookahead, seed, "output-file": file } = flags;
+    assertDrafter(strategies, flags);
     const samples = await chooseSamples(dataset, flags["num-samples"]);
     const before = await earlierResults(flags);
     const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (verify) => {
@@ -104,6 +98,9 @@ export const benchmarkCommand = buildCommand({
         samples: samples.map(({ index }) => index),
         maxNewTokens,
         lookahead,
+        launch: flags.launch,
+        hedge: flags.hedge === "on",
+        drafter: flags.drafter,
         context: engine.context,
         kvCache: flags["kv-cache"],
         draftVocabulary: engine.draftVocabulary,
@@ -130,7 +127,7 @@ export const benchmarkCommand = buildCommand({
         const run of runBenchmark(engine, samples, {
           strategies,
           maxNewTokens,
-          lookahead,
+          decoding: decodingOptions(flags),
           seed,
           done,
           signal: abort.signal,

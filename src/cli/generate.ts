@@ -11,7 +11,7 @@ import {
   STRATEGIES,
   type StrategyName,
 } from "../spec/generation.ts";
-import { MAX_ROWS } from "../spec/lane.ts";
+import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import { UsageError } from "./errors.ts";
 import { count, notEmpty, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
@@ -19,7 +19,7 @@ import { assertWritable, writeWhole } from "./output.ts";
 
 const PROMPT = "Write a Python class for a stack with push, pop and peek.";
 
-interface GenerateFlags extends ModelFlags {
+interface GenerateFlags extends ModelFlags, DecodingFlags {
   readonly strategy?: StrategyName;
   readonly prompt?: string;
   readonly "prompt-file"?: string;
@@ -28,7 +28,6 @@ interface GenerateFlags extends ModelFlags {
   readonly raw: boolean;
   readonly context?: number;
   readonly "max-new-tokens": number;
-  readonly lookahead: number;
   readonly stop: readonly string[];
   readonly "output-file"?: string;
   readonly trace?: string;
@@ -65,13 +64,7 @@ export const generateCommand = buildCommand({
         optional: true,
       },
       "max-new-tokens": { kind: "parsed", parse: count(1), brief: "Longest answer", placeholder: "N", default: "256" },
-      lookahead: {
-        kind: "parsed",
-        parse: count(1, MAX_ROWS - 1),
-        brief: "Tokens that sd drafts at a time",
-        placeholder: "N",
-        default: "5",
-      },
+      ...decodingFlags,
       stop: {
         kind: "parsed",
         parse: notEmpty,
@@ -88,11 +81,9 @@ export const generateCommand = buildCommand({
   func: async (flags: GenerateFlags) => {
     const { prompt, raw } = await readPrompt(flags);
     for (const file of [flags["output-file"], flags.trace]) if (file !== undefined) await assertWritable(file);
-    const { strategy, "max-new-tokens": maxNewTokens, lookahead, stop } = flags;
+    const { strategy, "max-new-tokens": maxNewTokens, stop } = flags;
     const drafts = strategy !== "greedy";
-    if (drafts && strategy && flags["verify-model-path"] !== undefined && flags["draft-model-path"] === undefined) {
-      throw new UsageError(`Cannot decode by "${strategy}" without a draft model: give --draft-model-path`);
-    }
+    if (strategy) assertDrafter([strategy], flags);
     const engine = await loadEngine(flags, drafts, (verify) => {
       const promptTokens = encodePrompt(verify, prompt, raw).length;
       const context = flags.context ?? Math.min(verify.config.contextLength, promptTokens + maxNewTokens);
@@ -108,7 +99,7 @@ export const generateCommand = buildCommand({
           strategy,
           raw,
           maxNewTokens,
-          lookahead,
+          ...decodingOptions(flags),
           stop,
           signal: abort.signal,
         });

@@ -3,6 +3,6 @@ import { Predictor } from "./predictor.ts";
 
 /** What runs have taught of a pair of lanes: kept from one run to the next. */
 export class Estimates {
-  readonly costs = new Costs();
-  readonly predictor = new Predictor();
+  readonly costs: Costs = new Costs();
+  readonly predictor: Predictor = new Predictor();
 }
