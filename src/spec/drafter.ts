@@ -253,7 +253,7 @@ export class Drafter {
   #add(branch: Branch, message: Promise<Operation>): Promise<void> {
     this.#newest = branch;
     const added = message.then((operation) => {
-      const { log, estimates, launchRule } = this.#run;
+      const { log, estimates, launchRule, trace } = this.#run;
       const { operation: kind, chosen, confidences, seconds, startMs, endMs } = operation;
       // Where the lane catches up, only its last choice is a draft.
       for (let i = kind === "verify" ? chosen.length - 1 : 0; i < chosen.length; i++) {
@@ -267,6 +267,7 @@ export class Drafter {
         if (this.lane.stepsAhead === 1) estimates.costs.observeTurnaround("draft", this.lane.turnaroundMs ?? 0);
       }
       launchRule.observe(operation);
+      trace.settle(operation);
     }, (error: unknown) => {
       if (!this.lane.lost) throw error;
     }).finally(() => {

@@ -14,7 +14,6 @@ import { RealClock } from "./clock.ts";
 import type { LaunchRule } from "./launch-rule.ts";
 import { ModelLane } from "./model-lane.ts";
 import { NgramLane } from "./ngram-lane.ts";
-import { cachedLength } from "./trace.ts";
 
 export interface EngineOptions {
   /** Index or part of the name of an adapter; by default as `chooseAdapters` has it. */
@@ -196,7 +195,7 @@ export class Engine {
         this.#running = false;
         this.#draftLost ||= generation.draftLost;
         const text = [...prompt, ...generation.tokens];
-        const held = (lane: Lane | undefined) => lane ? cachedLength(generation.events, lane.name, text) : 0;
+        const held = (lane: Lane | undefined) => lane ? generation.cachedLength(lane.name, text) : 0;
         this.#cached = { text, verify: held(this.#verify), draft: held(draft) };
       },
     }, this.#draftLost ? { ...options, strategy: "greedy" } : options);

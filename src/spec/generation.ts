@@ -8,7 +8,7 @@ import { type Lane, MAX_ROWS } from "./lane.ts";
 import { isLaunchName, type LaunchName, type LaunchRule, launchRuleOf } from "./launch-rule.ts";
 import { sd } from "./sd.ts";
 import type { Strategy } from "./strategy.ts";
-import { summarize, type Summary } from "./summary.ts";
+import type { Summary } from "./summary.ts";
 import { type CommittedToken, TokenLog } from "./token-log.ts";
 import { Trace, type TraceEvent } from "./trace.ts";
 
@@ -31,6 +31,8 @@ export interface GenerationOptions {
   /** The prompt is the text itself, not a message for the chat template. */
   readonly raw?: boolean;
   readonly signal?: AbortSignal;
+  /** Whether the run's events are kept for `events` and the record (the default), or each is given away as soon as nothing more will become of it. */
+  readonly trace?: "keep" | "off" | ((event: TraceEvent) => void);
   /** Takes one line when the draft device is lost; default: stderr. */
   readonly warn?: (message: string) => void;
 }
@@ -127,7 +129,8 @@ export class Generation implements AsyncIterable<Piece> {
     this.strategy = strategy;
     this.#source = source;
     this.#options = options;
-    this.#trace = new Trace(new RealClock());
+    const { trace = "keep" } = options;
+    this.#trace = new Trace(new RealClock(), trace === "keep", typeof trace === "function" ? trace : undefined);
     this.ended = new Promise((resolve) => this.#end = resolve);
   }
 
@@ -141,6 +144,11 @@ export class Generation implements AsyncIterable<Piece> {
 
   get events(): readonly TraceEvent[] {
     return this.#trace.events;
+  }
+
+  /** How many of `text` the lane's cache holds; see the function of that name. */
+  cachedLength(lane: string, text: readonly number[]): number {
+    return this.#trace.cachedLength(lane, text);
   }
 
   get draftLost(): boolean {
@@ -220,7 +228,7 @@ export class Generation implements AsyncIterable<Piece> {
 
   /** What has come of it: while it runs, so far. */
   get record(): GenerationRecord {
-    const { promptTokens: _, tokens: __, ...figures } = summarize(this.events);
+    const { promptTokens: _, tokens: __, ...figures } = this.#trace.summary;
     return {
       strategy: this.strategy,
       models: this.#source.models,

@@ -35,6 +35,6 @@ export async function* sd(run: Run): ReturnType<Strategy> {
     }
     yield* decodeAlone(verifier, batch);
   } finally {
-    await drain(verifier.lane, drafter.lane);
+    await drain(run.trace, verifier.lane, drafter.lane);
   }
 }

@@ -133,8 +133,9 @@ export class TracedLane {
 /** Operations: more than the draft lane makes in one of the verify lane's. */
 const REMEMBERED = 64;
 
-/** Drains the lanes, then throws the first error that any of them met. */
-export async function drain(...lanes: readonly TracedLane[]): Promise<void> {
+/** Drains the lanes and ends the trace, then throws the first error that any of the lanes met. */
+export async function drain(trace: Trace, ...lanes: readonly TracedLane[]): Promise<void> {
   const results = await Promise.allSettled(lanes.map((lane) => lane.drain()));
+  trace.end();
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }

@@ -71,6 +71,7 @@ export class Verifier {
     }
     this.#judge(answer);
     launchRule.observe(answer);
+    trace.settle(answer);
     trace.commit(batch);
     return batch;
   }
