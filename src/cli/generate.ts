@@ -2,7 +2,7 @@ import { buildCommand } from "@stricli/core";
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { loadPrompts, sampleAt } from "../bench/datasets.ts";
-import { chromeTrace } from "../spec/chrome-trace.ts";
+import { ChromeTrace } from "../spec/chrome-trace.ts";
 import { encodePrompt } from "../spec/engine.ts";
 import {
   assertPromptFits,
@@ -12,10 +12,11 @@ import {
   type StrategyName,
 } from "../spec/generation.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
+import type { TraceEvent } from "../spec/trace.ts";
 import { UsageError } from "./errors.ts";
 import { count, notEmpty, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
-import { assertWritable, writeWhole } from "./output.ts";
+import { assertWritable, PieceWriter, writeWhole } from "./output.ts";
 
 const PROMPT = "Write a Python class for a stack with push, pop and peek.";
 
@@ -94,8 +95,11 @@ export const generateCommand = buildCommand({
       const abort = new AbortController();
       const onSignal = () => abort.signal.aborted ? process.exit(130) : abort.abort();
       process.on("SIGINT", onSignal);
+      const traceFile = flags.trace === undefined ? undefined : new TraceFile(flags.trace);
       try {
         const generation = engine.generate(prompt, {
+          // The record alone holds all events: without it a run of any length takes no more memory.
+          trace: flags.json || flags["output-file"] !== undefined ? "keep" : (event) => traceFile?.add(event),
           strategy,
           raw,
           maxNewTokens,
@@ -103,7 +107,7 @@ export const generateCommand = buildCommand({
           stop,
           signal: abort.signal,
         });
-        await report(generation, flags);
+        await report(generation, flags, traceFile);
         if (generation.record.finish === "abort") process.exitCode = 130;
       } finally {
         process.off("SIGINT", onSignal);
@@ -144,7 +148,8 @@ async function readStdin(): Promise<string> {
 /** Streams the text, then writes what was asked for; also when an error ends the generation, which is then thrown. */
 async function report(
   generation: Generation,
-  { json, trace, "output-file": outputFile }: GenerateFlags,
+  { json, "output-file": outputFile }: GenerateFlags,
+  traceFile: TraceFile | undefined,
 ): Promise<void> {
   try {
     for await (const { text } of generation) if (!json) process.stdout.write(text);
@@ -153,8 +158,29 @@ async function report(
     const record = generation.record;
     if (json) console.log(JSON.stringify(record));
     if (outputFile !== undefined) await writeWhole(outputFile, JSON.stringify(record, null, 1) + "\n");
-    if (trace !== undefined) await writeWhole(trace, JSON.stringify(chromeTrace(record.events)) + "\n");
+    for (const event of generation.events) traceFile?.add(event);
+    await traceFile?.end();
     console.error(summaryText(record));
+  }
+}
+
+/** A run's trace in Chrome's trace event format, written as the events come. */
+class TraceFile {
+  readonly #trace = new ChromeTrace();
+  readonly #file: PieceWriter;
+
+  constructor(file: string) {
+    this.#file = new PieceWriter(file);
+    this.#file.write(`{"displayTimeUnit":"ms","traceEvents":[\n${JSON.stringify(this.#trace.host)}`);
+  }
+
+  add(event: TraceEvent): void {
+    for (const entry of this.#trace.add(event)) this.#file.write(`,\n${JSON.stringify(entry)}`);
+  }
+
+  async end(): Promise<void> {
+    this.#file.write("\n]}\n");
+    await this.#file.end();
   }
 }
 
