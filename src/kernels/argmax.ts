@@ -1,10 +1,32 @@
 import type { Device } from "../gpu/device.ts";
 import { shaderText } from "../gpu/shader-text.ts";
 import argmax from "./argmax.wgsl" with { type: "text" };
+import best from "./best.wgsl" with { type: "text" };
 import { createKernel, type Kernel } from "./kernel.ts";
+import type { Lanes } from "./lanes.ts";
 import step from "./step.wgsl" with { type: "text" };
 
-/** Chooses each row's token from its `tiles` bests. `buffers`: step, bests, chosen, tokens (bindings 0 to 3). */
-export function createArgmax(device: Device, tiles: number, buffers: readonly GPUBuffer[]): Promise<Kernel> {
-  return createKernel(device, "argmax", [shaderText({ TILES: tiles }, [step, argmax])], buffers, 1);
+/** Bytes of one of the `Choice`s that `chosen` holds: token, confidence, second. */
+export const CHOICE_BYTES = 12;
+
+/** How the output product's workgroups share the `vocabulary` tokens that are chosen among: constants of finish-logits, argmax and noise. */
+export function tileConstants(lanes: Lanes, vocabulary: number) {
+  const tileTokens = 4 * lanes.rowLanes;
+  return { VOCABULARY: vocabulary, TILES: Math.ceil(vocabulary / tileTokens), TILE_TOKENS: tileTokens };
+}
+
+/** What `rows` rows' tiles are the best in: zeros. */
+export function createBests(device: Device, lanes: Lanes, rows: number, vocabulary: number): GPUBuffer {
+  return device.storage("bests", rows * tileConstants(lanes, vocabulary).TILES * 12);
+}
+
+/** Chooses each row's token from its tiles' bests. `buffers`: step, bests, scores, chosen, tokens (bindings 0 to 4). */
+export function createArgmax(
+  device: Device,
+  lanes: Lanes,
+  vocabulary: number,
+  buffers: readonly GPUBuffer[],
+): Promise<Kernel> {
+  const code = shaderText(tileConstants(lanes, vocabulary), [step, best, argmax]);
+  return createKernel(device, "argmax", [code], buffers, 1);
 }

@@ -26,7 +26,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     let position = block * LANES + lane;
     var score = array<f32, GROUP>();
     for (var o = 0u; o < OCTETS; o++) {
-      let k = key_octet((min(position, last) * KV_HEADS + head) * OCTETS + o);
+      let k = key_octet((slot(min(position, last)) * KV_HEADS + head) * OCTETS + o);
       for (var i = 0u; i < 8u; i++) {
         let quad = o * 2u + i / 4u;
         for (var g = 0u; g < GROUP; g++) {
@@ -45,7 +45,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
       for (var v = 0u; v < HELD; v++) { sum[g * HELD + v] *= shrink; }
     }
     for (var i = 0u; i < LANES; i++) {
-      let first = (min(block * LANES + i, last) * KV_HEADS + head) * OCTETS + lane * (HELD / 2u);
+      let first = (slot(min(block * LANES + i, last)) * KV_HEADS + head) * OCTETS + lane * (HELD / 2u);
       for (var o = 0u; o < HELD / 2u; o++) {
         let value = value_octet(first + o);
         for (var g = 0u; g < GROUP; g++) {

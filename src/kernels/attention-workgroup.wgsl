@@ -13,7 +13,7 @@ var<workgroup> tree: array<f32, GROUP * LANES>;
 var<workgroup> parts: array<vec4f, LANES>;
 
 fn value_quad(position: u32, head: u32, quad: u32) -> vec4f {
-  return value_octet((position * KV_HEADS + head) * (QUADS / 2u) + quad / 2u)[quad % 2u];
+  return value_octet((slot(position) * KV_HEADS + head) * (QUADS / 2u) + quad / 2u)[quad % 2u];
 }
 
 @compute @workgroup_size(LANES)
@@ -33,7 +33,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     let position = block * LANES + lane;
     var score = array<f32, GROUP>();
     for (var o = 0u; o < QUADS / 2u; o++) {
-      let k = key_octet((min(position, last) * KV_HEADS + head) * (QUADS / 2u) + o);
+      let k = key_octet((slot(min(position, last)) * KV_HEADS + head) * (QUADS / 2u) + o);
       for (var g = 0u; g < GROUP; g++) {
         for (var i = 0u; i < 8u; i++) {
           score[g] = fma(q[g * QUADS + o * 2u + i / 4u][i % 4u], k[i / 4u][i % 4u], score[g]);

@@ -5,27 +5,39 @@ import attentionWorkgroup from "./attention-workgroup.wgsl" with { type: "text" 
 import cacheF16 from "./cache-f16.wgsl" with { type: "text" };
 import cacheF32 from "./cache-f32.wgsl" with { type: "text" };
 import cacheRead from "./cache-read.wgsl" with { type: "text" };
+import cacheSlot from "./cache-slot.wgsl" with { type: "text" };
 import { createKernel, type Kernel } from "./kernel.ts";
 import { type Lanes, TEXTURE_WIDTH } from "./lanes.ts";
 import step from "./step.wgsl" with { type: "text" };
 
 export type CacheType = "f16" | "f32";
 
-/** How the cache keeps eight elements. */
-export const CACHE_SOURCES: Readonly<Record<CacheType, string>> = { f16: cacheF16, f32: cacheF32 };
+/** Of one element. */
+export const CACHE_BYTES: Readonly<Record<CacheType, number>> = { f16: 2, f32: 4 };
 
-/** Attention of each row over its past. `buffers`: step, queries, keys, values, attended (bindings 0 to 4). */
+/** Which slot of the cache a position has, and how it keeps eight elements. */
+export const CACHE_SOURCES: Readonly<Record<CacheType, string>> = {
+  f16: cacheSlot + cacheF16,
+  f32: cacheSlot + cacheF32,
+};
+
+/**
+ * Attention of each row over its past, in a cache whose first `strip` slots are for a branch. `buffers`: step, queries, keys, values,
+ * attended (bindings 0 to 4).
+ */
 export function createAttention(
   device: Device,
   lanes: Lanes,
   cache: CacheType,
   shape: { readonly headSize: number; readonly heads: number; readonly kvHeads: number },
+  strip: number,
   buffers: readonly Resource[],
 ): Promise<Kernel> {
   const constants = {
     HEAD_SIZE: shape.headSize,
     KV_HEADS: shape.kvHeads,
     GROUP: shape.heads / shape.kvHeads,
+    STRIP: strip,
     TEXTURE_WIDTH,
     OUT_QUADS: shape.heads * shape.headSize / 4,
     ...(lanes.kind === "subgroup" && { LANES: lanes.lanes }),

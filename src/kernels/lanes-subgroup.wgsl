@@ -55,7 +55,7 @@ fn sum_over_rows(value: f32) -> f32 { return sum_over_lanes(vec4f(value)).x; }
 fn best_over_rows(value: Best) -> Best {
   var best = value;
   for (var i = 0u; i < LANES; i++) {
-    best = better(best, Best(subgroupShuffle(value.logit, i), subgroupShuffle(value.token, i)));
+    best = better(best, Best(subgroupShuffle(value.score, i), subgroupShuffle(value.token, i)));
   }
   return best;
 }

@@ -1,5 +1,6 @@
 import type { Device, Resource } from "../gpu/device.ts";
 import { shaderText } from "../gpu/shader-text.ts";
+import best from "./best.wgsl" with { type: "text" };
 import { FORMAT_SOURCES, planeConstants, planesSource } from "./formats.ts";
 import { createKernel, type Kernel } from "./kernel.ts";
 import { type Lanes, TEXTURE_WIDTH } from "./lanes.ts";
@@ -85,6 +86,7 @@ export function matmulText(
   };
   return shaderText(constants, [
     step,
+    best,
     matmul,
     lanes.memory.weights,
     lanes.memory.rows,

@@ -5,14 +5,6 @@
 // along k, then (split k alone) over the lanes by a tree. COLUMNS does not enter into it: a column has the same bits in every variant.
 @group(0) @binding(0) var<uniform> step: Step;
 
-struct Best { logit: f32, token: u32 }
-
-// The larger logit, at equal logits the lower token.
-fn better(a: Best, b: Best) -> Best {
-  let take = b.logit > a.logit || (b.logit == a.logit && b.token < a.token);
-  return Best(select(a.logit, b.logit, take), select(a.token, b.token, take));
-}
-
 var<private> lane: u32;
 var<private> first_column: u32;
 

@@ -3,5 +3,5 @@ struct Step {
   position: u32,
   rows: u32,
   chosen_at: u32,  // where in `chosen` the tokens that the rows choose are written
-  unused: u32,
+  fork: u32,  // see cache-slot.wgsl
 }

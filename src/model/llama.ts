@@ -1,6 +1,6 @@
-import type { Device } from "../gpu/device.ts";
-import { createArgmax } from "../kernels/argmax.ts";
-import { CACHE_SOURCES, type CacheType, createAttention } from "../kernels/attention.ts";
+import type { Device, Resource } from "../gpu/device.ts";
+import { createArgmax, createBests, tileConstants } from "../kernels/argmax.ts";
+import { CACHE_BYTES, CACHE_SOURCES, type CacheType, createAttention } from "../kernels/attention.ts";
 import { createEmbed } from "../kernels/embed.ts";
 import finishLogits from "../kernels/finish-logits.wgsl" with { type: "text" };
 import finishQkv from "../kernels/finish-qkv.wgsl" with { type: "text" };
@@ -10,9 +10,10 @@ import { encodeKernel, encodeWarmUp, type Kernel } from "../kernels/kernel.ts";
 import { createCache, createRows, type Lanes, lanesFor } from "../kernels/lanes.ts";
 import { createMatmul, type Finish, type Matrix } from "../kernels/matmul.ts";
 import rms from "../kernels/rms.wgsl" with { type: "text" };
+import { Strip } from "../kernels/strip.ts";
 import type { LlamaConfig } from "./config.ts";
 import type { Gguf, GgufTensor } from "./gguf.ts";
-import { type Answer, PassQueue } from "./pass-queue.ts";
+import { type Answer, joinAnswers, PassQueue } from "./pass-queue.ts";
 import { ropeTable } from "./rope-table.ts";
 import { loadMatrix, loadVector, matrixBytes, type MatrixPlan } from "./weights.ts";
 
@@ -30,6 +31,8 @@ export interface LlamaOptions {
    * and the output product is most of a small draft's work.
    */
   readonly choices?: number;
+  /** Tokens that a branch beside the text can hold; 0 by default. */
+  readonly stripCapacity?: number;
   /** For tests and benchmarks; by default what suits the device. */
   readonly lanes?: Lanes;
   /** Hears of the weights' file bytes as they come to lie on the device. */
@@ -60,6 +63,7 @@ export class Llama {
   readonly #layers: readonly Kernel[];
   readonly #head: readonly Kernel[];
   readonly #logits: GPUBuffer;
+  readonly #strip: Strip;
 
   private constructor(
     device: Device,
@@ -70,6 +74,7 @@ export class Llama {
     layers: readonly Kernel[],
     head: readonly Kernel[],
     logits: GPUBuffer,
+    strip: Strip,
   ) {
     this.#device = device;
     this.config = config;
@@ -79,6 +84,7 @@ export class Llama {
     this.#layers = layers;
     this.#head = head;
     this.#logits = logits;
+    this.#strip = strip;
   }
 
   /**
@@ -86,10 +92,11 @@ export class Llama {
    * allocated, if the model can't fit the device.
    */
   static async load(device: Device, gguf: Gguf, config: LlamaConfig, options: LlamaOptions): Promise<Llama> {
-    const { capacity, cache = "f16", choices = config.vocabulary, lanes = lanesFor(device), onBytes } = options;
+    const { capacity, cache = "f16", choices = config.vocabulary, stripCapacity = 0 } = options;
+    const { lanes = lanesFor(device), onBytes } = options;
     const { layers, embedding, output } = planTensors(gguf, config);
     const outputNorm = gguf.tensors.get("output_norm.weight")!;
-    assertFits(device, lanes, config, capacity, cache, [
+    assertFits(device, lanes, config, capacity, stripCapacity, cache, [
       embedding,
       ...(output ? [output] : []),
       ...layers.flatMap(({ qkv, output, gateUp, down }) => [...qkv.map(({ plan }) => plan), output, gateUp, down]),
@@ -142,23 +149,38 @@ export class Llama {
       residual,
       squares,
     ]);
+    const slotBytes = kvRows * CACHE_BYTES[cache];
+    const caches: Resource[] = [];
     for (const [i, layer] of layers.entries()) {
-      const cacheBytes = capacity * kvRows * (cache === "f16" ? 2 : 4);
+      const cacheBytes = (stripCapacity + capacity) * slotBytes;
       const [keys, values] = [
         createCache(device, lanes, `keys ${i}`, cacheBytes),
         createCache(device, lanes, `values ${i}`, cacheBytes),
       ] as const;
+      caches.push(keys, values);
       for (const { plan, firstRow } of layer.qkv) {
         kernels.push(
           ...await createMatmul(device, lanes, shiftRows(await load(plan), firstRow), queue.step, weighted, {
             source: CACHE_SOURCES[cache] + lanes.memory.cacheWrite + rms + finishQkv,
-            constants: { ...rmsConstants, HEAD_SIZE: headSize, Q_ROWS: queryRows, KV_ROWS: kvRows },
+            constants: {
+              ...rmsConstants,
+              HEAD_SIZE: headSize,
+              Q_ROWS: queryRows,
+              KV_ROWS: kvRows,
+              STRIP: stripCapacity,
+            },
             buffers: [squares, rope, queries, keys, values],
           }),
         );
       }
       kernels.push(
-        await createAttention(device, lanes, cache, config, [queue.step, queries, keys, values, attended]),
+        await createAttention(device, lanes, cache, config, stripCapacity, [
+          queue.step,
+          queries,
+          keys,
+          values,
+          attended,
+        ]),
         ...await createMatmul(
           device,
           lanes,
@@ -184,22 +206,33 @@ export class Llama {
     }
 
     const outputMatrix = output ? await load(output) : embeddingMatrix;
-    const tiles = Math.ceil(rows / (4 * lanes.rowLanes));
-    const bests = device.storage("bests", VERIFY_ROWS * tiles * 8);
+    const bests = createBests(device, lanes, VERIFY_ROWS, rows);
     const finish: Finish = {
       source: rms + finishLogits,
-      constants: { ...rmsConstants, VOCABULARY: rows, TILES: tiles },
+      constants: { ...rmsConstants, ...tileConstants(lanes, rows) },
       buffers: [squares, logits, bests],
     };
     const head = [
       ...await createMatmul(device, lanes, outputMatrix, queue.step, weighted, finish, rows),
-      await createArgmax(device, tiles, [queue.step, bests, queue.chosen, queue.tokens]),
+      await createArgmax(device, lanes, rows, [queue.step, bests, logits, queue.chosen, queue.tokens]),
     ];
-    const llama = new Llama(device, config, capacity, rows, queue, kernels, head, logits);
-    await queue.run([0], 0, 1, (pass) => {
-      for (const kernel of [...kernels, ...head]) encodeWarmUp(pass, kernel);
-    }, 0);
+    const strip = new Strip(device, caches, stripCapacity, slotBytes);
+    const llama = new Llama(device, config, capacity, rows, queue, kernels, head, logits, strip);
+    await queue.run({
+      tokens: [0],
+      position: 0,
+      steps: 1,
+      encode: (pass) => {
+        for (const kernel of [...kernels, ...head]) encodeWarmUp(pass, kernel);
+      },
+      chosenRows: 0,
+    });
     return llama;
+  }
+
+  /** How many tokens a branch can hold. */
+  get stripCapacity(): number {
+    return this.#strip.slots;
   }
 
   /** Dispatches of one pass. */
@@ -212,23 +245,37 @@ export class Llama {
     const answers: Promise<Answer>[] = [];
     for (let at = 0; at < tokens.length;) {
       const count = Math.min(PREFILL_ROWS - (position + at) % PREFILL_ROWS, tokens.length - at);
-      answers.push(this.#queue.run(tokens.slice(at, at + count), position + at, 1, (pass, rows) => {
-        for (const kernel of this.#layers) encodeKernel(pass, kernel, rows);
-      }, 0));
+      answers.push(this.#queue.run({
+        tokens: tokens.slice(at, at + count),
+        position: position + at,
+        steps: 1,
+        encode: (pass, rows) => {
+          for (const kernel of this.#layers) encodeKernel(pass, kernel, rows);
+        },
+        chosenRows: 0,
+      }));
       at += count;
     }
-    const all = await Promise.all(answers);
-    return { tokens: [], startMs: all[0]!.startMs, endMs: all[all.length - 1]!.endMs };
+    return joinAnswers(await Promise.all(answers));
   }
 
   /** Feeds 1 to VERIFY_ROWS tokens in one pass and chooses a token after each. */
   verify(tokens: readonly number[], position: number): Promise<Answer> {
-    return this.#queue.run(tokens, position, 1, this.#encode, tokens.length);
+    return this.#queue.run({ tokens, position, steps: 1, encode: this.#encode, chosenRows: tokens.length });
   }
 
-  /** Feeds `token`, or the token chosen last, and then each chosen token, `steps` (at most VERIFY_ROWS) in one submission. */
-  decode(token: number | null, position: number, steps: number): Promise<Answer> {
-    return this.#queue.run(token === null ? null : [token], position, steps, this.#encode, 1);
+  /**
+   * Feeds `token`, or the token chosen last, and then each chosen token, `steps` (at most VERIFY_ROWS) in one submission. With `fork`, into
+   * the strip: what is fed attends to the text below `fork`, then to the strip.
+   */
+  decode(token: number | null, position: number, steps: number, fork?: number): Promise<Answer> {
+    const tokens = token === null ? null : [token];
+    return this.#queue.run({ tokens, position, steps, fork, encode: this.#encode, chosenRows: 1 });
+  }
+
+  /** Copies the strip's first `count` tokens to positions `fork` and on of the text. */
+  keep(fork: number, count: number): Promise<Answer> {
+    return this.#queue.copy((encoder) => this.#strip.encodeKeep(encoder, fork, count));
   }
 
   readonly #encode = (pass: GPUComputePassEncoder, rows: number) => {
@@ -286,13 +333,14 @@ function assertFits(
   lanes: Lanes,
   config: LlamaConfig,
   capacity: number,
+  stripCapacity: number,
   cache: CacheType,
   plans: readonly MatrixPlan[],
 ): void {
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
   const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize);
   const weightBytes = plans.reduce((sum, plan) => sum + matrixBytes(plan, lanes), 0);
-  const cacheBytes = capacity * config.kvHeads * config.headSize * (cache === "f16" ? 2 : 4);
+  const cacheBytes = (stripCapacity + capacity) * config.kvHeads * config.headSize * CACHE_BYTES[cache];
   // Those of a prefill are larger than a tile of weights of as many columns, below which no matrix can be cut.
   const rowBytes = 4 * Math.max(config.hidden, config.heads * config.headSize, config.feedForward);
   const largest = Math.max(

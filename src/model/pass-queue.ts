@@ -1,15 +1,43 @@
 import type { Device } from "../gpu/device.ts";
+import { CHOICE_BYTES } from "../kernels/argmax.ts";
 
-/** What a submission chose, and when the device worked on it, in ms of `performance.now()`. */
+/** What a submission chose, as LaneResult has it, and when the device worked on it, in ms of `performance.now()`. */
 export interface Answer {
   readonly tokens: readonly number[];
+  readonly confidences: readonly number[];
+  readonly seconds: readonly number[];
   readonly startMs: number;
   readonly endMs: number;
+}
+
+/** What several submissions, one behind the other, chose. */
+export function joinAnswers(answers: readonly Answer[]): Answer {
+  return {
+    tokens: answers.flatMap(({ tokens }) => tokens),
+    confidences: answers.flatMap(({ confidences }) => confidences),
+    seconds: answers.flatMap(({ seconds }) => seconds),
+    startMs: answers[0]!.startMs,
+    endMs: answers.at(-1)!.endMs,
+  };
+}
+
+/** The passes of a submission: the first over `tokens` at `position`, each further one over one row at the next position. */
+export interface Passes {
+  /** With null, the first pass is over the token chosen last. */
+  readonly tokens: readonly number[] | null;
+  readonly position: number;
+  readonly steps: number;
+  /** Rows from here on are in the strip; see cache-slot.wgsl. None are if not given. */
+  readonly fork?: number;
+  readonly encode: (pass: GPUComputePassEncoder, rows: number) => void;
+  /** Tokens that a pass chooses. */
+  readonly chosenRows: number;
 }
 
 /** Submissions that may be in flight; the next one waits for the oldest. */
 const RING = 8;
 const STEP_BYTES = 16;
+const NO_FORK = 2 ** 32 - 1;
 
 interface Slot {
   readonly staging: GPUBuffer;
@@ -46,7 +74,7 @@ export class PassQueue {
     this.#maxChosen = maxChosen;
     this.step = device.buffer("step", STEP_BYTES, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
     this.tokens = device.storage("tokens", maxRows * 4);
-    this.chosen = device.storage("chosen", maxChosen * 4);
+    this.chosen = device.storage("chosen", maxChosen * CHOICE_BYTES);
     this.#steps = device.storage("steps", maxChosen * STEP_BYTES);
     this.#stepData = new Uint32Array(maxChosen * STEP_BYTES / 4);
     this.#tokenData = new Uint32Array(maxRows);
@@ -54,7 +82,11 @@ export class PassQueue {
       const timestamps = device.timestamps(2);
       const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
       return {
-        staging: device.buffer("answer", 16 + maxChosen * 4, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST),
+        staging: device.buffer(
+          "answer",
+          16 + maxChosen * CHOICE_BYTES,
+          GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+        ),
         resolved: timestamps ? device.buffer("timestamps", 16, usage) : null,
         timestamps,
         free: Promise.resolve(),
@@ -62,76 +94,66 @@ export class PassQueue {
     });
   }
 
-  /**
-   * Submits `steps` passes, each encoded by `encode`: the first over `tokens` (or, with null, over the token chosen last)
-   * at `position`, each further one over one row at the next position. Answers `chosenRows` tokens a step.
-   */
-  run(
-    tokens: readonly number[] | null,
-    position: number,
-    steps: number,
-    encode: (pass: GPUComputePassEncoder, rows: number) => void,
-    chosenRows: number,
-  ): Promise<Answer> {
+  /** Submits passes; answers what they chose. */
+  run(passes: Passes): Promise<Answer> {
+    const { tokens, steps, chosenRows } = passes;
     const rows = tokens?.length ?? 1;
     if (rows < 1 || rows > this.#maxRows || steps * chosenRows > this.#maxChosen) {
       throw new RangeError(
         `Cannot run ${rows} rows, ${steps} steps: at most ${this.#maxRows} rows, ${this.#maxChosen} steps`,
       );
     }
+    return this.#enqueue((encoder, slot) => this.#encode(encoder, slot, passes, rows), steps * chosenRows);
+  }
+
+  /** Submits copies; they choose nothing. */
+  copy(encode: (encoder: GPUCommandEncoder) => void): Promise<Answer> {
+    return this.#enqueue((encoder, slot) => {
+      encoder.beginComputePass(timed(slot, true, false)).end();
+      encode(encoder);
+      encoder.beginComputePass(timed(slot, false, true)).end();
+    }, 0);
+  }
+
+  #enqueue(encode: (encoder: GPUCommandEncoder, slot: Slot) => void, chosen: number): Promise<Answer> {
     const slot = this.#ring[this.#turn++ % RING]!;
-    const submitted = Promise.all([this.#tail, slot.free])
-      .then(() => this.#submit(slot, tokens, rows, position, steps, encode, chosenRows));
+    const submitted = Promise.all([this.#tail, slot.free]).then(() => this.#submit(encode, slot));
     // A failed submission must not stop those behind it from failing by themselves.
     this.#tail = submitted.catch(() => {});
-    const answer = submitted.then((submitMs) => this.#answer(slot, steps * chosenRows, submitMs));
+    const answer = submitted.then((submitMs) => this.#answer(slot, chosen, submitMs));
     slot.free = answer.then(() => {}, () => {});
     return answer;
   }
 
-  #submit(
-    slot: Slot,
-    tokens: readonly number[] | null,
-    rows: number,
-    position: number,
-    steps: number,
-    encode: (pass: GPUComputePassEncoder, rows: number) => void,
-    chosenRows: number,
-  ): number {
-    const { queue } = this.#device;
+  #submit(encode: (encoder: GPUCommandEncoder, slot: Slot) => void, slot: Slot): number {
     this.#device.check();
-    for (let i = 0; i < steps; i++) this.#stepData.set([position + i, rows, i * chosenRows, 0], i * 4);
+    const encoder = this.#device.encoder();
+    encode(encoder, slot);
+    if (slot.timestamps) {
+      encoder.resolveQuerySet(slot.timestamps, 0, 2, slot.resolved!, 0);
+      encoder.copyBufferToBuffer(slot.resolved!, 0, slot.staging, 0, 16);
+    }
+    encoder.copyBufferToBuffer(this.chosen, 0, slot.staging, 16, this.#maxChosen * CHOICE_BYTES);
+    const submitMs = performance.now();
+    this.#device.queue.submit([encoder.finish()]);
+    return submitMs;
+  }
+
+  #encode(encoder: GPUCommandEncoder, slot: Slot, passes: Passes, rows: number): void {
+    const { tokens, position, steps, fork = NO_FORK, encode, chosenRows } = passes;
+    const { queue } = this.#device;
+    for (let i = 0; i < steps; i++) this.#stepData.set([position + i, rows, i * chosenRows, fork], i * 4);
     queue.writeBuffer(this.#steps, 0, this.#stepData, 0, steps * 4);
     if (tokens) {
       this.#tokenData.set(tokens);
       queue.writeBuffer(this.tokens, 0, this.#tokenData, 0, rows);
     }
-    const encoder = this.#device.encoder();
     for (let i = 0; i < steps; i++) {
       encoder.copyBufferToBuffer(this.#steps, i * STEP_BYTES, this.step, 0, STEP_BYTES);
-      const [first, last] = [i === 0, i === steps - 1];
-      const pass = encoder.beginComputePass(
-        slot.timestamps && (first || last)
-          ? {
-            timestampWrites: {
-              querySet: slot.timestamps,
-              ...(first && { beginningOfPassWriteIndex: 0 }),
-              ...(last && { endOfPassWriteIndex: 1 }),
-            },
-          }
-          : undefined,
-      );
+      const pass = encoder.beginComputePass(timed(slot, i === 0, i === steps - 1));
       encode(pass, rows);
       pass.end();
     }
-    if (slot.timestamps) {
-      encoder.resolveQuerySet(slot.timestamps, 0, 2, slot.resolved!, 0);
-      encoder.copyBufferToBuffer(slot.resolved!, 0, slot.staging, 0, 16);
-    }
-    encoder.copyBufferToBuffer(this.chosen, 0, slot.staging, 16, this.#maxChosen * 4);
-    const submitMs = performance.now();
-    queue.submit([encoder.finish()]);
-    return submitMs;
   }
 
   async #answer(slot: Slot, count: number, submitMs: number): Promise<Answer> {
@@ -143,11 +165,17 @@ export class PassQueue {
     }
     const doneMs = performance.now();
     const bytes = slot.staging.getMappedRange();
-    const tokens = [...new Uint32Array(bytes, 16, count)];
+    // A Choice (argmax.wgsl) is three words: token, confidence, second.
+    const length = count * CHOICE_BYTES / 4;
+    const [words, floats] = [new Uint32Array(bytes, 16, length), new Float32Array(bytes, 16, length)];
+    const choices = Array.from({ length: count }, (_, i) => i * CHOICE_BYTES / 4);
+    const tokens = choices.map((at) => words[at]!);
+    const confidences = choices.map((at) => floats[at + 1]!);
+    const seconds = choices.map((at) => words[at + 2]!);
     const times = slot.timestamps ? [...new BigUint64Array(bytes, 0, 2)].map((ns) => Number(ns) / 1e6) : null;
     slot.staging.unmap();
     this.#device.check();
-    return { tokens, ...this.#interval(times, submitMs, doneMs) };
+    return { tokens, confidences, seconds, ...this.#interval(times, submitMs, doneMs) };
   }
 
   /** Device times are on a clock of their own: the least time ever seen from a pass's end to its answer tells how the two stand. */
@@ -162,4 +190,16 @@ export class PassQueue {
     this.#lastEndMs = endMs;
     return { startMs, endMs };
   }
+}
+
+/** A pass that notes when it begins, if it is a submission's first, and when it ends, if it is the last. */
+function timed({ timestamps }: Slot, first: boolean, last: boolean): GPUComputePassDescriptor | undefined {
+  if (!timestamps || !(first || last)) return undefined;
+  return {
+    timestampWrites: {
+      querySet: timestamps,
+      ...(first && { beginningOfPassWriteIndex: 0 }),
+      ...(last && { endOfPassWriteIndex: 1 }),
+    },
+  };
 }

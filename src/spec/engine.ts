@@ -7,7 +7,7 @@ import { TextStream } from "../model/text-stream.ts";
 import { closeModelPair, type ModelFile, type ModelPair } from "../model/model-file.ts";
 import { Estimates } from "./estimates.ts";
 import { Generation, type GenerationOptions } from "./generation.ts";
-import type { Lane } from "./lane.ts";
+import { type Lane, MAX_ROWS } from "./lane.ts";
 import { BestLaunch } from "./best-launch.ts";
 import { calibrate } from "./calibrate.ts";
 import { RealClock } from "./clock.ts";
@@ -103,7 +103,7 @@ export class Engine {
         Llama.load(opened[i]!, file.gguf, file.config, {
           capacity: options.context,
           cache: options.cache,
-          choices: file === pair.draft ? options.draftVocabulary : undefined,
+          ...(file === pair.draft && { choices: options.draftVocabulary, stripCapacity: MAX_ROWS }),
           onBytes: (done, total) => {
             progress[i] = { done, total };
             const sum = (key: "done" | "total") => progress.reduce((bytes, model) => bytes + model[key], 0);

@@ -20,12 +20,21 @@ const POSITIONS = [0, 7, 8, 63, 64, 200];
 const MAX_ROWS = 16;
 const CAPACITY = 200 + MAX_ROWS;
 const KV_HEADS = 2;
+const STRIP = 8;
+const FORK = 61;
 
 /** The nearest 16-bit float. */
 function halfBits(value: number): number {
   const view = new DataView(new ArrayBuffer(2));
   view.setFloat16(0, value);
   return view.getUint16(0);
+}
+
+/** What a row in the strip sees, by position: `slot` floats each. */
+function branchFloats(floats: Float32Array, slot: number): Float32Array {
+  const branch = floats.slice(STRIP * slot, (STRIP + FORK + STRIP) * slot);
+  branch.set(floats.subarray(0, STRIP * slot), FORK * slot);
+  return branch;
 }
 
 function cacheData(cache: CacheType, values: Float32Array<ArrayBuffer>) {
@@ -40,12 +49,14 @@ for (const { title, adapter, make } of LANES_CASES) {
       const name = `${title}: heads of ${headSize} in groups of ${groups}, ${cache}`;
       await withDevice(`${name}: each row attends to its past, alone or among others`, async (device) => {
         const lanes = make(device);
-        const length = CAPACITY * KV_HEADS * headSize;
+        const slot = KV_HEADS * headSize;
+        const length = (STRIP + CAPACITY) * slot;
         const cached = async (seed: number) => {
           const data = cacheData(cache, randoms(seed, length));
           const resource = createCache(device, lanes, "cache", data.byteLength);
           write(device, resource, data);
-          return { resource, floats: cacheFloats(cache, await read(device, resource, data.byteLength)) };
+          const floats = cacheFloats(cache, await read(device, resource, data.byteLength));
+          return { resource, trunk: floats.subarray(STRIP * slot), branch: branchFloats(floats, slot) };
         };
         const [keys, values] = [await cached(1), await cached(2)];
         for (const group of groups) {
@@ -57,11 +68,11 @@ for (const { title, adapter, make } of LANES_CASES) {
           const attended = createRows(device, lanes, "attended", MAX_ROWS, width);
           const buffers = [step.buffer, queries, keys.resource, values.resource, attended];
           const shape = { headSize, heads, kvHeads: KV_HEADS };
-          const kernel = await createAttention(device, lanes, cache, shape, buffers);
-          const attend = async (q: Float32Array<ArrayBuffer>, position: number) => {
+          const kernel = await createAttention(device, lanes, cache, shape, STRIP, buffers);
+          const attend = async (q: Float32Array<ArrayBuffer>, position: number, fork?: number) => {
             device.queue.writeBuffer(queries, 0, q);
             write(device, attended, unwritten);
-            step.run([kernel], q.length / width, position);
+            step.run([kernel], q.length / width, position, 0, fork);
             return await readFloats(device, attended, q.length);
           };
           for (const position of POSITIONS) {
@@ -80,9 +91,15 @@ for (const { title, adapter, make } of LANES_CASES) {
               const own = q.slice(row * width, (row + 1) * width);
               const got = together.slice(row * width, (row + 1) * width);
               assertSameBits(`row ${row} at ${position}`, await attend(own, position + row), got);
-              const wanted = reference(own, keys.floats, values.floats, position + row, headSize, group);
+              const wanted = reference(own, keys.trunk, values.trunk, position + row, headSize, group);
               assertClose(`group ${group}, row ${row} at ${position}`, got, wanted, 3e-5, 2e-5);
             }
+          }
+          // In the strip: behind a trunk that ends within a block of positions.
+          for (const position of [FORK, FORK + 3, FORK + STRIP - 1]) {
+            const q = randoms(position, width, -2, 2);
+            const wanted = reference(q, keys.branch, values.branch, position, headSize, group);
+            assertClose(`group ${group}, branch at ${position}`, await attend(q, position, FORK), wanted, 3e-5, 2e-5);
           }
         }
       }, { adapter });

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Device, Resource } from "../../src/gpu/device.ts";
-import { createArgmax } from "../../src/kernels/argmax.ts";
+import { createArgmax, createBests, tileConstants } from "../../src/kernels/argmax.ts";
 import { CACHE_SOURCES, type CacheType } from "../../src/kernels/attention.ts";
 import finishLogits from "../../src/kernels/finish-logits.wgsl" with { type: "text" };
 import finishQkv from "../../src/kernels/finish-qkv.wgsl" with { type: "text" };
@@ -95,20 +95,20 @@ for (const { title, adapter, make } of LANES_CASES) {
 
   for (const [cache, headSize] of [["f16", 64], ["f32", 128]] as [CacheType, number][]) {
     await check(`Q, K and V are rotated and lie in an ${cache} cache`, async (device, lanes) => {
-      const [queryRows, kvRows, position, capacity] = [4 * headSize, 2 * headSize, 9, 20];
+      const [queryRows, kvRows, position, capacity, strip] = [4 * headSize, 2 * headSize, 9, 20, 8];
       const tensors = [queryRows, kvRows, kvRows].map((rows, i) =>
         memoryTensor("Q8_0", HIDDEN, randoms(i, rows * HIDDEN))
       ) as [MemoryTensor, MemoryTensor, MemoryTensor];
       const { weighted, squares, normed } = normInput(device, lanes, randoms(5, ROWS * HIDDEN));
       const shape = { headSize, base: 100, factors: randoms(6, headSize / 2, 1, 3), scale: 2 };
       const cacheBytes = cache === "f16" ? 2 : 4;
-      const size = capacity * kvRows * cacheBytes;
+      const size = (strip + capacity) * kvRows * cacheBytes;
       const [keys, values] = [createCache(device, lanes, "keys", size), createCache(device, lanes, "values", size)];
       const queries = untouched(device, ROOM * queryRows);
       const step = new StepBuffer(device);
       const finish = {
         source: CACHE_SOURCES[cache] + lanes.memory.cacheWrite + rms + finishQkv,
-        constants: { HIDDEN, RMS_EPSILON, HEAD_SIZE: headSize, Q_ROWS: queryRows, KV_ROWS: kvRows },
+        constants: { HIDDEN, RMS_EPSILON, HEAD_SIZE: headSize, Q_ROWS: queryRows, KV_ROWS: kvRows, STRIP: strip },
         buffers: [squares, device.upload("rope", ropeTable(capacity, shape)), queries, keys, values],
       };
       // V as a matrix of its own, whose rows stand behind the others; or all in one that is cut in two.
@@ -126,6 +126,8 @@ for (const { title, adapter, make } of LANES_CASES) {
         matrices.map((matrix) => createMatmul(device, lanes, matrix, step.buffer, weighted, finish)),
       );
       step.run(kernels.flat(), ROWS, position);
+      // The same rows, those behind the first one in the strip.
+      step.run(kernels.flat(), ROWS, position, 0, position + 1);
 
       const rotate = (y: Float64Array, scale: number) =>
         y.map((value, i) => {
@@ -144,8 +146,9 @@ for (const { title, adapter, make } of LANES_CASES) {
       const wantedQ = rotate(q, 1 / Math.sqrt(headSize));
       assertWritten("queries", await readFloats(device, queries, ROOM * queryRows), wantedQ, 3e-5, 3e-5);
       for (const [name, resource, wanted] of [["keys", keys, rotate(k, 1)], ["values", values, v]] as const) {
-        const all = new Float64Array(capacity * kvRows);
-        all.set(wanted, position * kvRows);
+        const all = new Float64Array((strip + capacity) * kvRows);
+        all.set(wanted, (strip + position) * kvRows);
+        all.set(wanted.subarray(kvRows), 0);
         const got = cacheFloats(cache, await read(device, resource, size));
         // f16 keeps 11 bits.
         assertClose(name, got, all, 3e-5, cache === "f16" ? 2 ** -10 : 3e-5);
@@ -235,20 +238,18 @@ for (const { title, adapter, make } of LANES_CASES) {
     // Not weighted, so that the ties are exact; RMSNorm's factor has no part in the choice.
     write(device, input.weighted, x);
     const loaded = await load(device, lanes, [tensor], true);
-    const tiles = loaded.parts.reduce((sum, part) => sum + part.tiles, 0);
     const logits = untouched(device, ROOM * vocabulary);
-    const bests = device.storage("bests", ROOM * tiles * 8);
-    const [chosen, tokens] = [0, 1].map(() => device.upload("tokens", new Uint32Array(ROOM).fill(UNTOUCHED))) as [
-      GPUBuffer,
-      GPUBuffer,
-    ];
+    const bests = createBests(device, lanes, ROOM, vocabulary);
+    const chosen = device.upload("chosen", new Uint32Array(3 * ROOM).fill(UNTOUCHED));
+    const tokens = device.upload("tokens", new Uint32Array(ROOM).fill(UNTOUCHED));
     const step = new StepBuffer(device);
     const kernels = await createMatmul(device, lanes, loaded, step.buffer, input.weighted, {
       source: rms + finishLogits,
-      constants: { HIDDEN, RMS_EPSILON, VOCABULARY: vocabulary, TILES: tiles },
+      constants: { HIDDEN, RMS_EPSILON, ...tileConstants(lanes, vocabulary) },
       buffers: [input.squares, logits, bests],
     });
-    step.run([...kernels, await createArgmax(device, tiles, [step.buffer, bests, chosen, tokens])], ROWS, 0, 2);
+    kernels.push(await createArgmax(device, lanes, vocabulary, [step.buffer, bests, logits, chosen, tokens]));
+    step.run(kernels, ROWS, 0, 2);
 
     const products = product(tensor.values, x, HIDDEN);
     const wanted = products.map((value, i) => {
@@ -261,14 +262,38 @@ for (const { title, adapter, make } of LANES_CASES) {
       return row.indexOf(Math.max(...row));
     });
     assert.equal(wantedTokens, [6, 160, 300, 0, 0]);
-    const readTokens = async (buffer: GPUBuffer) => [...new Uint32Array(await device.read(buffer))];
-    const others = (count: number) => new Array(count).fill(UNTOUCHED);
-    assert.equal(await readTokens(chosen), [...others(2), ...wantedTokens, ...others(ROOM - 2 - ROWS)]);
-    assert.equal(await readTokens(tokens), [wantedTokens.at(-1), ...others(ROOM - 1)]);
-    // The last of fewer rows is the next step's input.
-    step.run([...kernels, await createArgmax(device, tiles, [step.buffer, bests, chosen, tokens])], 2, 0, 0);
-    assert.equal((await readTokens(chosen)).slice(0, 2), wantedTokens.slice(0, 2));
-    assert.is((await readTokens(tokens))[0], 160);
+    const secondOf = (row: Float64Array, best: number) => {
+      const others = row.map((value, token) => token === best ? -Infinity : value);
+      return others.indexOf(Math.max(...others));
+    };
+    const readWords = async (buffer: GPUBuffer) => new Uint32Array(await device.read(buffer));
+    const checkChoices = async (at: number, rows: number) => {
+      const words = await readWords(chosen);
+      for (let c = 0; c < rows; c++) {
+        const row = wanted.subarray(c * vocabulary, (c + 1) * vocabulary);
+        const best = wantedTokens[c]!;
+        const choice = words.subarray(3 * (at + c), 3 * (at + c + 1));
+        assert.is(choice[0], best, `row ${c}: token`);
+        // Where logits tie by construction, the products do so exactly.
+        assert.is(
+          choice[2],
+          secondOf(products.subarray(c * vocabulary, (c + 1) * vocabulary), best),
+          `row ${c}: second`,
+        );
+        const share = 1 / row.reduce((sum, value) => sum + Math.exp(value - row[best]!), 0);
+        assertClose(`row ${c}: confidence`, new Float32Array(choice.slice(1, 2).buffer), [share], 1e-6, 1e-4);
+      }
+      return words;
+    };
+    const words = await checkChoices(2, ROWS);
+    const outside = words.filter((_, i) => i < 6 || i >= 6 + 3 * ROWS);
+    assert.equal([...outside], new Array(3 * (ROOM - ROWS)).fill(UNTOUCHED));
+    assert.equal([...await readWords(tokens)], [wantedTokens.at(-1), ...new Array(ROOM - 1).fill(UNTOUCHED)]);
+    // The last of fewer rows is the next step's input. Each row's bits are the same.
+    step.run(kernels, 2, 0, 0);
+    const fewer = await checkChoices(0, 2);
+    assert.equal(fewer.slice(0, 6), words.slice(6, 12));
+    assert.is((await readWords(tokens))[0], 160);
   });
 }
 

@@ -130,10 +130,10 @@ export class StepBuffer {
     this.buffer = device.buffer("step", 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
   }
 
-  /** Runs the kernels over `rows` rows, the first at `position`. */
-  run(kernels: readonly Kernel[], rows: number, position = 0, chosenAt = 0): void {
+  /** Runs the kernels over `rows` rows, the first at `position`; those from `fork` on are in the strip. */
+  run(kernels: readonly Kernel[], rows: number, position = 0, chosenAt = 0, fork = 2 ** 32 - 1): void {
     const { queue } = this.#device;
-    queue.writeBuffer(this.buffer, 0, new Uint32Array([position, rows, chosenAt, 0]));
+    queue.writeBuffer(this.buffer, 0, new Uint32Array([position, rows, chosenAt, fork]));
     const encoder = this.#device.encoder();
     const pass = encoder.beginComputePass();
     for (const kernel of kernels) encodeKernel(pass, kernel, rows);

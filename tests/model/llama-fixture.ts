@@ -30,6 +30,7 @@ export interface LoadOptions {
   readonly cache?: CacheType;
   readonly lanes?: Lanes;
   readonly capacity?: number;
+  readonly stripCapacity?: number;
 }
 
 export async function load(device: Device, gguf: Gguf, options: LoadOptions = {}): Promise<Llama> {

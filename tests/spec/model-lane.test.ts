@@ -3,6 +3,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Device } from "../../src/gpu/device.ts";
 import { openFile } from "../../src/gpu/platform-file.ts";
+import type { CacheType } from "../../src/kernels/attention.ts";
+import { workgroupLanes } from "../../src/kernels/lanes.ts";
 import { type Gguf, openGguf } from "../../src/model/gguf.ts";
 import type { Llama } from "../../src/model/llama.ts";
 import { type Lane, LaneLostError, MAX_ROWS } from "../../src/spec/lane.ts";
@@ -19,14 +21,24 @@ const embedded = async () => {
   return openGguf(await openFile(fileURLToPath(path)));
 };
 
+const CASES: readonly [title: string, open: () => Promise<Gguf>, cache: CacheType, lanes: "device's" | "split k"][] = [
+  ["a random model", small, "f16", "device's"],
+  ["a random model", small, "f32", "device's"],
+  ["a random model", small, "f16", "split k"],
+  ["a random model", small, "f32", "split k"],
+  ["the embedded draft model", embedded, "f16", "device's"],
+  ["the embedded draft model", embedded, "f32", "split k"],
+];
+
 const device = await openTestDevice();
 if (device) {
-  for (const [title, open] of [["a random model", small], ["the embedded draft model", embedded]] as const) {
+  for (const [title, open, cache, lanes] of CASES) {
+    const options = { cache, stripCapacity: 8, ...(lanes === "split k" && { lanes: workgroupLanes() }) };
     const llama = (async () => {
       const gguf = await open();
-      return await load(device, gguf).finally(() => gguf.close());
+      return await load(device, gguf, options).finally(() => gguf.close());
     })();
-    laneContract(title, {
+    laneContract(`${title}, ${cache} cache, ${lanes} lanes`, {
       tokens: tokensOf(40, 11),
       withLane: async (body) => {
         const lane = new ModelLane("draft", await llama, 2, () => {});
@@ -53,7 +65,7 @@ await withDevice("closing frees the device once, after what was sent", async (de
 });
 
 test("messages settle in their order, however the model's answers come", async () => {
-  const answer = { tokens: [], startMs: 0, endMs: 0 };
+  const answer = { tokens: [], confidences: [], seconds: [], startMs: 0, endMs: 0 };
   const late = async () => {
     await new Promise((resolve) => setTimeout(resolve, 1));
     return answer;
