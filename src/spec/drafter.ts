@@ -18,6 +18,12 @@ interface Branch {
   fork?: number;
 }
 
+/**
+ * How many times as likely as the trunk's next token a hedge's has to be. The trunk's draft is of use longer: in simulation (a .6 to .9, c .1 to .5) 2 gains
+ * 3.4 % on average over no hedge and never loses, 1 gains 2.8 % and loses up to 1 %.
+ */
+const HEDGE_MARGIN = 2;
+
 /** What a hedge may begin with. */
 interface Hedge {
   readonly parent: TokenNode;
@@ -132,7 +138,9 @@ export class Drafter {
     const chance = old ? this.#hedgeChance(old) : fresh?.chance ?? 0;
     const head = old?.head ?? fresh?.position ?? Infinity;
     const steps = old ? head - old.fork! : 0;
-    if (chance <= trunkChance || steps >= this.lane.stripCapacity || head >= this.#lastPosition) return false;
+    if (chance <= HEDGE_MARGIN * trunkChance || steps >= this.lane.stripCapacity || head >= this.#lastPosition) {
+      return false;
+    }
     if ((old && !this.#takes(old)) || launchRule.pauses(chance, head + 1 - log.length)) return false;
     let hedge = old;
     if (fresh) {

@@ -26,7 +26,7 @@ type RuleOf = (estimates: Estimates, clock: VirtualClock) => LaunchRule;
 const best: RuleOf = (estimates, clock) => new BestLaunch(estimates, clock);
 
 /** Simulated speed over greedy's. The draft knows its chances, which are mostly near 0 or 1, as those of real models are. */
-async function speedup({ a, c, beta }: Point, ruleOf: RuleOf, hedge = false, tokens = 1500): Promise<number> {
+async function speedup({ a, c, beta }: Point, ruleOf: RuleOf, hedge = false, tokens = 3000): Promise<number> {
   const clock = new VirtualClock();
   const estimates = new Estimates();
   const pair = simulatedPair({ acceptance: a, concentration: 1, second: 0.5, seed: 7 });
