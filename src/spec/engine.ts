@@ -1,4 +1,4 @@
-import { chooseAdapters, type DeviceSelection, listAdapters, openDevice } from "../gpu/adapters.ts";
+import { type AdapterInfo, chooseAdapters, type DeviceSelection, listAdapters, openDevice } from "../gpu/adapters.ts";
 import { Device } from "../gpu/device.ts";
 import type { CacheType } from "../kernels/attention.ts";
 import { type ChatMessage, encodeChat } from "../model/chat-template.ts";
@@ -42,6 +42,8 @@ export class Engine {
   /** File and device of each lane, for people. */
   readonly models: Readonly<Record<string, string>>;
   readonly devices: Readonly<Record<string, string>>;
+  /** What each lane's device was opened on. */
+  readonly adapters: Readonly<Record<string, AdapterInfo>>;
   readonly #verifyFile: ModelFile;
   readonly #verify: Lane;
   readonly #draft: Lane | undefined;
@@ -51,10 +53,16 @@ export class Engine {
   #running = false;
   #draftLost = false;
 
-  private constructor(pair: ModelPair, lanes: readonly Lane[], names: readonly string[], options: EngineOptions) {
-    const byLane = (values: readonly string[]) => Object.fromEntries(lanes.map(({ name }, i) => [name, values[i]!]));
+  private constructor(
+    pair: ModelPair,
+    lanes: readonly Lane[],
+    adapters: readonly AdapterInfo[],
+    options: EngineOptions,
+  ) {
+    const byLane = <T>(values: readonly T[]) => Object.fromEntries(lanes.map(({ name }, i) => [name, values[i]!]));
     this.models = byLane([pair.verify.path, pair.draft?.path ?? ""]);
-    this.devices = byLane(names);
+    this.adapters = byLane(adapters);
+    this.devices = byLane(adapters.map(({ name }) => name));
     this.#verifyFile = pair.verify;
     [this.#verify, this.#draft] = [lanes[0]!, lanes[1]];
     this.context = options.context;
@@ -99,7 +107,7 @@ export class Engine {
         const stepsAhead = device.label === "draft" && device.software ? 1 : 2;
         return new ModelLane(device.label, llama, stepsAhead, () => device.close());
       });
-      return new Engine(pair, lanes, opened.map(({ adapter }) => adapter.name), options);
+      return new Engine(pair, lanes, opened.map(({ adapter }) => adapter), options);
     } catch (error) {
       for (const device of opened) device.close();
       throw error;
