@@ -135,7 +135,7 @@ export function parseResults(content: string, where: string): Results {
       `${where}: it has version ${results.version} of the format, wanted ${RESULTS_VERSION}; run benchmark anew`,
     );
   }
-  validate ??= new Ajv2020().compile(schema);
+  validate ??= new Ajv2020({ allowUnionTypes: true }).compile(schema);
   if (!validate(results)) {
     const { instancePath, message } = validate.errors![0]!;
     throw new TypeError(`${where}: ${instancePath || "it"} ${message}; run benchmark anew`);

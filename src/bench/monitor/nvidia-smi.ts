@@ -53,8 +53,11 @@ export class NvidiaSmi {
     this.#child.on("error", forget).on("exit", forget);
     process.on("exit", this.#kill);
     this.#child.stdout!.setEncoding("utf8").on("data", (text: string) => this.#take(text)).on("error", forget);
-    this.#child.unref();
-    (this.#child.stdout as unknown as { unref?(): void }).unref?.();
+    // Deno's unref() throws where the command isn't there.
+    this.#child.on("spawn", () => {
+      this.#child.unref();
+      (this.#child.stdout as unknown as { unref?(): void }).unref?.();
+    });
   }
 
   /** The GPU with a PCI address; where it isn't known, the first of that name, which is the one that Dawn takes. */
