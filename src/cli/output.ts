@@ -34,13 +34,13 @@ export async function writeWhole(file: string, content: string | Uint8Array): Pr
   }
 }
 
-/** A line on stderr that writes itself over, if that is a terminal. */
+/** A line on stderr that writes itself over, if that is a terminal; what its width has no room for is left out. */
 export class Progress {
   #shown = "";
   show(line: string): void {
     if (!process.stderr.isTTY || line === this.#shown) return;
     this.#shown = line;
-    process.stderr.write(`\r\x1b[K${line}`);
+    process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns || 80) - 1)}`);
   }
   clear(): void {
     if (this.#shown !== "") process.stderr.write("\r\x1b[K");

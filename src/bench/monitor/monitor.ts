@@ -77,23 +77,22 @@ export class Monitor {
   /** Samples from now on; the function it gives ends that and tells them all, the last one of its call. */
   watch(): () => Promise<MonitorSample[]> {
     const samples: MonitorSample[] = [];
-    let last = Promise.resolve();
-    let under = 0;
-    const take = () => {
-      under++;
-      last = last.then(async () => {
-        samples.push(await this.sample());
-        under--;
-      });
+    let underWay = false;
+    const take = async () => {
+      underWay = true;
+      samples.push(await this.sample());
+      underWay = false;
     };
-    take();
-    // A device that is slow to answer is not asked again meanwhile.
-    const timer = setInterval(() => under === 0 && take(), this.#intervalMs);
+    let last = take();
+    const timer = setInterval(() => {
+      // A device that is slow to answer is not asked again meanwhile.
+      if (!underWay) last = take();
+    }, this.#intervalMs);
     timer.unref();
     return async () => {
       clearInterval(timer);
-      take();
       await last;
+      await take();
       return samples;
     };
   }
