@@ -14,9 +14,9 @@ export async function assertWritable(file: string): Promise<void> {
   }
 }
 
-/** So that nothing is overwritten which nobody said may be. */
+/** So that nothing is overwritten which nobody said may be. A pipe or a device loses nothing. */
 export async function assertNew(file: string): Promise<void> {
-  if (!await lstat(file).catch(() => null)) return;
+  if (!(await stat(file).catch(() => null))?.isFile()) return;
   throw new UsageError(`Cannot write "${file}": it is there already; give --force to replace it, or another name`);
 }
 

@@ -97,12 +97,13 @@ test("an nvidia-smi that dies, fails or isn't there costs figures and nothing el
   const fifo = join(folder, "end");
   await new Deno.Command("mkfifo", { args: [fifo] }).output();
   putNvidiaSmi(`${print(TWO_GPUS)}\nread line < '${fifo}'\nexit 15`);
-  const monitor = await Monitor.open([card], { cpu: () => UNKNOWN });
-  const devices = async () => (await monitor.sample()).devices;
-  await until(devices, ([device]) => device!.powerWatts !== null);
+  const smi = new NvidiaSmi(200);
+  // Of one moment: what it told is not too old.
+  const read = () => smi.read("NVIDIA GeForce RTX 4090", undefined, 0);
+  await until(read, ({ powerWatts }) => powerWatts !== null);
   Deno.writeTextFileSync(fifo, "now\n");
-  assert.equal(await until(devices, ([device]) => device!.powerWatts === null), [dead]);
-  monitor.close();
+  assert.equal(await until(read, ({ powerWatts }) => powerWatts === null), UNKNOWN);
+  smi.close();
 
   for (const path of [folder, "/nonexistent"]) {
     putNvidiaSmi("echo 'NVIDIA-SMI has failed' >&2; exit 9");
