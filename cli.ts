@@ -8,6 +8,7 @@ import { devicesCommand } from "./src/cli/devices.ts";
 import { oneLine, UsageError } from "./src/cli/errors.ts";
 import { joinLists } from "./src/cli/flags.ts";
 import { generateCommand } from "./src/cli/generate.ts";
+import { monitorCommand } from "./src/cli/monitor.ts";
 import { statsCommand } from "./src/cli/stats.ts";
 import { vizCommand } from "./src/cli/viz.ts";
 
@@ -16,6 +17,7 @@ const application = buildApplication(
     routes: {
       generate: generateCommand,
       devices: devicesCommand,
+      monitor: monitorCommand,
       benchmark: benchmarkCommand,
       stats: statsCommand,
       viz: vizCommand,

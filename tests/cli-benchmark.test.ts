@@ -2,7 +2,9 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Results } from "../src/bench/results.ts";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { parseInterrupted, type Results } from "../src/bench/results.ts";
+import schema from "../src/bench/results.schema.json" with { type: "json" };
 import { randomModel } from "./random-models.ts";
 
 const root = new URL("../", import.meta.url);
@@ -50,6 +52,22 @@ test("a benchmark is written, counted and drawn", async () => {
     assert.is(pieces!.join(""), text);
     assert.is(pieces!.length, tokens.length);
   }
+  const validate = new Ajv2020({ allowUnionTypes: true }).compile(schema);
+  assert.ok(validate(results), JSON.stringify(validate.errors));
+  const software = /llvmpipe|swiftshader/i.test(results.configuration.devices.verify!);
+  for (const { monitor, events } of results.runs) {
+    assert.ok(monitor.length >= 2, "a run is seen as it begins and as it ends");
+    const start = events.find((event) => event.kind === "start")!;
+    assert.ok(monitor[0]!.ms <= start.ms && start.ms < monitor.at(-1)!.ms, "on one clock");
+    if (!software) continue;
+    for (const { devices } of monitor) {
+      assert.equal(devices.map(({ name, powerWatts }) => ({ name, powerWatts })), [
+        { name: "verify, draft", powerWatts: null },
+      ]);
+      assert.ok(devices[0]!.memoryBytes! > 2 ** 20);
+    }
+    assert.ok(monitor.at(-1)!.devices[0]!.utilization! > 0);
+  }
 
   const stats = await amusd("stats", "--json", file);
   assert.equal(JSON.parse(stats.stdout).map((row: { strategy: string }) => row.strategy), ["greedy", "sd", "amusd"]);
@@ -59,14 +77,78 @@ test("a benchmark is written, counted and drawn", async () => {
 
   await assertRefused(2, /^Cannot write ".*d\.json": it is there already; give --force /, ...args);
   await assertRefused(2, /^Cannot resume ".*": its seed is 1, now 2; /, ...args, "--resume", "--seed", "2");
-  // As if it had been interrupted after seven answers.
-  Deno.writeTextFileSync(file, JSON.stringify({ ...results, runs: results.runs.slice(0, 7) }));
+  // As if it had been interrupted in the middle of writing the eighth answer.
+  const lines = Deno.readTextFileSync(file).split("\n");
+  Deno.writeTextFileSync(file, [...lines.slice(0, 8), lines[8]!.slice(0, 100)].join("\n"));
+  await assertRefused(1, /^Cannot read ".*d\.json": it is no JSON, or cut short; .* --resume\n$/, "stats", file);
   assert.is((await amusd(...args, "--resume")).code, 0);
   const resumed: Results = JSON.parse(Deno.readTextFileSync(file));
-  const parts = ({ runs }: Results) =>
-    runs.map(({ strategy, sample, turn, tokens }) => ({ strategy, sample, turn, tokens }));
   assert.equal(parts(resumed), parts(results));
   assert.equal(resumed.runs.slice(0, 7), results.runs.slice(0, 7));
+});
+
+const parts = ({ runs }: Results) =>
+  runs.map(({ strategy, sample, turn, tokens }) => ({ strategy, sample, turn, tokens }));
+
+test("what has been killed in the middle is resumed, and no answer but the one in flight is lost", async () => {
+  const [data, file, whole] = [at("long.jsonl"), at("killed.json"), at("whole.json")];
+  const questions = Array.from({ length: 8 }, (_, i) => JSON.stringify({ question_id: i, turns: [`${i}`, "and?"] }));
+  Deno.writeTextFileSync(data, questions.join("\n"));
+  const args = (file: string) => [
+    "benchmark",
+    ...MODELS,
+    "--dataset",
+    data,
+    "--max-new-tokens",
+    "3",
+    "--output-file",
+    file,
+  ];
+  const killed = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "cli.ts", ...args(file)],
+    cwd: root,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const text = () => {
+    try {
+      return Deno.readTextFileSync(file);
+    } catch {
+      return "";
+    }
+  };
+  let seen = 0;
+  while (seen < 5) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    seen = (text().match(/\n,?\{/g) ?? []).length;
+  }
+  killed.kill("SIGKILL");
+  await killed.status;
+  const left = parseInterrupted(text(), "killed");
+  assert.ok(left.runs.length >= seen - 1 && left.runs.length < 48, `${left.runs.length} of ${seen} seen`);
+  const resumed = await amusd(...args(file), "--resume");
+  assert.is(resumed.code, 0, resumed.stderr);
+  assert.is((await amusd(...args(whole))).code, 0);
+  const [got, wanted] = [file, whole].map((name): Results => JSON.parse(Deno.readTextFileSync(name)));
+  assert.equal(parts(got!), parts(wanted!));
+  assert.equal(got!.runs.slice(0, left.runs.length), left.runs);
+});
+
+test("the monitor shows a line a sample, as text and as JSON", async () => {
+  const json = await amusd("monitor", "--count", "2", "--interval", "50", "--json");
+  assert.is(json.code, 0, json.stderr);
+  const lines = json.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.is(lines.length, 2);
+  const names = new Set(
+    JSON.parse((await amusd("devices", "--json")).stdout).map(({ name }: { name: string }) => name),
+  );
+  for (const { time, devices } of lines) {
+    assert.is(new Date(time).toISOString(), time);
+    assert.equal(new Set(devices.flatMap(({ name }: { name: string }) => name.split(/, (?!\d)/))), names);
+  }
+  const text = await amusd("monitor", "--count", "1", "--interval", "50");
+  assert.match(text.stdout, /^\d{4}-\S+Z {2}.+: (\d+ %|-), (\d+ MiB|-), (\d+\.\d W|-)\n$/);
 });
 
 test("what can't be done is refused in a line", async () => {

@@ -306,6 +306,12 @@ test("what can't be done is one line on stderr and a code that says whose fault 
     [[...MODELS, "--draft-device", "99"], 1, /^Cannot use device "99": .*; there is 0 "/],
     [[...VERIFY, "--output-file", missing], 1, /^Cannot write ".*such": there is no such folder/],
     [[...VERIFY, "--trace", `${at("kept.json")}/such`], 1, /^Cannot write ".*such": there is no such folder/],
+    [
+      [...VERIFY, "--output-file", at("kept.json")],
+      2,
+      /^Cannot write ".*kept\.json": it is there already; give --force /,
+    ],
+    [[...VERIFY, "--trace", at("kept.json")], 2, /^Cannot write ".*kept\.json": it is there already; give --force /],
     [[...VERIFY, "--output-file", at("a folder")], 1, /^Cannot write ".*a folder": it is a folder/],
   ];
   // One at a time would take twice as long, all at once as many gigabytes.
@@ -321,7 +327,7 @@ onUnix("--output-file writes through what is no plain file, and leaves it", asyn
   Deno.writeTextFileSync(at("target.json"), "");
   Deno.symlinkSync(at("target.json"), at("link.json"));
   const run = [...VERIFY, "--raw", "--prompt", "The", "--max-new-tokens", "2"];
-  const { code, stderr } = await amusd(...run, "--output-file", at("link.json"));
+  const { code, stderr } = await amusd(...run, "--output-file", at("link.json"), "--force");
   assert.is(code, 0, stderr);
   assert.ok(Deno.lstatSync(at("link.json")).isSymlink);
   assert.is(JSON.parse(Deno.readTextFileSync(at("target.json"))).tokens.length, 2);

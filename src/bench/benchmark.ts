@@ -3,7 +3,7 @@ import type { Engine } from "../spec/engine.ts";
 import type { GenerationOptions, StrategyName } from "../spec/generation.ts";
 import type { DatasetSample } from "./datasets.ts";
 import { randomOf } from "./random.ts";
-import type { BenchmarkRun } from "./results.ts";
+import type { BenchmarkRun, MonitorSample } from "./results.ts";
 
 /** What a benchmark asks of an engine. */
 export type BenchmarkEngine = Pick<Engine, "encode" | "encodeChat" | "generate" | "pieces">;
@@ -23,6 +23,8 @@ export interface BenchmarkOptions {
   /** Runs of an interrupted benchmark with the same configuration: they are not run again. */
   readonly done?: readonly BenchmarkRun[];
   readonly signal?: AbortSignal;
+  /** Looks at the devices until the function that it gives is called; by default nothing does. */
+  readonly watch?: () => () => Promise<readonly MonitorSample[]>;
 }
 
 /**
@@ -36,7 +38,7 @@ export async function* runBenchmark(
   samples: readonly IndexedSample[],
   options: BenchmarkOptions,
 ): AsyncGenerator<BenchmarkRun, void, undefined> {
-  const { strategies, maxNewTokens, decoding, seed, done = [], signal } = options;
+  const { strategies, maxNewTokens, decoding, seed, done = [], signal, watch = () => async () => [] } = options;
   for (const { index, sample } of samples) {
     const messages: ChatMessage[] = [];
     for (const [turn, prompt] of sample.turns.entries()) {
@@ -46,12 +48,14 @@ export async function* runBenchmark(
       for (const strategy of shuffled(strategies, randomOf(seed + 1000 * index + turn))) {
         if (done.some((run) => run.sample === index && run.turn === turn && run.strategy === strategy)) continue;
         const generation = engine.generate(tokens, { ...decoding, strategy, maxNewTokens, signal });
+        const watched = watch();
         for await (const _ of generation);
+        const monitor = await watched();
         if (signal?.aborted) return;
         const { models: _, devices: __, ...record } = generation.record;
         const identical = !first || sameTokens(first.tokens, record.tokens);
         const pieces = engine.pieces(record.tokens);
-        const run = { ...record, sample: index, id: sample.id, turn, prompt, pieces, identical, monitor: [] };
+        const run = { ...record, sample: index, id: sample.id, turn, prompt, pieces, identical, monitor };
         first ??= run;
         yield run;
       }

@@ -33,10 +33,35 @@ const COLUMNS: readonly Column[] = [
 
 /** The statistics as a table for people: text in columns, or Markdown. Intervals are of 95 %. */
 export function renderTable(rows: readonly StrategyStatistics[], markdown = false): string {
-  const oneFile = new Set(rows.map(({ file }) => file)).size === 1;
-  const columns = oneFile ? COLUMNS.slice(1) : COLUMNS;
-  const cells = [columns.map(([head]) => head), ...rows.map((row) => columns.map(([, cell]) => cell(row)))];
-  const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
+  const columns = isOneFile(rows) ? COLUMNS.slice(1) : COLUMNS;
+  return layOut([columns.map(([head]) => head), ...rows.map((row) => columns.map(([, cell]) => cell(row)))], markdown);
+}
+
+/** The share of the tokens in each place of a verification that were accepted, the first drafted one first; "" where no strategy drafted. */
+export function renderPositions(rows: readonly StrategyStatistics[], markdown = false): string {
+  const drafting = rows.filter(({ acceptanceByPosition }) => acceptanceByPosition.length > 0);
+  if (drafting.length === 0) return "";
+  const places = Math.max(...drafting.map(({ acceptanceByPosition }) => acceptanceByPosition.length));
+  const columns: Column[] = [
+    ...COLUMNS.slice(isOneFile(rows) ? 1 : 0, 2),
+    ...Array.from({ length: places }, (_, at): Column => [
+      at === 0 ? "accepted at 1" : `${at + 1}`,
+      ({ acceptanceByPosition }) => share(acceptanceByPosition[at] ?? null),
+    ]),
+  ];
+  return layOut(
+    [columns.map(([head]) => head), ...drafting.map((row) => columns.map(([, cell]) => cell(row)))],
+    markdown,
+  );
+}
+
+function isOneFile(rows: readonly StrategyStatistics[]): boolean {
+  return new Set(rows.map(({ file }) => file)).size === 1;
+}
+
+/** Columns of equal width, the first line being their heads. */
+function layOut(cells: readonly (readonly string[])[], markdown: boolean): string {
+  const widths = cells[0]!.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
   const lines = cells.map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)));
   if (!markdown) return lines.map((line) => line.join("  ").trimEnd()).join("\n");
   const rule = widths.map((width) => "-".repeat(width));

@@ -1,19 +1,24 @@
 import { buildCommand } from "@stricli/core";
+import os from "node:os";
 import process from "node:process";
 import manifest from "../../package.json" with { type: "json" };
 import { contextOf, type IndexedSample, runBenchmark, warmUp } from "../bench/benchmark.ts";
 import { bundledPrompts, loadPrompts } from "../bench/datasets.ts";
-import { parseResults, type Results, RESULTS_VERSION, type ResultsConfiguration } from "../bench/results.ts";
+import { laneThreads, processSource } from "../bench/monitor/cpu.ts";
+import { Monitor } from "../bench/monitor/monitor.ts";
+import { parseInterrupted, type Results, RESULTS_VERSION } from "../bench/results.ts";
 import { statisticsOf } from "../bench/statistics.ts";
 import { renderTable } from "../bench/table.ts";
 import { encodeChat } from "../model/chat-template.ts";
-import { encodePrompt } from "../spec/engine.ts";
+import { encodePrompt, type Engine } from "../spec/engine.ts";
 import { STRATEGIES, type StrategyName } from "../spec/generation.ts";
+import { progressLine } from "./benchmark-progress.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import { UsageError } from "./errors.ts";
 import { count, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
-import { assertNew, assertWritable, Progress, writeWhole } from "./output.ts";
+import { assertNew, assertWritable, Progress } from "./output.ts";
+import { ResultsFile } from "./results-file.ts";
 import { readContent } from "./stats.ts";
 
 interface BenchmarkFlags extends ModelFlags, DecodingFlags {
@@ -89,8 +94,14 @@ export const benchmarkCommand = buildCommand({
     const onSignal = () => abort.signal.aborted ? process.exit(130) : abort.abort();
     process.on("SIGINT", onSignal);
     const progress = new Progress();
+    const threads = softwareThreads(engine);
+    const monitor = await Monitor.open(
+      Object.entries(engine.adapters).map(([name, adapter]) => ({ name, adapter })),
+      { cpu: processSource(threads ?? os.availableParallelism(), performance.now()) },
+    );
     try {
-      const configuration: ResultsConfiguration = {
+      const program = programOf(engine);
+      const configuration = {
         models: engine.models,
         devices: engine.devices,
         dataset: dataset ?? "bundled",
@@ -104,25 +115,34 @@ export const benchmarkCommand = buildCommand({
         context: engine.context,
         kvCache: flags["kv-cache"],
         draftVocabulary: engine.draftVocabulary,
+        threads,
         seed,
       };
-      if (before) assertSame(file!, before.configuration, configuration);
+      if (before) {
+        assertSame(file!, before.configuration, configuration);
+        assertSame(file!, before.program, program);
+      }
       const runs = [...before?.runs ?? []];
       const results: Results = {
         format: "amusd results",
         version: RESULTS_VERSION,
         created: before?.created ?? new Date().toISOString(),
-        program: { version: manifest.version, runtime: runtime(), platform: `${process.platform}-${process.arch}` },
+        program,
         configuration,
         runs,
       };
-      const total = strategies.length * samples.reduce((sum, { sample }) => sum + sample.turns.length, 0);
+      const written = file === undefined ? null : new ResultsFile(file, results);
+      if (before) await written!.writeAll();
       progress.show("warming up");
       await warmUp(engine, strategies);
       const startMs = performance.now();
       const begun = runs.length;
       const done = [...runs];
-      progress.show(`answer ${begun + 1} of ${total}`);
+      const showProgress = () => {
+        const turns = samples.map(({ sample }) => sample.turns.length);
+        progress.show(progressLine({ strategies, runs, turns, before: begun, elapsedMs: performance.now() - startMs }));
+      };
+      showProgress();
       for await (
         const run of runBenchmark(engine, samples, {
           strategies,
@@ -131,18 +151,14 @@ export const benchmarkCommand = buildCommand({
           seed,
           done,
           signal: abort.signal,
+          watch: () => monitor.watch(),
         })
       ) {
         runs.push(run);
-        if (file !== undefined) await writeWhole(file, JSON.stringify(results) + "\n");
-        const leftS = (performance.now() - startMs) / (runs.length - begun) * (total - runs.length) / 1000;
-        progress.show(
-          `answer ${Math.min(runs.length + 1, total)} of ${total}; ${run.strategy} ${
-            run.msPerToken?.toFixed(1) ?? "-"
-          } ms/token; ` +
-            `${Math.ceil(leftS)} s left`,
-        );
+        await written?.append(run);
+        showProgress();
       }
+      await written?.finish();
       progress.clear();
       if (runs.length > 0) {
         const rows = statisticsOf(file ?? "benchmark", results);
@@ -160,6 +176,7 @@ export const benchmarkCommand = buildCommand({
     } finally {
       progress.clear();
       process.off("SIGINT", onSignal);
+      monitor.close();
       await engine.close();
     }
   },
@@ -181,22 +198,39 @@ async function earlierResults({ "output-file": file, resume, force }: BenchmarkF
     if (resume) throw new UsageError("Cannot resume: give the --output-file of the interrupted run");
     return null;
   }
-  if (resume) return parseResults(await readContent(file, "resume"), `Cannot resume "${file}"`);
+  if (resume) return parseInterrupted(await readContent(file, "resume"), `Cannot resume "${file}"`);
   await assertWritable(file);
   if (!force) await assertNew(file);
   return null;
 }
 
-function assertSame(file: string, before: ResultsConfiguration, now: ResultsConfiguration): void {
-  const differs = (Object.keys(now) as (keyof ResultsConfiguration)[])
+function assertSame<T extends object>(file: string, before: T, now: T): void {
+  const differs = (Object.keys(now) as (keyof T & string)[])
     .find((key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]));
   if (differs === undefined) return;
   throw new UsageError(
     `Cannot resume "${file}": its ${differs} is ${JSON.stringify(before[differs])}, now ${
       JSON.stringify(now[differs])
     }; ` +
-      "give the flags of the interrupted run, or another file",
+      "give the flags and the programs of the interrupted run, or another file",
   );
+}
+
+/** Null where no lane computes on the CPU. */
+function softwareThreads({ adapters }: Engine): number | null {
+  const lanes = Object.values(adapters).filter(({ kind }) => kind === "software").length;
+  return lanes > 0 ? laneThreads(lanes) : null;
+}
+
+function programOf({ adapters }: Engine): Results["program"] {
+  return {
+    version: manifest.version,
+    runtime: runtime(),
+    platform: `${process.platform}-${process.arch}`,
+    os: `${os.type()} ${os.release()}`,
+    webgpu: manifest.dependencies.webgpu,
+    drivers: Object.fromEntries(Object.entries(adapters).map(([lane, { driver }]) => [lane, driver])),
+  };
 }
 
 function runtime(): string {

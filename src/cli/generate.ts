@@ -16,7 +16,7 @@ import type { TraceEvent } from "../spec/trace.ts";
 import { UsageError } from "./errors.ts";
 import { count, notEmpty, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
-import { assertWritable, PieceWriter, writeWhole } from "./output.ts";
+import { assertNew, assertWritable, PieceWriter, writeWhole } from "./output.ts";
 
 const PROMPT = "Write a Python class for a stack with push, pop and peek.";
 
@@ -32,6 +32,7 @@ interface GenerateFlags extends ModelFlags, DecodingFlags {
   readonly stop: readonly string[];
   readonly "output-file"?: string;
   readonly trace?: string;
+  readonly force: boolean;
   readonly json: boolean;
 }
 
@@ -76,12 +77,17 @@ export const generateCommand = buildCommand({
       },
       "output-file": text("Write the record, as JSON, to this file", "FILE"),
       trace: text("Write a trace that opens in Perfetto to this file", "FILE"),
+      force: { kind: "boolean", brief: "Replace these files", default: false },
       json: { kind: "boolean", brief: "Print the record as JSON instead of the text", default: false },
     },
   },
   func: async (flags: GenerateFlags) => {
     const { prompt, raw } = await readPrompt(flags);
-    for (const file of [flags["output-file"], flags.trace]) if (file !== undefined) await assertWritable(file);
+    for (const file of [flags["output-file"], flags.trace]) {
+      if (file === undefined) continue;
+      await assertWritable(file);
+      if (!flags.force) await assertNew(file);
+    }
     const { strategy, "max-new-tokens": maxNewTokens, stop } = flags;
     const drafts = strategy !== "greedy";
     if (strategy) assertDrafter([strategy], flags);

@@ -17,9 +17,9 @@ export async function assertWritable(file: string): Promise<void> {
   }
 }
 
-/** So that nothing is overwritten which nobody said may be. */
+/** So that nothing is overwritten which nobody said may be. A pipe or a device loses nothing. */
 export async function assertNew(file: string): Promise<void> {
-  if (!await lstat(file).catch(() => null)) return;
+  if (!(await stat(file).catch(() => null))?.isFile()) return;
   throw new UsageError(`Cannot write "${file}": it is there already; give --force to replace it, or another name`);
 }
 
@@ -62,13 +62,13 @@ async function writeBy(file: string, write: (target: string) => Promise<void>): 
   }
 }
 
-/** A line on stderr that writes itself over, if that is a terminal. */
+/** A line on stderr that writes itself over, if that is a terminal; what its width has no room for is left out. */
 export class Progress {
   #shown = "";
   show(line: string): void {
     if (!process.stderr.isTTY || line === this.#shown) return;
     this.#shown = line;
-    process.stderr.write(`\r\x1b[K${line}`);
+    process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns || 80) - 1)}`);
   }
   clear(): void {
     if (this.#shown !== "") process.stderr.write("\r\x1b[K");

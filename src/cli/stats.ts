@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { isOriginalResults } from "../bench/original-results.ts";
 import { parseResults } from "../bench/results.ts";
 import { originalStatistics, statisticsOf, type StrategyStatistics } from "../bench/statistics.ts";
-import { renderCsv, renderTable } from "../bench/table.ts";
+import { renderCsv, renderPositions, renderTable } from "../bench/table.ts";
 import { oneLine, UsageError } from "./errors.ts";
 
 interface StatsFlags {
@@ -39,6 +39,8 @@ export const statsCommand = buildCommand({
     else if (csv) console.log(renderCsv(rows));
     else {
       console.log(renderTable(rows, markdown));
+      const positions = renderPositions(rows, markdown);
+      if (positions !== "") console.log(`\n${positions}`);
       if (read.some(({ original }) => original)) console.log(`\n${ORIGINAL_NOTE}`);
     }
   },

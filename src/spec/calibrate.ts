@@ -30,7 +30,7 @@ export async function calibrate(verify: Lane, draft: Lane, costs: Costs, clock: 
   // The first of each is slower.
   await verify.verify([0], 0);
   await draft.decode(0, 0, 1);
-  const stepMs = await draftMs(Math.min(DRAFT_STEPS, room), false);
+  await draftMs(Math.min(DRAFT_STEPS, room), false);
   let spentMs = 0;
   for (const rows of ROWS.filter((rows) => rows <= room)) {
     if (spentMs < BUDGET_MS) spentMs += await verifyMs(rows, false);

@@ -1,4 +1,4 @@
-import { chooseAdapters, type DeviceSelection, listAdapters, openDevice } from "../gpu/adapters.ts";
+import { type AdapterInfo, chooseAdapters, type DeviceSelection, listAdapters, openDevice } from "../gpu/adapters.ts";
 import { Device } from "../gpu/device.ts";
 import type { CacheType } from "../kernels/attention.ts";
 import { type ChatMessage, encodeChat } from "../model/chat-template.ts";
@@ -50,6 +50,8 @@ export class Engine {
   /** File and device of each lane, for people. */
   readonly models: Readonly<Record<string, string>>;
   readonly devices: Readonly<Record<string, string>>;
+  /** What each lane's device was opened on. */
+  readonly adapters: Readonly<Record<string, AdapterInfo>>;
   readonly #verifyFile: ModelFile;
   readonly #verify: Lane;
   readonly #draft: Lane | undefined;
@@ -63,14 +65,15 @@ export class Engine {
   private constructor(
     pair: ModelPair,
     lanes: readonly Lane[],
-    devices: readonly string[],
+    adapters: readonly AdapterInfo[],
     estimates: Estimates,
     options: EngineOptions,
   ) {
     const byLane = (values: readonly string[]) =>
       Object.fromEntries(lanes.map(({ name }, i) => [name, values[i] ?? NGRAM_LOOK_UP]));
     this.models = byLane([pair.verify, pair.draft].flatMap((file) => file ? [file.path] : []));
-    this.devices = byLane(devices);
+    this.adapters = Object.fromEntries(adapters.map((adapter, i) => [lanes[i]!.name, adapter]));
+    this.devices = byLane(adapters.map(({ name }) => name));
     this.#estimates = estimates;
     this.#launchRule = new BestLaunch(estimates, new RealClock());
     this.#verifyFile = pair.verify;
@@ -120,7 +123,7 @@ export class Engine {
       const estimates = new Estimates();
       if (pair.draft) await calibrate(lanes[0]!, lanes[1]!, estimates.costs, new RealClock());
       else if (options.ngramDrafts) lanes.push(new NgramLane("draft", context, new RealClock()));
-      return new Engine(pair, lanes, opened.map(({ adapter }) => adapter.name), estimates, options);
+      return new Engine(pair, lanes, opened.map(({ adapter }) => adapter), estimates, options);
     } catch (error) {
       for (const device of opened) device.close();
       throw error;

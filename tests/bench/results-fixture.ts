@@ -1,4 +1,10 @@
-import type { BenchmarkRun, DeviceSample, MonitorSample, Results } from "../../src/bench/results.ts";
+import {
+  type BenchmarkRun,
+  type DeviceSample,
+  type MonitorSample,
+  type Results,
+  RESULTS_VERSION,
+} from "../../src/bench/results.ts";
 import { STRATEGIES, type StrategyName } from "../../src/spec/generation.ts";
 import { summarize } from "../../src/spec/summary.ts";
 import type { TraceEvent } from "../../src/spec/trace.ts";
@@ -60,9 +66,16 @@ export async function simulateBenchmark(options: SimulatedBenchmark = {}): Promi
   }
   return {
     format: "amusd results",
-    version: 1,
+    version: RESULTS_VERSION,
     created: "2026-11-24T12:00:00.000Z",
-    program: { version: "0.1.0", runtime: "Deno 2.9.6", platform: "linux-x64" },
+    program: {
+      version: "0.1.0",
+      runtime: "Deno 2.9.6",
+      platform: "linux-x64",
+      os: "Linux 6.12.0",
+      webgpu: "0.6.2",
+      drivers: { verify: "simulated", draft: "simulated" },
+    },
     configuration: {
       models: { verify: "verify.gguf", draft: "draft.gguf" },
       devices: { verify: "simulated", draft: "simulated" },
@@ -77,6 +90,7 @@ export async function simulateBenchmark(options: SimulatedBenchmark = {}): Promi
       context: 1000,
       kvCache: "f16",
       draftVocabulary: null,
+      threads: null,
       seed: 1,
     },
     runs,

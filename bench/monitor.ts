@@ -1,0 +1,79 @@
+// What monitoring costs: greedy of the embedded verify model on one llvmpipe thread, with and without the monitor, in turn, and
+// the CPU time of one sample by itself.
+
+import process from "node:process";
+import { laneThreads, processSource } from "../src/bench/monitor/cpu.ts";
+import { INTERVAL_MS, Monitor } from "../src/bench/monitor/monitor.ts";
+import { openModelPair } from "../src/model/model-file.ts";
+import { Engine } from "../src/spec/engine.ts";
+import { ADAPTER, assertOracle, type BenchOptions, MODEL_PATHS, progress, readGoldens } from "./fixture.ts";
+import { ratio, rotate, show, type Spread, spread } from "./stats.ts";
+
+const PROMPT = "HumanEval/0";
+/** Rounds for each that is asked for: single ones differ by more than what is sought. */
+const REPEATS = 4;
+const LONE_SAMPLES = 2000;
+
+export interface MonitorFigures {
+  readonly msPerToken: Spread;
+  readonly monitoredMsPerToken: Spread;
+  /** With the monitor over without, round by round. */
+  readonly cost: Spread;
+  /** CPU time of one sample, ms, and its share of one core at the monitor's interval. */
+  readonly sampleMs: number;
+  readonly sampleShare: number;
+}
+
+export async function monitor({ runs, quick }: BenchOptions): Promise<MonitorFigures> {
+  progress("monitor: loading");
+  const golden = (await readGoldens("verify")).get(PROMPT)!;
+  const maxNewTokens = quick ? 24 : 64;
+  const engine = await Engine.load(await openModelPair(MODEL_PATHS.verify), {
+    verifyDevice: ADAPTER,
+    context: golden.promptTokens.length + maxNewTokens,
+  });
+  const cpu = processSource(laneThreads(1), performance.now());
+  const watcher = await Monitor.open([{ name: "verify", adapter: engine.adapters.verify! }], { cpu });
+  const generate = async () => {
+    const generation = engine.generate(golden.promptTokens, { strategy: "greedy", maxNewTokens });
+    for await (const _ of generation);
+    assertOracle("greedy", golden, generation.tokens);
+    return generation.record.msPerToken!;
+  };
+  const times: Record<"without" | "with", number[]> = { without: [], with: [] };
+  try {
+    await generate();
+    for (let round = 0; round < REPEATS * runs; round++) {
+      progress(`monitor: round ${round + 1} of ${REPEATS * runs}`);
+      await rotate(round, [
+        async () => void times.without.push(await generate()),
+        async () => {
+          const stop = watcher.watch();
+          times.with.push(await generate());
+          await stop();
+        },
+      ]);
+    }
+    progress("");
+    const before = process.cpuUsage();
+    for (let i = 0; i < LONE_SAMPLES; i++) await watcher.sample();
+    const { user, system } = process.cpuUsage(before);
+    const sampleMs = (user + system) / 1000 / LONE_SAMPLES;
+    const figures = {
+      msPerToken: spread(times.without),
+      monitoredMsPerToken: spread(times.with),
+      cost: ratio(times.with, times.without),
+      sampleMs,
+      sampleShare: sampleMs / INTERVAL_MS,
+    };
+    console.log(
+      `\nmonitor: a sample each ${INTERVAL_MS} ms; ms/token ${show(figures.monitoredMsPerToken, 2)}, ` +
+        `without ${show(figures.msPerToken, 2)}, ratio ${show(figures.cost, 3)}\n` +
+        `  a sample takes ${sampleMs.toFixed(3)} ms of CPU time, ${(100 * figures.sampleShare).toFixed(3)} % of a core`,
+    );
+    return figures;
+  } finally {
+    watcher.close();
+    await engine.close();
+  }
+}
