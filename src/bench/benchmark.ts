@@ -1,4 +1,5 @@
 import type { ChatMessage } from "../model/chat-template.ts";
+import type { Sampling } from "../kernels/sampling.ts";
 import type { Engine } from "../spec/engine.ts";
 import type { StrategyName } from "../spec/generation.ts";
 import type { DatasetSample } from "./datasets.ts";
@@ -18,6 +19,8 @@ export interface BenchmarkOptions {
   readonly strategies: readonly StrategyName[];
   readonly maxNewTokens: number;
   readonly lookahead: number;
+  /** The likeliest tokens if not given. */
+  readonly sampling?: Sampling;
   /** Of the order of strategies. */
   readonly seed: number;
   /** Runs of an interrupted benchmark with the same configuration: they are not run again. */
@@ -36,7 +39,7 @@ export async function* runBenchmark(
   samples: readonly IndexedSample[],
   options: BenchmarkOptions,
 ): AsyncGenerator<BenchmarkRun, void, undefined> {
-  const { strategies, maxNewTokens, lookahead, seed, done = [], signal } = options;
+  const { strategies, maxNewTokens, lookahead, sampling, seed, done = [], signal } = options;
   for (const { index, sample } of samples) {
     const messages: ChatMessage[] = [];
     for (const [turn, prompt] of sample.turns.entries()) {
@@ -45,7 +48,7 @@ export async function* runBenchmark(
       let first = done.find((run) => run.sample === index && run.turn === turn);
       for (const strategy of shuffled(strategies, randomOf(seed + 1000 * index + turn))) {
         if (done.some((run) => run.sample === index && run.turn === turn && run.strategy === strategy)) continue;
-        const generation = engine.generate(tokens, { strategy, maxNewTokens, lookahead, signal });
+        const generation = engine.generate(tokens, { strategy, maxNewTokens, lookahead, sampling, signal });
         for await (const _ of generation);
         if (signal?.aborted) return;
         const { models: _, devices: __, ...record } = generation.record;

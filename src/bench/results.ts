@@ -1,3 +1,4 @@
+import type { Sampling } from "../kernels/sampling.ts";
 import type { GenerationRecord, StrategyName } from "../spec/generation.ts";
 
 /** The version of the format; files of another one are refused. */
@@ -28,6 +29,8 @@ export interface ResultsConfiguration {
   readonly context: number;
   readonly kvCache: "f16" | "f32";
   readonly draftVocabulary: number | null;
+  /** null: the likeliest tokens. */
+  readonly sampling: Sampling | null;
   /** Of the order of strategies. */
   readonly seed: number;
 }

@@ -10,13 +10,15 @@ import { encodeChat } from "../model/chat-template.ts";
 import { encodePrompt } from "../spec/engine.ts";
 import { STRATEGIES, type StrategyName } from "../spec/generation.ts";
 import { MAX_ROWS } from "../spec/lane.ts";
+import { samplingOf } from "../spec/sampling-options.ts";
 import { UsageError } from "./errors.ts";
 import { count, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
 import { assertNew, assertWritable, Progress, writeWhole } from "./output.ts";
+import { type SamplingFlags, samplingFlags, samplingFrom, seedParser } from "./sampling.ts";
 import { readContent } from "./stats.ts";
 
-interface BenchmarkFlags extends ModelFlags {
+interface BenchmarkFlags extends ModelFlags, SamplingFlags {
   readonly dataset?: string;
   readonly "num-samples"?: number;
   readonly strategies: readonly StrategyName[];
@@ -71,7 +73,14 @@ export const benchmarkCommand = buildCommand({
         placeholder: "N",
         default: "5",
       },
-      seed: { kind: "parsed", parse: count(0), brief: "Of the order of strategies", placeholder: "N", default: "1" },
+      ...samplingFlags,
+      seed: {
+        kind: "parsed",
+        parse: seedParser,
+        brief: "Of the order of strategies, and of what is drawn with --temperature",
+        placeholder: "N",
+        default: "1",
+      },
       "output-file": text("Write the results, as JSON, to this file after every answer", "FILE"),
       resume: { kind: "boolean", brief: "Go on with the results file of an interrupted run", default: false },
       force: { kind: "boolean", brief: "Replace the results file", default: false },
@@ -80,6 +89,8 @@ export const benchmarkCommand = buildCommand({
   },
   func: async (flags: BenchmarkFlags) => {
     const { dataset, strategies, "max-new-tokens": maxNewTokens, lookahead, seed, "output-file": file } = flags;
+    const drawn = samplingFrom({ ...flags, seed: undefined });
+    const sampling = drawn ? samplingOf({ ...drawn, seed }) : null;
     const samples = await chooseSamples(dataset, flags["num-samples"]);
     const before = await earlierResults(flags);
     const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (verify) => {
@@ -107,6 +118,7 @@ export const benchmarkCommand = buildCommand({
         context: engine.context,
         kvCache: flags["kv-cache"],
         draftVocabulary: engine.draftVocabulary,
+        sampling,
         seed,
       };
       if (before) assertSame(file!, before.configuration, configuration);
@@ -131,6 +143,7 @@ export const benchmarkCommand = buildCommand({
           strategies,
           maxNewTokens,
           lookahead,
+          sampling: sampling ?? undefined,
           seed,
           done,
           signal: abort.signal,

@@ -16,10 +16,11 @@ import { UsageError } from "./errors.ts";
 import { count, notEmpty, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
 import { assertWritable, writeWhole } from "./output.ts";
+import { type SamplingFlags, samplingFlags, samplingFrom, seedParser } from "./sampling.ts";
 
 const PROMPT = "Write a Python class for a stack with push, pop and peek.";
 
-interface GenerateFlags extends ModelFlags {
+interface GenerateFlags extends ModelFlags, SamplingFlags {
   readonly strategy?: StrategyName;
   readonly prompt?: string;
   readonly "prompt-file"?: string;
@@ -72,6 +73,14 @@ export const generateCommand = buildCommand({
         placeholder: "N",
         default: "5",
       },
+      ...samplingFlags,
+      seed: {
+        kind: "parsed",
+        parse: seedParser,
+        brief: "The same seed draws the same text; default: a new one each time, told in the record",
+        placeholder: "N",
+        optional: true,
+      },
       stop: {
         kind: "parsed",
         parse: notEmpty,
@@ -86,6 +95,7 @@ export const generateCommand = buildCommand({
     },
   },
   func: async (flags: GenerateFlags) => {
+    const sampling = samplingFrom(flags);
     const { prompt, raw } = await readPrompt(flags);
     for (const file of [flags["output-file"], flags.trace]) if (file !== undefined) await assertWritable(file);
     const { strategy, "max-new-tokens": maxNewTokens, lookahead, stop } = flags;
@@ -109,6 +119,7 @@ export const generateCommand = buildCommand({
           raw,
           maxNewTokens,
           lookahead,
+          sampling,
           stop,
           signal: abort.signal,
         });
@@ -168,14 +179,14 @@ async function report(
 }
 
 function summaryText(record: GenerationRecord): string {
-  const { strategy, tokens, msPerToken, ttftMs, finish, lanes, overlapMs } = record;
+  const { strategy, sampling, tokens, msPerToken, ttftMs, finish, lanes, overlapMs } = record;
   const number = (value: number | null, digits = 1) => value === null ? "-" : value.toFixed(digits);
   const totalMs = lanes[0]!.busyMs + lanes[0]!.idleMs;
   const share = (ms: number) => `${Math.round(100 * ms / Math.max(totalMs, 1e-9))} %`;
   const lines = [
-    `${strategy}: ${tokens.length} tokens (${finish}), ${number(msPerToken)} ms/token, first after ${
-      number(ttftMs, 0)
-    } ms`,
+    `${strategy}${sampling ? `, seed ${sampling.seed}` : ""}: ${tokens.length} tokens (${finish}), ${
+      number(msPerToken)
+    } ms/token, first after ${number(ttftMs, 0)} ms`,
     ...lanes.map(({ name, busyMs, idleMs }) =>
       `${name} on ${record.devices[name]}: busy ${number(busyMs, 0)} ms (${share(busyMs)}), idle ${
         number(idleMs, 0)

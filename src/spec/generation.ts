@@ -1,3 +1,4 @@
+import type { Sampling } from "../kernels/sampling.ts";
 import { TextStream } from "../model/text-stream.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { amusd } from "./amusd.ts";
@@ -5,6 +6,7 @@ import { RealClock } from "./clock.ts";
 import { greedy } from "./greedy.ts";
 import { type Lane, MAX_ROWS } from "./lane.ts";
 import type { LaunchRule } from "./launch-rule.ts";
+import { samplingOf, type SamplingOptions } from "./sampling-options.ts";
 import { sd } from "./sd.ts";
 import type { Strategy } from "./strategy.ts";
 import { summarize, type Summary } from "./summary.ts";
@@ -21,6 +23,8 @@ export interface GenerationOptions {
   readonly maxNewTokens?: number;
   /** Tokens that `sd` drafts at a time; default 5. */
   readonly lookahead?: number;
+  /** Draw tokens at random; by default the likeliest one is taken. */
+  readonly sampling?: SamplingOptions;
   /** Text that ends the answer, and is not part of it. */
   readonly stop?: readonly string[];
   /** The prompt is the text itself, not a message for the chat template. */
@@ -42,6 +46,8 @@ export type Finish = "eos" | "stop" | "length" | "context" | "abort" | "return" 
 /** All of a generation, as `--json` prints it; figures as in Summary. */
 export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens"> {
   readonly strategy: StrategyName;
+  /** null: the likeliest tokens. */
+  readonly sampling: Sampling | null;
   /** By lane. */
   readonly models: Readonly<Record<string, string>>;
   readonly devices: Readonly<Record<string, string>>;
@@ -77,6 +83,7 @@ export function assertPromptFits(promptTokens: number, context: number): void {
 /** One answer: iterate over it, once. Its text and tokens are the same for every strategy. */
 export class Generation implements AsyncIterable<Piece> {
   readonly strategy: StrategyName;
+  readonly sampling: Sampling | null;
   /** Settles when the generation has ended, in whatever way; never rejects. */
   readonly ended: Promise<void>;
   readonly #source: GenerationSource;
@@ -113,6 +120,7 @@ export class Generation implements AsyncIterable<Piece> {
     }
     this.#stream = new TextStream(source.tokenizer, { stop: options.stop ?? [] });
     this.strategy = strategy;
+    this.sampling = options.sampling ? samplingOf(options.sampling) : null;
     this.#source = source;
     this.#options = options;
     this.#trace = new Trace(new RealClock());
@@ -140,14 +148,17 @@ export class Generation implements AsyncIterable<Piece> {
     if (this.#started) throw new Error("Cannot iterate over a generation twice: generate anew");
     this.#started = true;
     const cached = this.#source.onStart();
-    const { tokenizer, prompt, verify, draft } = this.#source;
+    const { tokenizer, prompt, verify } = this.#source;
+    const draft = this.strategy === "greedy" ? undefined : this.#source.draft;
     const { maxNewTokens = 256, lookahead = 5, signal, warn = console.error } = this.#options;
     const stream = this.#stream;
+    // By the same noise on both lanes: where the models agree, so do their draws.
+    for (const lane of [verify, draft]) lane?.sample(this.sampling);
     try {
       const batches = STRATEGIES[this.strategy]({
         log: new TokenLog(prompt),
         verify,
-        draft: this.strategy === "greedy" ? undefined : draft,
+        draft,
         cached,
         maxNewTokens,
         eosIds: [...tokenizer.eosIds],
@@ -208,6 +219,7 @@ export class Generation implements AsyncIterable<Piece> {
     const { promptTokens: _, tokens: __, ...figures } = summarize(this.events);
     return {
       strategy: this.strategy,
+      sampling: this.sampling,
       models: this.#source.models,
       devices: this.#source.devices,
       promptTokens: this.#source.prompt,
