@@ -1,5 +1,5 @@
 // How many of a row's tokens the filters leave, of the order by falling logit and rising token: the k likeliest, then, of these, the likeliest that
-// together reach the share p; by bisection over the logits' keys, then over the tokens that tie. noise.wgsl leaves out those below min-p itself.
+// together reach the share p; by search over the logits' keys, then over the tokens that tie. noise.wgsl leaves out those below min-p itself.
 // Grid: (1, rows). Order of summation: a lane adds its tiles' tokens, every LANES-th tile, then a tree; so a longer list has no smaller sum.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<uniform> sampling: Sampling;
@@ -44,18 +44,33 @@ fn size_of(key: u32, last: u32) -> Size {
   return Size(workgroupUniformLoad(&counts[0]), workgroupUniformLoad(&masses[0]));
 }
 
-// The shortest list that has `count` tokens and the mass `mass`; all tokens if none has.
-fn shortest(count: u32, mass: f32) -> Cut {
-  var key = 0u;
-  // In the list down to `key`, and in the longest that is known to be too short.
-  var inside = VOCABULARY;
+// The shortest list that has `count` tokens and the mass `mass`, of a row whose largest logit is `top`; all tokens if none has.
+fn shortest(top: f32, count: u32, mass: f32) -> Cut {
+  // Lists down to `short` are too short, the longest of them has `outside` tokens; that down to `key` has `inside`. First steps down that
+  // double, so that few lists are long, then bisection.
+  var short = key_of(top) + 1u;
   var outside = 0u;
-  for (var bit = 0x80000000u; bit > 0u && inside > outside + 1u; bit >>= 1u) {
-    let size = size_of(key | bit, ALL);
+  var key = short - 1u;
+  var inside = 0u;
+  for (var stride = 1u << 18u; ; stride *= 2u) {
+    let size = size_of(key, ALL);
+    inside = size.count;
+    if (inside >= count && size.mass >= mass) { break; }
+    if (key == 0u) { return Cut(0u, ALL, top); }
+    short = key;
+    outside = inside;
+    key -= select(key, stride, stride > 0u && stride < key);
+  }
+  while (short - key > 1u && inside > outside + 1u) {
+    let middle = key + (short - key) / 2u;
+    let size = size_of(middle, ALL);
     if (size.count >= count && size.mass >= mass) {
-      key |= bit;
+      key = middle;
       inside = size.count;
-    } else { outside = size.count; }
+    } else {
+      short = middle;
+      outside = size.count;
+    }
   }
   var last = ALL;
   if (inside > outside + 1u) {
@@ -65,24 +80,25 @@ fn shortest(count: u32, mass: f32) -> Cut {
       if (size.count >= count && size.mass >= mass) { last -= bit; }
     }
   }
-  return Cut(key, last, high);
+  return Cut(key, last, top);
 }
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
   lane = index;
   row = group.y;
-  var top = LOWEST;
-  for (var tile = lane; tile < TILES; tile += LANES) { top = max(top, bests[row * TILES + tile].score); }
-  masses[lane] = top;
+  var mine = LOWEST;
+  for (var tile = lane; tile < TILES; tile += LANES) { mine = max(mine, bests[row * TILES + tile].score); }
+  masses[lane] = mine;
   workgroupBarrier();
   for (var half = LANES / 2u; half > 0u; half /= 2u) {
     if (lane < half) { masses[lane] = max(masses[lane], masses[lane + half]); }
     workgroupBarrier();
   }
-  high = workgroupUniformLoad(&masses[0]);
-  var cut = Cut(0u, ALL, high);
-  if (sampling.top_k > 0u) { cut = shortest(sampling.top_k, 0.0); }
-  if (sampling.top_p < 1.0) { cut = shortest(1u, sampling.top_p * size_of(cut.key, cut.token).mass); }
+  let top = workgroupUniformLoad(&masses[0]);
+  high = top;
+  var cut = Cut(0u, ALL, top);
+  if (sampling.top_k > 0u) { cut = shortest(top, sampling.top_k, 0.0); }
+  if (sampling.top_p < 1.0) { cut = shortest(top, 1u, sampling.top_p * size_of(cut.key, cut.token).mass); }
   if (lane == 0u) { cuts[row] = cut; }
 }

@@ -184,14 +184,15 @@ const SAMPLING: SamplingOptions = { temperature: 0.8, topK: 60, topP: 0.95, minP
 
 for (const [name, draft] of Object.entries(drafts)) {
   test(`the tokens that a seed draws are the same by each strategy, with a draft model: ${name}`, async () => {
-    for (const sampling of [SAMPLING, { temperature: 0.5, seed: 4 }]) {
+    for (const sampling of [SAMPLING, { temperature: 0.5, seed: 5 }]) {
       const { record: drawn } = await finished({ strategy: "greedy", sampling, maxNewTokens: LENGTH });
       assert.ok(sharedLength(drawn.tokens, wanted.tokens) < LENGTH / 2, "they are not greedy's");
       for (const options of [{ strategy: "amusd" }, { strategy: "sd", lookahead: 1 }, { strategy: "sd" }] as const) {
         const { record } = await finished({ ...options, sampling, maxNewTokens: LENGTH }, { draft });
         assert.equal(record.tokens, drawn.tokens, `${options.strategy} ${JSON.stringify(sampling)}`);
         assertSound(record);
-        if (draft === drafts["the verify model itself"]) assert.is(record.acceptance, 1);
+        // What was drafted behind an end of the text isn't accepted.
+        if (draft === drafts["the verify model itself"] && record.finish !== "eos") assert.is(record.acceptance, 1);
       }
     }
   });
