@@ -1,7 +1,6 @@
 import type { ChatMessage } from "../model/chat-template.ts";
-import type { Sampling } from "../kernels/sampling.ts";
 import type { Engine } from "../spec/engine.ts";
-import type { StrategyName } from "../spec/generation.ts";
+import type { GenerationOptions, StrategyName } from "../spec/generation.ts";
 import type { DatasetSample } from "./datasets.ts";
 import { randomOf } from "./random.ts";
 import type { BenchmarkRun } from "./results.ts";
@@ -18,9 +17,7 @@ export interface IndexedSample {
 export interface BenchmarkOptions {
   readonly strategies: readonly StrategyName[];
   readonly maxNewTokens: number;
-  readonly lookahead: number;
-  /** The likeliest tokens if not given. */
-  readonly sampling?: Sampling;
+  readonly decoding: GenerationOptions;
   /** Of the order of strategies. */
   readonly seed: number;
   /** Runs of an interrupted benchmark with the same configuration: they are not run again. */
@@ -39,7 +36,7 @@ export async function* runBenchmark(
   samples: readonly IndexedSample[],
   options: BenchmarkOptions,
 ): AsyncGenerator<BenchmarkRun, void, undefined> {
-  const { strategies, maxNewTokens, lookahead, sampling, seed, done = [], signal } = options;
+  const { strategies, maxNewTokens, decoding, seed, done = [], signal } = options;
   for (const { index, sample } of samples) {
     const messages: ChatMessage[] = [];
     for (const [turn, prompt] of sample.turns.entries()) {
@@ -48,7 +45,7 @@ export async function* runBenchmark(
       let first = done.find((run) => run.sample === index && run.turn === turn);
       for (const strategy of shuffled(strategies, randomOf(seed + 1000 * index + turn))) {
         if (done.some((run) => run.sample === index && run.turn === turn && run.strategy === strategy)) continue;
-        const generation = engine.generate(tokens, { strategy, maxNewTokens, lookahead, sampling, signal });
+        const generation = engine.generate(tokens, { ...decoding, strategy, maxNewTokens, signal });
         for await (const _ of generation);
         if (signal?.aborted) return;
         const { models: _, devices: __, ...record } = generation.record;
@@ -64,10 +61,14 @@ export async function* runBenchmark(
 }
 
 /** A short generation by each strategy, so that what is done once is done. */
-export async function warmUp(engine: BenchmarkEngine, strategies: readonly StrategyName[]): Promise<void> {
+export async function warmUp(
+  engine: BenchmarkEngine,
+  strategies: readonly StrategyName[],
+  decoding: GenerationOptions,
+): Promise<void> {
   const tokens = engine.encode("Hello");
   for (const strategy of strategies) {
-    for await (const _ of engine.generate(tokens, { strategy, maxNewTokens: 8 }));
+    for await (const _ of engine.generate(tokens, { ...decoding, strategy, maxNewTokens: 8 }));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Sampling } from "../kernels/sampling.ts";
+import type { LaunchName } from "../spec/launch-rule.ts";
 import type { GenerationRecord, StrategyName } from "../spec/generation.ts";
 
 /** The version of the format; files of another one are refused. */
@@ -26,6 +27,9 @@ export interface ResultsConfiguration {
   readonly samples: readonly number[];
   readonly maxNewTokens: number;
   readonly lookahead: number;
+  readonly launch: LaunchName;
+  readonly hedge: boolean;
+  readonly drafter: "model" | "ngram" | "none";
   readonly context: number;
   readonly kvCache: "f16" | "f32";
   readonly draftVocabulary: number | null;

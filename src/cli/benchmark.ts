@@ -9,21 +9,20 @@ import { renderTable } from "../bench/table.ts";
 import { encodeChat } from "../model/chat-template.ts";
 import { encodePrompt } from "../spec/engine.ts";
 import { STRATEGIES, type StrategyName } from "../spec/generation.ts";
-import { MAX_ROWS } from "../spec/lane.ts";
 import { samplingOf } from "../spec/sampling-options.ts";
+import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import { UsageError } from "./errors.ts";
 import { count, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
 import { assertNew, assertWritable, Progress, writeWhole } from "./output.ts";
-import { type SamplingFlags, samplingFlags, samplingFrom, seedParser } from "./sampling.ts";
+import { seedParser } from "./sampling.ts";
 import { readContent } from "./stats.ts";
 
-interface BenchmarkFlags extends ModelFlags, SamplingFlags {
+interface BenchmarkFlags extends ModelFlags, DecodingFlags {
   readonly dataset?: string;
   readonly "num-samples"?: number;
   readonly strategies: readonly StrategyName[];
   readonly "max-new-tokens": number;
-  readonly lookahead: number;
   readonly seed: number;
   readonly "output-file"?: string;
   readonly resume: boolean;
@@ -66,14 +65,7 @@ export const benchmarkCommand = buildCommand({
         default: NAMES.join(","),
       },
       "max-new-tokens": { kind: "parsed", parse: count(2), brief: "Longest answer", placeholder: "N", default: "64" },
-      lookahead: {
-        kind: "parsed",
-        parse: count(1, MAX_ROWS - 1),
-        brief: "Tokens that sd drafts at a time",
-        placeholder: "N",
-        default: "5",
-      },
-      ...samplingFlags,
+      ...decodingFlags,
       seed: {
         kind: "parsed",
         parse: seedParser,
@@ -89,8 +81,8 @@ export const benchmarkCommand = buildCommand({
   },
   func: async (flags: BenchmarkFlags) => {
     const { dataset, strategies, "max-new-tokens": maxNewTokens, lookahead, seed, "output-file": file } = flags;
-    const drawn = samplingFrom({ ...flags, seed: undefined });
-    const sampling = drawn ? samplingOf({ ...drawn, seed }) : null;
+    assertDrafter(strategies, flags);
+    const decoding = decodingOptions(flags);
     const samples = await chooseSamples(dataset, flags["num-samples"]);
     const before = await earlierResults(flags);
     const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (verify) => {
@@ -115,10 +107,13 @@ export const benchmarkCommand = buildCommand({
         samples: samples.map(({ index }) => index),
         maxNewTokens,
         lookahead,
+        launch: flags.launch,
+        hedge: flags.hedge === "on",
+        drafter: flags.drafter,
         context: engine.context,
         kvCache: flags["kv-cache"],
         draftVocabulary: engine.draftVocabulary,
-        sampling,
+        sampling: decoding.sampling ? samplingOf(decoding.sampling) : null,
         seed,
       };
       if (before) assertSame(file!, before.configuration, configuration);
@@ -133,7 +128,7 @@ export const benchmarkCommand = buildCommand({
       };
       const total = strategies.length * samples.reduce((sum, { sample }) => sum + sample.turns.length, 0);
       progress.show("warming up");
-      await warmUp(engine, strategies);
+      await warmUp(engine, strategies, decoding);
       const startMs = performance.now();
       const begun = runs.length;
       const done = [...runs];
@@ -142,8 +137,7 @@ export const benchmarkCommand = buildCommand({
         const run of runBenchmark(engine, samples, {
           strategies,
           maxNewTokens,
-          lookahead,
-          sampling: sampling ?? undefined,
+          decoding,
           seed,
           done,
           signal: abort.signal,

@@ -2,7 +2,7 @@ import { buildCommand } from "@stricli/core";
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { loadPrompts, sampleAt } from "../bench/datasets.ts";
-import { chromeTrace } from "../spec/chrome-trace.ts";
+import { ChromeTrace } from "../spec/chrome-trace.ts";
 import { encodePrompt } from "../spec/engine.ts";
 import {
   assertPromptFits,
@@ -11,16 +11,17 @@ import {
   STRATEGIES,
   type StrategyName,
 } from "../spec/generation.ts";
-import { MAX_ROWS } from "../spec/lane.ts";
+import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
+import type { TraceEvent } from "../spec/trace.ts";
 import { UsageError } from "./errors.ts";
 import { count, notEmpty, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
-import { assertWritable, writeWhole } from "./output.ts";
-import { type SamplingFlags, samplingFlags, samplingFrom, seedParser } from "./sampling.ts";
+import { assertWritable, PieceWriter, writeWhole } from "./output.ts";
+import { seedParser } from "./sampling.ts";
 
 const PROMPT = "Write a Python class for a stack with push, pop and peek.";
 
-interface GenerateFlags extends ModelFlags, SamplingFlags {
+interface GenerateFlags extends ModelFlags, DecodingFlags {
   readonly strategy?: StrategyName;
   readonly prompt?: string;
   readonly "prompt-file"?: string;
@@ -29,7 +30,6 @@ interface GenerateFlags extends ModelFlags, SamplingFlags {
   readonly raw: boolean;
   readonly context?: number;
   readonly "max-new-tokens": number;
-  readonly lookahead: number;
   readonly stop: readonly string[];
   readonly "output-file"?: string;
   readonly trace?: string;
@@ -66,18 +66,11 @@ export const generateCommand = buildCommand({
         optional: true,
       },
       "max-new-tokens": { kind: "parsed", parse: count(1), brief: "Longest answer", placeholder: "N", default: "256" },
-      lookahead: {
-        kind: "parsed",
-        parse: count(1, MAX_ROWS - 1),
-        brief: "Tokens that sd drafts at a time",
-        placeholder: "N",
-        default: "5",
-      },
-      ...samplingFlags,
+      ...decodingFlags,
       seed: {
         kind: "parsed",
         parse: seedParser,
-        brief: "The same seed draws the same text; default: a new one each time, told in the record",
+        brief: "The same seed draws the same text; default: a new one each time, told at the end",
         placeholder: "N",
         optional: true,
       },
@@ -95,14 +88,12 @@ export const generateCommand = buildCommand({
     },
   },
   func: async (flags: GenerateFlags) => {
-    const sampling = samplingFrom(flags);
+    const decoding = decodingOptions(flags);
     const { prompt, raw } = await readPrompt(flags);
     for (const file of [flags["output-file"], flags.trace]) if (file !== undefined) await assertWritable(file);
-    const { strategy, "max-new-tokens": maxNewTokens, lookahead, stop } = flags;
+    const { strategy, "max-new-tokens": maxNewTokens, stop } = flags;
     const drafts = strategy !== "greedy";
-    if (drafts && strategy && flags["verify-model-path"] !== undefined && flags["draft-model-path"] === undefined) {
-      throw new UsageError(`Cannot decode by "${strategy}" without a draft model: give --draft-model-path`);
-    }
+    if (strategy) assertDrafter([strategy], flags);
     const engine = await loadEngine(flags, drafts, (verify) => {
       const promptTokens = encodePrompt(verify, prompt, raw).length;
       const context = flags.context ?? Math.min(verify.config.contextLength, promptTokens + maxNewTokens);
@@ -113,17 +104,19 @@ export const generateCommand = buildCommand({
       const abort = new AbortController();
       const onSignal = () => abort.signal.aborted ? process.exit(130) : abort.abort();
       process.on("SIGINT", onSignal);
+      const traceFile = flags.trace === undefined ? undefined : new TraceFile(flags.trace);
       try {
         const generation = engine.generate(prompt, {
+          // The record alone holds all events: without it a run of any length takes no more memory.
+          trace: flags.json || flags["output-file"] !== undefined ? "keep" : (event) => traceFile?.add(event),
           strategy,
           raw,
           maxNewTokens,
-          lookahead,
-          sampling,
+          ...decoding,
           stop,
           signal: abort.signal,
         });
-        await report(generation, flags);
+        await report(generation, flags, traceFile);
         if (generation.record.finish === "abort") process.exitCode = 130;
       } finally {
         process.off("SIGINT", onSignal);
@@ -164,7 +157,8 @@ async function readStdin(): Promise<string> {
 /** Streams the text, then writes what was asked for; also when an error ends the generation, which is then thrown. */
 async function report(
   generation: Generation,
-  { json, trace, "output-file": outputFile }: GenerateFlags,
+  { json, "output-file": outputFile }: GenerateFlags,
+  traceFile: TraceFile | undefined,
 ): Promise<void> {
   try {
     for await (const { text } of generation) if (!json) process.stdout.write(text);
@@ -173,8 +167,29 @@ async function report(
     const record = generation.record;
     if (json) console.log(JSON.stringify(record));
     if (outputFile !== undefined) await writeWhole(outputFile, JSON.stringify(record, null, 1) + "\n");
-    if (trace !== undefined) await writeWhole(trace, JSON.stringify(chromeTrace(record.events)) + "\n");
+    for (const event of generation.events) traceFile?.add(event);
+    await traceFile?.end();
     console.error(summaryText(record));
+  }
+}
+
+/** A run's trace in Chrome's trace event format, written as the events come. */
+class TraceFile {
+  readonly #trace = new ChromeTrace();
+  readonly #file: PieceWriter;
+
+  constructor(file: string) {
+    this.#file = new PieceWriter(file);
+    this.#file.write(`{"displayTimeUnit":"ms","traceEvents":[\n${JSON.stringify(this.#trace.host)}`);
+  }
+
+  add(event: TraceEvent): void {
+    for (const entry of this.#trace.add(event)) this.#file.write(`,\n${JSON.stringify(entry)}`);
+  }
+
+  async end(): Promise<void> {
+    this.#file.write("\n]}\n");
+    await this.#file.end();
   }
 }
 

@@ -20,7 +20,11 @@ export interface ModelFlags {
   readonly "draft-device"?: string;
   readonly "kv-cache": "f16" | "f32";
   readonly "draft-vocab"?: number;
+  readonly drafter: Drafter;
 }
+
+const DRAFTERS = ["model", "ngram", "none"] as const;
+type Drafter = (typeof DRAFTERS)[number];
 
 export const modelFlags = {
   "verify-model-path": text("GGUF of the model whose text you get; default: the embedded one", "FILE"),
@@ -35,10 +39,17 @@ export const modelFlags = {
     placeholder: "N",
     optional: true,
   },
+  drafter: {
+    kind: "enum",
+    values: DRAFTERS,
+    brief:
+      "What drafts: the draft model, look-up of what followed in the text before (no model, no device), or nothing",
+    default: "model",
+  },
 } as const;
 
 /**
- * Opens the models and loads them; the draft model only if one is wanted. `contextFor` says how many positions the caches need, and throws
+ * Opens the models and loads them; the draft model, or what stands in for it, only if one is wanted. `contextFor` says how many positions the caches need, and throws
  * where they can't suffice.
  */
 export async function loadEngine(
@@ -46,7 +57,8 @@ export async function loadEngine(
   drafts: boolean,
   contextFor: (verify: ModelFile) => number,
 ): Promise<Engine> {
-  const { verify, draft, draftVocabulary } = await modelPaths(flags, drafts);
+  const { drafter } = flags;
+  const { verify, draft, draftVocabulary } = await modelPaths(flags, drafts && drafter === "model");
   const pair = await openModelPair(verify, draft);
   let context;
   try {
@@ -63,6 +75,7 @@ export async function loadEngine(
       context,
       cache: flags["kv-cache"],
       draftVocabulary: flags["draft-vocab"] ?? draftVocabulary,
+      ngramDrafts: drafts && drafter === "ngram",
       onProgress: (done, total) => progress.show(`loading ${Math.floor(100 * done / total)} %`),
     });
   } finally {

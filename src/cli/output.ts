@@ -1,6 +1,9 @@
+import { createWriteStream } from "node:fs";
 import { lstat, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
+import { PassThrough } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { oneLine, UsageError } from "./errors.ts";
 
 /** So that a long run does not end with nowhere to write its record. */
@@ -22,11 +25,36 @@ export async function assertNew(file: string): Promise<void> {
 
 /** Writes a file that is there whole or not at all; but what is no plain file (a pipe, a device, a link) stays what it is. */
 export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
+  await writeBy(file, (target) => writeFile(target, content));
+}
+
+/** As `writeWhole`, of pieces as they come, until `end`. */
+export class PieceWriter {
+  readonly #pieces = new PassThrough();
+  readonly #written: Promise<void>;
+
+  constructor(file: string) {
+    this.#written = writeBy(file, (target) => pipeline(this.#pieces, createWriteStream(target)));
+    this.#written.catch(() => this.#pieces.destroy()); // `end` throws it.
+  }
+
+  write(piece: string): void {
+    if (this.#pieces.writable) this.#pieces.write(piece);
+  }
+
+  /** Throws an Error of one line where the file could not be written. */
+  async end(): Promise<void> {
+    this.#pieces.end();
+    await this.#written;
+  }
+}
+
+async function writeBy(file: string, write: (target: string) => Promise<void>): Promise<void> {
   const existing = await lstat(file).catch(() => null);
   const special = existing !== null && !existing.isFile();
   const target = special ? file : `${file}.${process.pid}.part`;
   try {
-    await writeFile(target, content);
+    await write(target);
     if (!special) await rename(target, file);
   } catch (error) {
     if (!special) await rm(target, { force: true });

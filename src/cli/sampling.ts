@@ -20,7 +20,7 @@ const number = (fits: (value: number) => boolean, wanted: string) => (input: str
 /** Of `--seed` too. */
 export const seedParser = count(0, 2 ** 32 - 1);
 
-/** All but the seed, which means more to some commands. */
+/** All but the seed, which means something else, too, to `benchmark`. */
 export const samplingFlags = {
   temperature: {
     kind: "parsed",
@@ -56,7 +56,7 @@ export const samplingFlags = {
 export function samplingFrom(flags: SamplingFlags): SamplingOptions | undefined {
   const { temperature = 0, "top-k": topK, "top-p": topP, "min-p": minP, seed } = flags;
   if (temperature > 0) return { temperature, topK, topP, minP, seed };
-  const idle = (["top-k", "top-p", "min-p", "seed"] as const).find((name) => flags[name] !== undefined);
+  const idle = (["top-k", "top-p", "min-p"] as const).find((name) => flags[name] !== undefined);
   if (idle !== undefined) {
     throw new UsageError(`Cannot use --${idle} where nothing is drawn at random: give a --temperature above 0`);
   }

@@ -15,8 +15,8 @@ import { Verifier } from "./verifier.ts";
 export async function* amusd(run: Run): ReturnType<Strategy> {
   const { log, launchRule, signal } = run;
   const verifier = new Verifier(run);
-  const drafter = new Drafter(run, verifier.maxLength);
-  run.trace.start(log.length, [verifier.start, drafter.start]);
+  const drafter = new Drafter(run, verifier);
+  run.trace.start(log.length, [verifier.start, drafter.start], run.estimates.costs.figures);
   try {
     if (verifier.ended) return;
     verifier.prefill();
@@ -24,14 +24,10 @@ export async function* amusd(run: Run): ReturnType<Strategy> {
     // The first verification goes out behind the prefill with row 0 alone: to wait for drafts, or to take more rows,
     // could make the first token later than greedy's.
     let verification: Promise<Operation> | undefined = verifier.verify([]);
+    let verifying = 0;
     let batch: CommittedToken[] = [];
     while (!verifier.ended && (verification || drafter.room > 0)) {
-      while (
-        drafter.ahead < drafter.room && drafter.stepsInFlight < drafter.lane.stepsAhead &&
-        !launchRule.pauses(drafter.ahead)
-      ) {
-        drafter.draft(1);
-      }
+      while (drafter.step(verification && verifying));
       if (!verification && launchRule.rest > 0) {
         yield* decodeAlone(verifier, batch, launchRule.rest);
         batch = [];
@@ -40,10 +36,15 @@ export async function* amusd(run: Run): ReturnType<Strategy> {
       }
       if (!verification) {
         const pending = log.pending();
-        let count = launchRule.take(pending.length, drafter.staleInFlight);
+        let count = launchRule.take(drafter.chances(pending), drafter.staleInFlight);
         // An idle draft lane would leave nothing to wait for.
         if (count === null && !drafter.next) count = pending.length;
-        if (count !== null) verification = verifier.verify(pending.slice(0, Math.min(count, MAX_ROWS - 1)));
+        if (count !== null) {
+          verifying = Math.min(count, MAX_ROWS - 1);
+          verification = verifier.verify(pending.slice(0, verifying));
+          // The draft lane hears of it at once: it may hedge now.
+          continue;
+        }
       }
       if (batch.length > 0) {
         // Only now that both lanes have their next messages, so that the consumer does not hold them up. It may have
@@ -57,11 +58,11 @@ export async function* amusd(run: Run): ReturnType<Strategy> {
       if (signal?.aborted) return;
       if (answer) {
         verification = undefined;
-        batch = verifier.commit(answer);
+        batch = verifier.commit(answer, drafter.lane);
       }
     }
     yield* decodeAlone(verifier, batch);
   } finally {
-    await drain(verifier.lane, drafter.lane);
+    await drain(run.trace, verifier.lane, drafter.lane);
   }
 }

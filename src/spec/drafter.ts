@@ -1,10 +1,11 @@
 import { MAX_ROWS } from "./lane.ts";
 import type { Run } from "./strategy.ts";
-import type { TokenNode } from "./token-log.ts";
+import type { Draft, TokenNode } from "./token-log.ts";
 import type { Operation, Start } from "./trace.ts";
 import { TracedLane } from "./traced-lane.ts";
+import type { Verifier } from "./verifier.ts";
 
-/** What the draft lane is working on: a path that began at a committed token. */
+/** A text that the draft lane is working on: it began at a committed token, or beside the trunk in the strip. */
 interface Branch {
   /**
    * Its newest token that the host has seen. The lane has been sent all above it, and it as well if a step is in
@@ -13,34 +14,54 @@ interface Branch {
   tip: TokenNode;
   /** The newest token's position, those in flight included; the lane has been sent what stands below. */
   head: number;
+  /** Position of its first token, as long as it is a hedge in the strip. */
+  fork?: number;
+}
+
+/** What a hedge may begin with. */
+interface Hedge {
+  readonly parent: TokenNode;
+  readonly token: number;
+  /** Of the first choice in its place. */
+  readonly draft: Draft;
+  readonly position: number;
+  readonly chance: number;
 }
 
 /**
  * The draft lane's side of a run: it hangs drafts on the log, and goes back to the committed text when they die there.
+ * While a verification is in flight it may hedge: go on from the second choice at one of the positions in question too, in
+ * the strip, where the text is likelier to come to that than to the next token of the trunk.
  */
 export class Drafter {
   readonly lane: TracedLane;
   /** How the lane begins, for the trace. */
   readonly start: Start["lanes"][number];
   readonly #run: Run;
+  readonly #verifyLane: TracedLane;
   /**
    * The last position worth a draft that the lane can reach: the token at maxLength - 1 is always the verify lane's
    * own.
    */
   readonly #lastPosition: number;
-  #branch: Branch;
-  /** What the messages in flight become, oldest first: they settle once their tokens are on the log. */
-  readonly #inFlight: Promise<void>[] = [];
+  #trunk: Branch;
+  /** Of the verification in flight. */
+  #hedge: Branch | undefined;
+  /** The one of which the lane chose last of all: a step that goes on from a token still on the device must be its. */
+  #newest: Branch | undefined;
+  /** The branches of the messages in flight, and what the messages become, oldest first: they settle once their tokens are on the log. */
+  readonly #inFlight: { readonly branch: Branch; readonly added: Promise<void> }[] = [];
 
   /** Throws a TypeError if the run has no draft lane. */
-  constructor(run: Run, maxLength: number) {
+  constructor(run: Run, verifier: Verifier) {
     const { log, draft, warn } = run;
     if (!draft) throw new TypeError("Cannot draft: the run has no draft lane, wanted one; use greedy");
     this.lane = new TracedLane(draft, run.trace, (error) => warn(`${error.message}; going on without it`));
     this.#run = run;
     this.start = { name: draft.name, cached: run.cached?.draft ?? 0 };
-    this.#lastPosition = Math.min(maxLength - 2, draft.capacity);
-    this.#branch = { tip: log.end, head: log.end.position };
+    this.#verifyLane = verifier.lane;
+    this.#lastPosition = Math.min(verifier.maxLength - 2, draft.capacity);
+    this.#trunk = { tip: log.end, head: log.end.position };
   }
 
   /** How many positions after the committed text are still worth a draft: none once the lane is lost or full. */
@@ -48,24 +69,20 @@ export class Drafter {
     return this.lane.lost ? 0 : Math.max(0, this.#lastPosition - this.#run.log.length + 1);
   }
 
-  /** How many positions after the committed text are drafted or being drafted. */
-  get ahead(): number {
-    return this.#continues ? this.#branch.head + 1 - this.#run.log.length : 0;
-  }
-
-  /** How many tokens of the branch that the next draft goes on with are in flight. */
-  get stepsInFlight(): number {
-    return this.#continues ? this.#branch.head - this.#branch.tip.position : 0;
-  }
-
-  /** How many messages in flight, of a step each, are of a branch that is dead. */
+  /** How many messages in flight are of a branch that is dead. */
   get staleInFlight(): number {
-    return this.#inFlight.length - this.stepsInFlight;
+    return this.#inFlight.filter(({ branch }) => branch !== this.#hedge && !this.#continues(branch)).length;
   }
 
   /** The oldest message in flight: settles once its tokens are on the log; rejects for any error but a lost device. */
   get next(): Promise<void> | undefined {
-    return this.#inFlight[0];
+    return this.#inFlight[0]?.added;
+  }
+
+  /** The chances of pending tokens to be accepted, each given those before it. */
+  chances(pending: readonly TokenNode[]): number[] {
+    const { log, estimates: { predictor } } = this.#run;
+    return pending.map(({ draft, position }) => predictor.chance(draft!.confidence, position - log.length + 1));
   }
 
   /** Feeds what the cache lacks of the prompt, but for its last token. */
@@ -76,31 +93,134 @@ export class Drafter {
   }
 
   /**
-   * Drafts `steps` more tokens, 1 to `room` - `ahead`: on the branch, or from the committed end if the branch is dead
+   * Drafts `steps` more tokens, 1 to `room`: on the trunk, or from the committed end if the trunk is dead
    * or behind it. Settles once they are on the log; rejects for any error but a lost device.
    */
   draft(steps: number): Promise<unknown> {
-    const added = Promise.all(this.#continues ? [this.#continue(steps)] : this.#restart(steps));
-    added.catch(() => {}); // `drain` throws it if nobody awaits this.
-    return added;
+    this.#adopt();
+    const added = this.#continues(this.#trunk) ? [this.#extend(this.#trunk, steps)] : this.#restart(steps);
+    const all = Promise.all(added);
+    all.catch(() => {}); // `drain` throws it if nobody awaits this.
+    return all;
   }
 
   /**
-   * Whether the next draft can follow the branch's newest: it is not known to be wrong, and the text hasn't come past
-   * it.
+   * Sends the draft step that the text is likeliest to come to, on the trunk or on a hedge, while a verification of the first `verifying` pending
+   * tokens is in flight, or none (`undefined`). Returns whether there was one that is worth it.
    */
-  get #continues(): boolean {
-    const { log } = this.#run;
-    return this.#branch.head >= log.length && log.isLive(this.#branch.tip);
+  step(verifying: number | undefined): boolean {
+    const { log, launchRule } = this.#run;
+    this.#adopt();
+    if (verifying === undefined) this.#hedge = undefined;
+    const trunk = this.#trunk;
+    const continues = this.#continues(trunk);
+    const ahead = continues ? trunk.head + 1 - log.length : 0;
+    const trunkChance = continues ? this.#reach(trunk) : 1;
+    if (verifying !== undefined && this.#stepHedge(verifying, trunkChance)) return true;
+    if (ahead >= this.room || (continues && !this.#takes(trunk)) || launchRule.pauses(trunkChance, ahead + 1)) {
+      return false;
+    }
+    this.draft(1);
+    return true;
   }
 
-  #continue(steps: number): Promise<void> {
-    const branch = this.#branch;
-    const { tip, head } = branch;
+  /** As `step`, on the hedge that there is or a new one, if the text is likelier to come to its next token than to the trunk's. */
+  #stepHedge(verifying: number, trunkChance: number): boolean {
+    const { log, launchRule } = this.#run;
+    const old = this.#hedge;
+    const fresh = old ? undefined : this.#newHedge(verifying);
+    const chance = old ? this.#hedgeChance(old) : fresh?.chance ?? 0;
+    const head = old?.head ?? fresh?.position ?? Infinity;
+    const steps = old ? head - old.fork! : 0;
+    if (chance <= trunkChance || steps >= this.lane.stripCapacity || head >= this.#lastPosition) return false;
+    if ((old && !this.#takes(old)) || launchRule.pauses(chance, head + 1 - log.length)) return false;
+    let hedge = old;
+    if (fresh) {
+      const tip = log.draft(fresh.parent, fresh.token, fresh.draft);
+      hedge = { tip, head, fork: head };
+    }
+    this.#hedge = hedge;
+    this.#extend(hedge!, 1);
+    return true;
+  }
+
+  /** Whether the lane's queue takes one more step of a branch: not if that goes on from a token on the device which is not the last one chosen. */
+  #takes(branch: Branch): boolean {
+    const steps = branch.head - branch.tip.position;
+    return steps === 0 || (steps < this.lane.stepsAhead && branch === this.#newest);
+  }
+
+  /** The chance that the text comes to the next token of a branch. */
+  #reach(branch: Branch): number {
+    const { log, estimates: { predictor } } = this.#run;
+    const seen = this.chances(log.path(branch.tip)).reduce((product, chance) => product * chance, 1);
+    return seen * predictor.mean ** (branch.head - branch.tip.position);
+  }
+
+  /** The chance that the verification in flight ends with the hedge's first token and the text then comes to its next one. */
+  #hedgeChance({ tip, head, fork }: Branch): number {
+    const { log, estimates: { predictor } } = this.#run;
+    const path = log.path(tip);
+    const first = fork! - log.length;
+    const drafted = path.slice(first + 1);
+    // These will be the first of a verification of their own.
+    const after = drafted.map(({ draft }, i) => predictor.chance(draft!.confidence, i + 1));
+    const product = after.reduce((product, chance) => product * chance, this.#secondChance(path.slice(0, first + 1)));
+    return product * predictor.mean ** (head - tip.position);
+  }
+
+  /** The chance that all tokens of a pending path but the last are right, and in the last one's place the second choice is. */
+  #secondChance(path: readonly TokenNode[]): number {
+    const chances = this.chances(path);
+    const wrong = 1 - chances.pop()!;
+    return chances.reduce((product, chance) => product * chance, wrong * this.#run.estimates.predictor.secondChance);
+  }
+
+  /** The second choice, of those that the verification in flight will judge, that is likeliest to be right. */
+  #newHedge(verifying: number): Hedge | undefined {
+    const { log, hedge } = this.#run;
+    if (!hedge || this.lane.stripCapacity === 0 || !this.#continues(this.#trunk)) return undefined;
+    // The draft at the bonus's place is judged too.
+    const path = log.path(this.#trunk.tip).slice(0, verifying + 1);
+    const chances = path.map((_, at) => this.#secondChance(path.slice(0, at + 1)));
+    const at = chances.indexOf(Math.max(...chances));
+    if (at < 0) return undefined;
+    const { position, draft } = path[at]!;
+    return { parent: path[at - 1] ?? log.end, token: draft!.second, draft: draft!, position, chance: chances[at]! };
+  }
+
+  /** Whether the branch's next draft can follow its newest: it is not known to be wrong, and the text hasn't come past it. */
+  #continues(branch: Branch): boolean {
+    const { log } = this.#run;
+    return branch.fork === undefined && branch.head >= log.length && log.isLive(branch.tip);
+  }
+
+  /** Where the hedge's first token was committed, the hedge is the trunk. */
+  #adopt(): void {
+    const { log, trace } = this.#run;
+    const hedge = this.#hedge;
+    if (!hedge || hedge.fork! >= log.length) return;
+    this.#hedge = undefined;
+    const count = hedge.head - hedge.fork!;
+    if (count === 0 || log.length !== hedge.fork! + 1 || !log.isLive(hedge.tip)) return;
+    trace.rollback(hedge.fork!);
+    const first = log.end;
+    this.lane.keep(
+      hedge.fork!,
+      count,
+      () => [first, ...log.path(hedge.tip)].slice(0, count).map(({ token }) => token),
+    );
+    hedge.fork = undefined;
+    this.#trunk = hedge;
+    this.#newest = undefined;
+  }
+
+  #extend(branch: Branch, steps: number): Promise<void> {
+    const { tip, head, fork } = branch;
     // With a step in flight the token is still on the device.
     const token = head > tip.position ? null : tip.token;
     branch.head += steps;
-    return this.#add(branch, this.lane.decode(token, head, steps));
+    return this.#add(branch, this.lane.decode(token, head, steps, fork));
   }
 
   /**
@@ -110,13 +230,13 @@ export class Drafter {
    */
   #restart(steps: number): Promise<void>[] {
     const { log, trace } = this.#run;
-    const { tip, head } = this.#branch;
+    const { tip, head } = this.#trunk;
     const live = log.liveAncestor(tip);
     const tipIsFed = head > tip.position;
     let position = live !== tip || tipIsFed ? live.position + 1 : tip.position;
     if (position < head) trace.rollback(position);
     const branch = { tip: log.end, head: log.end.position + steps };
-    this.#branch = branch;
+    this.#trunk = branch;
 
     let tokens = log.committed.slice(position);
     if (tokens.length === 1) return [this.#add(branch, this.lane.decode(tokens[0]!, position, steps))];
@@ -131,20 +251,30 @@ export class Drafter {
   }
 
   #add(branch: Branch, message: Promise<Operation>): Promise<void> {
+    this.#newest = branch;
     const added = message.then((operation) => {
-      const { log } = this.#run;
+      const { log, estimates, launchRule, trace } = this.#run;
+      const { operation: kind, chosen, confidences, seconds, startMs, endMs } = operation;
       // Where the lane catches up, only its last choice is a draft.
-      const drafts = operation.operation === "verify" ? operation.chosen.slice(-1) : operation.chosen;
-      for (const token of drafts) branch.tip = log.draft(branch.tip, token);
+      for (let i = kind === "verify" ? chosen.length - 1 : 0; i < chosen.length; i++) {
+        const draft = { confidence: confidences![i]!, second: seconds![i]! };
+        branch.tip = log.draft(branch.tip, chosen[i]!, draft);
+      }
       operation.stale = !log.isLive(branch.tip);
-      this.#run.launchRule.observe(operation);
+      if (kind === "decode") {
+        estimates.costs.observeDraft((endMs - startMs) / chosen.length, this.#verifyLane.wasBusy(startMs, endMs));
+        // With a step ahead in its queue the device doesn't wait for the host.
+        if (this.lane.stepsAhead === 1) estimates.costs.observeTurnaround("draft", this.lane.turnaroundMs ?? 0);
+      }
+      launchRule.observe(operation);
+      trace.settle(operation);
     }, (error: unknown) => {
       if (!this.lane.lost) throw error;
     }).finally(() => {
       this.#inFlight.shift();
     });
     added.catch(() => {}); // `drain` throws it if nobody awaits this.
-    this.#inFlight.push(added);
+    this.#inFlight.push({ branch, added });
     return added;
   }
 }

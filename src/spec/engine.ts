@@ -5,12 +5,15 @@ import { type ChatMessage, encodeChat } from "../model/chat-template.ts";
 import { Llama } from "../model/llama.ts";
 import { TextStream } from "../model/text-stream.ts";
 import { closeModelPair, type ModelFile, type ModelPair } from "../model/model-file.ts";
+import { Estimates } from "./estimates.ts";
 import { Generation, type GenerationOptions } from "./generation.ts";
 import { type Lane, MAX_ROWS } from "./lane.ts";
+import { BestLaunch } from "./best-launch.ts";
+import { calibrate } from "./calibrate.ts";
 import { RealClock } from "./clock.ts";
-import { MeasuredLaunchRule } from "./launch-rule.ts";
+import type { LaunchRule } from "./launch-rule.ts";
 import { ModelLane } from "./model-lane.ts";
-import { cachedLength } from "./trace.ts";
+import { NgramLane } from "./ngram-lane.ts";
 
 export interface EngineOptions {
   /** Index or part of the name of an adapter; by default as `chooseAdapters` has it. */
@@ -21,6 +24,8 @@ export interface EngineOptions {
   readonly cache?: CacheType;
   /** The draft proposes only tokens with ids below; all by default. It drafts faster, and is accepted less. */
   readonly draftVocabulary?: number;
+  /** Draft by looking up what followed in the text before, without a model: right where a text repeats itself, as edits of code do. */
+  readonly ngramDrafts?: boolean;
   /** Hears how many of all weights' bytes lie on their devices. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -31,6 +36,9 @@ interface Cached {
   readonly verify: number;
   readonly draft: number;
 }
+
+/** In place of a model and of a device. */
+const NGRAM_LOOK_UP = "n-gram look-up";
 
 const NOTHING_CACHED: Cached = { text: [], verify: 0, draft: 0 };
 
@@ -45,16 +53,26 @@ export class Engine {
   readonly #verifyFile: ModelFile;
   readonly #verify: Lane;
   readonly #draft: Lane | undefined;
-  /** Kept from one generation to the next, for the costs that it has learnt. */
-  readonly #launchRule = new MeasuredLaunchRule(new RealClock());
+  /** Kept from one generation to the next, as is the launch rule, for what it has learnt of whether drafting pays. */
+  readonly #estimates: Estimates;
+  readonly #launchRule: LaunchRule;
   #cached = NOTHING_CACHED;
   #running = false;
   #draftLost = false;
 
-  private constructor(pair: ModelPair, lanes: readonly Lane[], names: readonly string[], options: EngineOptions) {
-    const byLane = (values: readonly string[]) => Object.fromEntries(lanes.map(({ name }, i) => [name, values[i]!]));
-    this.models = byLane([pair.verify.path, pair.draft?.path ?? ""]);
-    this.devices = byLane(names);
+  private constructor(
+    pair: ModelPair,
+    lanes: readonly Lane[],
+    devices: readonly string[],
+    estimates: Estimates,
+    options: EngineOptions,
+  ) {
+    const byLane = (values: readonly string[]) =>
+      Object.fromEntries(lanes.map(({ name }, i) => [name, values[i] ?? NGRAM_LOOK_UP]));
+    this.models = byLane([pair.verify, pair.draft].flatMap((file) => file ? [file.path] : []));
+    this.devices = byLane(devices);
+    this.#estimates = estimates;
+    this.#launchRule = new BestLaunch(estimates, new RealClock());
     this.#verifyFile = pair.verify;
     [this.#verify, this.#draft] = [lanes[0]!, lanes[1]];
     this.context = options.context;
@@ -93,13 +111,16 @@ export class Engine {
           },
         })
       ));
-      const lanes = llamas.map((llama, i) => {
+      const lanes: Lane[] = llamas.map((llama, i) => {
         const device = opened[i]!;
         // On a software adapter a stale step costs more than the host's share of a step saves.
         const stepsAhead = device.label === "draft" && device.software ? 1 : 2;
         return new ModelLane(device.label, llama, stepsAhead, () => device.close());
       });
-      return new Engine(pair, lanes, opened.map(({ adapter }) => adapter.name), options);
+      const estimates = new Estimates();
+      if (pair.draft) await calibrate(lanes[0]!, lanes[1]!, estimates.costs, new RealClock());
+      else if (options.ngramDrafts) lanes.push(new NgramLane("draft", context, new RealClock()));
+      return new Engine(pair, lanes, opened.map(({ adapter }) => adapter.name), estimates, options);
     } catch (error) {
       for (const device of opened) device.close();
       throw error;
@@ -108,7 +129,7 @@ export class Engine {
     }
   }
 
-  /** Whether there is a draft model, on a device that is still there. */
+  /** Whether there is something to draft with, and on a device that is still there. */
   get drafts(): boolean {
     return this.#draft !== undefined && !this.#draftLost;
   }
@@ -158,7 +179,8 @@ export class Engine {
       prompt,
       verify: this.#verify,
       draft,
-      launchRule: this.#launchRule,
+      estimates: this.#estimates,
+      best: this.#launchRule,
       models: this.models,
       devices: this.devices,
       onStart: () => {
@@ -173,7 +195,7 @@ export class Engine {
         this.#running = false;
         this.#draftLost ||= generation.draftLost;
         const text = [...prompt, ...generation.tokens];
-        const held = (lane: Lane | undefined) => lane ? cachedLength(generation.events, lane.name, text) : 0;
+        const held = (lane: Lane | undefined) => lane ? generation.cachedLength(lane.name, text) : 0;
         this.#cached = { text, verify: held(this.#verify), draft: held(draft) };
       },
     }, this.#draftLost ? { ...options, strategy: "greedy" } : options);

@@ -3,13 +3,14 @@ import { TextStream } from "../model/text-stream.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { amusd } from "./amusd.ts";
 import { RealClock } from "./clock.ts";
+import type { Estimates } from "./estimates.ts";
 import { greedy } from "./greedy.ts";
 import { type Lane, MAX_ROWS } from "./lane.ts";
-import type { LaunchRule } from "./launch-rule.ts";
+import { isLaunchName, type LaunchName, type LaunchRule, launchRuleOf } from "./launch-rule.ts";
 import { samplingOf, type SamplingOptions } from "./sampling-options.ts";
 import { sd } from "./sd.ts";
 import type { Strategy } from "./strategy.ts";
-import { summarize, type Summary } from "./summary.ts";
+import type { Summary } from "./summary.ts";
 import { type CommittedToken, TokenLog } from "./token-log.ts";
 import { Trace, type TraceEvent } from "./trace.ts";
 
@@ -25,11 +26,17 @@ export interface GenerationOptions {
   readonly lookahead?: number;
   /** Draw tokens at random; by default the likeliest one is taken. */
   readonly sampling?: SamplingOptions;
+  /** When `amusd` starts a verification, and with how much; default "best". */
+  readonly launch?: LaunchName;
+  /** Whether `amusd`'s draft goes on from second choices too while a verification is in flight; default true. */
+  readonly hedge?: boolean;
   /** Text that ends the answer, and is not part of it. */
   readonly stop?: readonly string[];
   /** The prompt is the text itself, not a message for the chat template. */
   readonly raw?: boolean;
   readonly signal?: AbortSignal;
+  /** Whether the run's events are kept for `events` and the record (the default), or each is given away as soon as nothing more will become of it. */
+  readonly trace?: "keep" | "off" | ((event: TraceEvent) => void);
   /** Takes one line when the draft device is lost; default: stderr. */
   readonly warn?: (message: string) => void;
 }
@@ -63,7 +70,9 @@ export interface GenerationSource {
   readonly prompt: readonly number[];
   readonly verify: Lane;
   readonly draft: Lane | undefined;
-  readonly launchRule: LaunchRule;
+  readonly estimates: Estimates;
+  /** The launch rule that learns. */
+  readonly best: LaunchRule;
   readonly models: GenerationRecord["models"];
   readonly devices: GenerationRecord["devices"];
   /** Tells, as the run begins, how many of the prompt's first tokens each lane's cache holds. */
@@ -106,6 +115,11 @@ export class Generation implements AsyncIterable<Piece> {
     if (!Number.isInteger(lookahead) || lookahead < 1 || lookahead >= MAX_ROWS) {
       throw new RangeError(`Cannot draft ${lookahead} tokens at a time: the lookahead is 1 to ${MAX_ROWS - 1}`);
     }
+    if (options.launch !== undefined && !isLaunchName(options.launch)) {
+      throw new RangeError(
+        `Cannot launch by "${options.launch}": the rules are best, published and fixed:1 to fixed:${MAX_ROWS - 1}`,
+      );
+    }
     if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1) {
       throw new RangeError(`Cannot generate ${maxNewTokens} tokens: a whole number of 1 or more is wanted`);
     }
@@ -123,7 +137,8 @@ export class Generation implements AsyncIterable<Piece> {
     this.sampling = options.sampling ? samplingOf(options.sampling) : null;
     this.#source = source;
     this.#options = options;
-    this.#trace = new Trace(new RealClock());
+    const { trace = "keep" } = options;
+    this.#trace = new Trace(new RealClock(), trace === "keep", typeof trace === "function" ? trace : undefined);
     this.ended = new Promise((resolve) => this.#end = resolve);
   }
 
@@ -139,6 +154,11 @@ export class Generation implements AsyncIterable<Piece> {
     return this.#trace.events;
   }
 
+  /** How many of `text` the lane's cache holds; see the function of that name. */
+  cachedLength(lane: string, text: readonly number[]): number {
+    return this.#trace.cachedLength(lane, text);
+  }
+
   get draftLost(): boolean {
     return this.#draftLost;
   }
@@ -150,7 +170,8 @@ export class Generation implements AsyncIterable<Piece> {
     const cached = this.#source.onStart();
     const { tokenizer, prompt, verify } = this.#source;
     const draft = this.strategy === "greedy" ? undefined : this.#source.draft;
-    const { maxNewTokens = 256, lookahead = 5, signal, warn = console.error } = this.#options;
+    const { maxNewTokens = 256, lookahead = 5, launch = "best", hedge = true, signal, warn = console.error } =
+      this.#options;
     const stream = this.#stream;
     // By the same noise on both lanes: where the models agree, so do their draws.
     for (const lane of [verify, draft]) lane?.sample(this.sampling);
@@ -163,7 +184,9 @@ export class Generation implements AsyncIterable<Piece> {
         maxNewTokens,
         eosIds: [...tokenizer.eosIds],
         lookahead,
-        launchRule: this.#source.launchRule,
+        estimates: this.#source.estimates,
+        launchRule: launchRuleOf(launch, this.#source.best),
+        hedge,
         signal,
         trace: this.#trace,
         warn: (message) => {
@@ -216,7 +239,7 @@ export class Generation implements AsyncIterable<Piece> {
 
   /** What has come of it: while it runs, so far. */
   get record(): GenerationRecord {
-    const { promptTokens: _, tokens: __, ...figures } = summarize(this.events);
+    const { promptTokens: _, tokens: __, ...figures } = this.#trace.summary;
     return {
       strategy: this.strategy,
       sampling: this.sampling,

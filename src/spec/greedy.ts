@@ -13,7 +13,7 @@ export async function* greedy(run: Run): ReturnType<Strategy> {
     verifier.prefill();
     yield* decodeAlone(verifier, []);
   } finally {
-    await drain(verifier.lane);
+    await drain(run.trace, verifier.lane);
   }
 }
 

@@ -12,8 +12,8 @@ export async function* sd(run: Run): ReturnType<Strategy> {
     throw new RangeError(`Cannot draft with a lookahead of ${lookahead}: wanted 1 to ${MAX_ROWS - 1}`);
   }
   const verifier = new Verifier(run);
-  const drafter = new Drafter(run, verifier.maxLength);
-  run.trace.start(log.length, [verifier.start, drafter.start]);
+  const drafter = new Drafter(run, verifier);
+  run.trace.start(log.length, [verifier.start, drafter.start], run.estimates.costs.figures);
   try {
     if (verifier.ended) return;
     verifier.prefill();
@@ -31,10 +31,10 @@ export async function* sd(run: Run): ReturnType<Strategy> {
       if (signal?.aborted) return;
       const answer = await verifier.verify(log.pending());
       if (signal?.aborted) return;
-      batch = verifier.commit(answer);
+      batch = verifier.commit(answer, drafter.lane);
     }
     yield* decodeAlone(verifier, batch);
   } finally {
-    await drain(verifier.lane, drafter.lane);
+    await drain(run.trace, verifier.lane, drafter.lane);
   }
 }

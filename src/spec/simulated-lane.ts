@@ -16,8 +16,8 @@ export interface SimulatedLaneOptions {
   readonly next: (text: readonly number[]) => number;
   /** How sure the model is of that token; 0.5 if not given. Asked right after `next`, as `second` is. */
   readonly confidence?: (text: readonly number[]) => number;
-  /** Its second-best token; the first one's successor if not given. */
-  readonly second?: (text: readonly number[]) => number;
+  /** Its second-best token, another than the one chosen; that one's successor if not given. */
+  readonly second?: (text: readonly number[], chosen: number) => number;
   /** 0 if not given: it can't branch. */
   readonly stripCapacity?: number;
   /** From the device's end to the host's knowing. 0 if not given. */
@@ -198,7 +198,7 @@ export class SimulatedLane implements Lane {
       this.#chosen = next(this.#text);
       answer.tokens.push(this.#chosen);
       answer.confidences.push(confidence?.(this.#text) ?? 0.5);
-      answer.seconds.push(second?.(this.#text) ?? this.#chosen + 1);
+      answer.seconds.push(second?.(this.#text, this.#chosen) ?? this.#chosen + 1);
     }
     return answer;
   }

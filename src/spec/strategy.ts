@@ -1,3 +1,4 @@
+import type { Estimates } from "./estimates.ts";
 import type { Lane } from "./lane.ts";
 import type { LaunchRule } from "./launch-rule.ts";
 import type { CommittedToken, TokenLog } from "./token-log.ts";
@@ -17,8 +18,12 @@ export interface Run {
   readonly eosIds: readonly number[];
   /** How many tokens `sd` drafts at a time, 1 to MAX_ROWS - 1. */
   readonly lookahead: number;
+  /** What the runs before on these lanes have taught; this one adds to it. */
+  readonly estimates: Estimates;
   /** Of `amusd`. */
   readonly launchRule: LaunchRule;
+  /** Of `amusd`: whether an idle draft lane hedges, if it can branch. */
+  readonly hedge: boolean;
   readonly signal?: AbortSignal;
   readonly trace: Trace;
   /** Takes one line for the user: a run goes on without its draft lane. */

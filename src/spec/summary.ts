@@ -1,4 +1,4 @@
-import type { TraceEvent } from "./trace.ts";
+import type { Operation, Start, TraceEvent } from "./trace.ts";
 
 /** What a run's trace comes to. Times are in ms; null where there is nothing to divide by. */
 export interface Summary {
@@ -28,84 +28,100 @@ export interface Summary {
   readonly overlapMs: number;
 }
 
-/** Adds a trace up. */
+/** Adds a trace up. Throws a RangeError where it has no start. */
 export function summarize(events: readonly TraceEvent[]): Summary {
-  const start = events.find((event) => event.kind === "start");
-  if (!start) throw new RangeError("Cannot summarize a trace: it has no start event");
-  const operations = events.filter((event) => event.kind === "operation");
-  const commits = events.filter((event) => event.kind === "commit");
-  const draft = start.lanes[1]?.name;
-
-  const tokens = sum(commits.map((commit) => commit.tokens.length));
-  // Where the draft lane verifies, it catches up on committed text: only the last choice is a draft.
-  const drafted = sum(
-    operations.filter(({ lane }) => lane === draft).map(({ operation, chosen }) =>
-      operation === "verify" ? 1 : chosen.length
-    ),
-  );
-  const verifications = operations.filter(({ accepted }) => accepted !== undefined);
-  const accepted = sum(verifications.map((verification) => verification.accepted!));
-  const verified = sum(verifications.map((verification) => verification.tokens.length - 1));
-  const firstMs = commits[0]?.ms;
-  const lastMs = commits.at(-1)?.ms;
-  const endMs = operations.reduce((ms, operation) => Math.max(ms, operation.endMs), lastMs ?? start.ms);
-
-  const busy = start.lanes.map(({ name }) =>
-    union(operations.filter(({ lane }) => lane === name).map(({ startMs, endMs }) => [startMs, endMs]))
-  );
-  return {
-    promptTokens: start.promptTokens,
-    tokens,
-    ttftMs: firstMs === undefined ? null : firstMs - start.ms,
-    msPerToken: firstMs === undefined || lastMs === undefined ? null : ratio(lastMs - firstMs, tokens - 1),
-    drafted,
-    accepted,
-    wastedDrafts: drafted - accepted,
-    verifications: verifications.length,
-    tokensPerVerification: ratio(tokens, verifications.length),
-    acceptance: ratio(accepted, verified),
-    lanes: start.lanes.map(({ name }, lane) => {
-      const busyMs = total(busy[lane]!);
-      return { name, busyMs, idleMs: endMs - start.ms - busyMs };
-    }),
-    overlapMs: busy.length > 1 ? total(busy.reduce(intersection)) : 0,
-  };
+  const summarizer = new Summarizer();
+  for (const event of events) summarizer.add(event);
+  return summarizer.summary;
 }
 
-type Interval = readonly [startMs: number, endMs: number];
+/** Adds a trace up event by event, each as it is when nothing more will become of it; a lane's operations come in their order. */
+export class Summarizer {
+  #start: Start | undefined;
+  #busy: BusyTime[] = [];
+  #overlapMs = 0;
+  #endMs = 0;
+  #firstMs: number | undefined;
+  #lastMs: number | undefined;
+  #tokens = 0;
+  #drafted = 0;
+  #verifications = 0;
+  #accepted = 0;
+  #verified = 0;
 
-/** The times that lie in any of the intervals: in order, and apart from each other. */
-function union(intervals: readonly Interval[]): Interval[] {
-  const merged: [number, number][] = [];
-  for (const [startMs, endMs] of intervals.toSorted((a, b) => a[0] - b[0])) {
-    const last = merged.at(-1);
-    if (last && startMs <= last[1]) last[1] = Math.max(last[1], endMs);
-    else merged.push([startMs, endMs]);
+  add(event: TraceEvent): void {
+    if (event.kind === "start") {
+      this.#start = event;
+      this.#busy = event.lanes.map(() => new BusyTime());
+      this.#endMs = event.ms;
+    } else if (event.kind === "commit") {
+      this.#tokens += event.tokens.length;
+      this.#firstMs ??= event.ms;
+      this.#lastMs = event.ms;
+      this.#endMs = Math.max(this.#endMs, event.ms);
+    } else if (event.kind === "operation") this.#addOperation(event);
   }
-  return merged;
-}
 
-/** The times that lie in both; each list is in order, and its intervals apart. */
-function intersection(a: readonly Interval[], b: readonly Interval[]): Interval[] {
-  const common: Interval[] = [];
-  for (let i = 0, j = 0; i < a.length && j < b.length;) {
-    const [aStart, aEnd] = a[i]!;
-    const [bStart, bEnd] = b[j]!;
-    const startMs = Math.max(aStart, bStart);
-    const endMs = Math.min(aEnd, bEnd);
-    if (startMs < endMs) common.push([startMs, endMs]);
-    if (aEnd < bEnd) i++;
-    else j++;
+  #addOperation({ lane, operation, tokens, chosen, accepted, startMs, endMs }: Operation): void {
+    const at = this.#start!.lanes.findIndex(({ name }) => name === lane);
+    // Where the draft lane verifies, it catches up on committed text: only the last choice is a draft.
+    if (at === 1) this.#drafted += operation === "verify" ? 1 : chosen.length;
+    if (accepted !== undefined) {
+      this.#verifications++;
+      this.#accepted += accepted;
+      this.#verified += tokens.length - 1;
+    }
+    this.#endMs = Math.max(this.#endMs, endMs);
+    this.#overlapMs += this.#busy[at]!.add(startMs, endMs, this.#busy[1 - at]);
   }
-  return common;
+
+  /** Of what was added so far. Throws a RangeError where that has no start. */
+  get summary(): Summary {
+    const start = this.#start;
+    if (!start) throw new RangeError("Cannot summarize a trace: it has no start event");
+    const [firstMs, lastMs] = [this.#firstMs, this.#lastMs];
+    return {
+      promptTokens: start.promptTokens,
+      tokens: this.#tokens,
+      ttftMs: firstMs === undefined ? null : firstMs - start.ms,
+      msPerToken: firstMs === undefined || lastMs === undefined ? null : ratio(lastMs - firstMs, this.#tokens - 1),
+      drafted: this.#drafted,
+      accepted: this.#accepted,
+      wastedDrafts: this.#drafted - this.#accepted,
+      verifications: this.#verifications,
+      tokensPerVerification: ratio(this.#tokens, this.#verifications),
+      acceptance: ratio(this.#accepted, this.#verified),
+      lanes: start.lanes.map(({ name }, lane) => {
+        const { busyMs } = this.#busy[lane]!;
+        return { name, busyMs, idleMs: this.#endMs - start.ms - busyMs };
+      }),
+      overlapMs: this.#overlapMs,
+    };
+  }
 }
 
-function total(intervals: readonly Interval[]): number {
-  return sum(intervals.map(([startMs, endMs]) => endMs - startMs));
-}
+/** When a lane was busy: intervals apart from each other, in order; of the past only what the other lane may still overlap with. */
+class BusyTime {
+  busyMs = 0;
+  #endMs = -Infinity;
+  readonly #recent: { readonly startMs: number; readonly endMs: number }[] = [];
 
-function sum(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0);
+  /** Returns for how long of what is new both were busy. */
+  add(fromMs: number, endMs: number, other: BusyTime | undefined): number {
+    const startMs = Math.max(fromMs, this.#endMs);
+    if (endMs <= startMs) return 0;
+    this.busyMs += endMs - startMs;
+    this.#endMs = endMs;
+    this.#recent.push({ startMs, endMs });
+    if (!other) {
+      this.#recent.length = 0;
+      return 0;
+    }
+    while (this.#recent.length > 0 && this.#recent[0]!.endMs <= other.#endMs) this.#recent.shift();
+    const shared = other.#recent.map((one) => Math.min(one.endMs, endMs) - Math.max(one.startMs, startMs));
+    while (other.#recent.length > 0 && other.#recent[0]!.endMs <= endMs) other.#recent.shift();
+    return shared.reduce((sum, ms) => sum + Math.max(0, ms), 0);
+  }
 }
 
 function ratio(a: number, b: number): number | null {

@@ -11,18 +11,25 @@ export interface CommittedToken {
   readonly origin: Origin;
 }
 
+/** What the draft model thought as it chose a token; see LaneResult. */
+export interface Draft {
+  readonly confidence: number;
+  readonly second: number;
+}
+
 /** A token in its place after its parent. Equal tokens on one parent are one node, so a path of nodes is a text. */
 export interface TokenNode {
   readonly token: number;
   readonly position: number;
-  /** None at position 0 only. */
-  readonly parent: TokenNode | undefined;
+  /** Of a drafted token; the first one's, if it was drafted twice. */
+  readonly draft: Draft | undefined;
 }
 
 interface Node extends TokenNode {
-  readonly parent: Node | undefined;
-  /** Oldest first. */
-  readonly children: Node[];
+  /** None once the token is committed: so a long text leaves no chain of nodes behind. */
+  parent: Node | undefined;
+  /** Oldest first; of a committed node that has one behind it, that one alone. */
+  children: Node[];
 }
 
 /**
@@ -32,8 +39,7 @@ interface Node extends TokenNode {
  */
 export class TokenLog {
   readonly #tokens: number[] = [];
-  /** The committed tokens' nodes, by position. */
-  readonly #path: Node[] = [];
+  #end: Node;
   readonly promptLength: number;
 
   /** Throws a RangeError on an empty prompt: the first verification feeds its last token. */
@@ -41,8 +47,15 @@ export class TokenLog {
     if (prompt.length === 0) {
       throw new RangeError("Cannot start a token log: the prompt has 0 tokens, wanted 1 or more");
     }
-    for (const token of prompt) this.#append(token);
+    for (const token of prompt) this.#tokens.push(token);
     this.promptLength = prompt.length;
+    this.#end = {
+      token: this.#tokens.at(-1)!,
+      position: prompt.length - 1,
+      draft: undefined,
+      parent: undefined,
+      children: [],
+    };
   }
 
   /** The committed tokens, the prompt's first: a view that grows. */
@@ -57,26 +70,29 @@ export class TokenLog {
 
   /** The last committed token. */
   get end(): TokenNode {
-    return this.#path.at(-1)!;
+    return this.#end;
   }
 
   /** The pending tokens from the committed end on; where the draft has branched, along the oldest branch. */
-  pending(): number[] {
-    const tokens: number[] = [];
-    let node = this.#path.at(-1)!.children[0];
-    while (node) {
-      tokens.push(node.token);
-      node = node.children[0];
-    }
-    return tokens;
+  pending(): TokenNode[] {
+    const nodes: TokenNode[] = [];
+    for (let node = this.#end.children[0]; node; node = node.children[0]) nodes.push(node);
+    return nodes;
+  }
+
+  /** The pending tokens from the committed end to this one, which is live. */
+  path(tip: TokenNode): TokenNode[] {
+    const nodes: TokenNode[] = [];
+    for (let node = tip as Node; node.position >= this.length; node = node.parent!) nodes.push(node);
+    return nodes.reverse();
   }
 
   /**
    * Puts a drafted token after `parent` (a node of this log). On a dead parent the new node is dead as well: `isLive`
    * tells. After a committed token before the end, it is the committed one if equal, and else dead.
    */
-  draft(parent: TokenNode, token: number): TokenNode {
-    return child(parent as Node, token);
+  draft(parent: TokenNode, token: number, draft?: Draft): TokenNode {
+    return this.#child(parent as Node, token, draft);
   }
 
   /** Whether the node is committed, or pending on the committed end. */
@@ -86,11 +102,9 @@ export class TokenLog {
 
   /** The nearest live node at or above this one: where its path and the log's text part. */
   liveAncestor(node: TokenNode): TokenNode {
-    let above: TokenNode = node;
-    while (above.position >= this.length) above = above.parent!;
-    if (above === this.end) return node;
-    while (above !== this.#path[above.position]) above = above.parent!;
-    return above;
+    let above = node as Node;
+    while (above.parent) above = above.parent;
+    return above === this.#end ? node : above;
   }
 
   /**
@@ -117,19 +131,21 @@ export class TokenLog {
   }
 
   #append(token: number): void {
-    const end = this.#path.at(-1);
-    this.#path.push(end ? child(end, token) : { token, position: 0, parent: undefined, children: [] });
+    const next = this.#child(this.#end, token, undefined);
+    this.#end.children = [next];
+    next.parent = undefined;
+    this.#end = next;
     this.#tokens.push(token);
   }
-}
 
-/** The parent's child with that token, found or made. */
-function child(parent: Node, token: number): Node {
-  const twin = parent.children.find((node) => node.token === token);
-  if (twin) return twin;
-  const node: Node = { token, position: parent.position + 1, parent, children: [] };
-  parent.children.push(node);
-  return node;
+  /** The parent's child with that token, found or made. A dead one on a committed token is nobody's child. */
+  #child(parent: Node, token: number, draft: Draft | undefined): Node {
+    const twin = parent.children.find((node) => node.token === token);
+    if (twin) return twin;
+    const node: Node = { token, position: parent.position + 1, draft, parent, children: [] };
+    if (parent.parent || parent === this.#end) parent.children.push(node);
+    return node;
+  }
 }
 
 function originOf(drafted: number | undefined, chosen: number, count: number): Origin {

@@ -1,4 +1,6 @@
 import type { Clock } from "./clock.ts";
+import type { CostFigures } from "./costs.ts";
+import { Summarizer, type Summary } from "./summary.ts";
 import type { CommittedToken } from "./token-log.ts";
 
 /** A run begins. */
@@ -11,6 +13,8 @@ export interface Start {
    * already.
    */
   readonly lanes: readonly { readonly name: string; readonly cached: number }[];
+  /** What was known of the lanes' times, by the calibration and the runs before; none where nothing drafts. */
+  readonly costs?: CostFigures;
 }
 
 /** A lane's device has done with a message. */
@@ -55,14 +59,27 @@ export interface Rollback {
 /** An event of a run; all figures of a run follow from the list of them. */
 export type TraceEvent = Start | Operation | Commit | Rollback;
 
-/** What happened in a run, in the order in which the host saw it. */
+/**
+ * What happened in a run, in the order in which the host saw it: as a list, and told one by one to `onEvent` once nothing more will become of each (in
+ * that order too: an event waits for an operation before it). Without the list nothing of a long run is kept but figures.
+ */
 export class Trace {
+  /** Empty where they are not kept. */
   readonly events: TraceEvent[] = [];
   readonly #clock: Clock;
+  readonly #keeps: boolean;
+  readonly #onEvent: ((event: TraceEvent) => void) | undefined;
+  readonly #summarizer = new Summarizer();
+  readonly #contents = new CacheContents();
+  /** Not told yet; the first one is an operation of which something may still become. */
+  readonly #untold: TraceEvent[] = [];
+  readonly #open = new Set<TraceEvent>();
   #epoch = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, keeps = true, onEvent?: (event: TraceEvent) => void) {
     this.#clock = clock;
+    this.#keeps = keeps;
+    this.#onEvent = onEvent;
   }
 
   /** How many rollbacks there have been. */
@@ -70,22 +87,65 @@ export class Trace {
     return this.#epoch;
   }
 
-  start(promptTokens: number, lanes: Start["lanes"]): void {
-    this.events.push({ kind: "start", ms: this.#clock.now(), promptTokens, lanes });
+  /** In ms, on the events' clock. */
+  get now(): number {
+    return this.#clock.now();
   }
 
-  /** Keeps the operation itself: what becomes of its answer is noted on it later. */
+  /** Of what has been told. Throws a RangeError before the start. */
+  get summary(): Summary {
+    return this.#summarizer.summary;
+  }
+
+  /** As the function of that name. */
+  cachedLength(lane: string, text: readonly number[]): number {
+    return this.#contents.length(lane, text);
+  }
+
+  start(promptTokens: number, lanes: Start["lanes"], costs?: CostFigures): void {
+    this.#add({ kind: "start", ms: this.now, promptTokens, lanes, ...(costs && { costs }) });
+  }
+
+  /** Keeps the operation itself: what becomes of its answer is noted on it later, until `settle`. */
   operation(operation: Operation): void {
-    this.events.push(operation);
+    if (operation.chosen.length > 0) this.#open.add(operation);
+    this.#add(operation);
+  }
+
+  /** Nothing more will become of the operation. */
+  settle(operation: Operation): void {
+    this.#open.delete(operation);
+    this.#tell();
   }
 
   commit(tokens: readonly CommittedToken[]): void {
-    this.events.push({ kind: "commit", ms: this.#clock.now(), tokens });
+    this.#add({ kind: "commit", ms: this.now, tokens });
   }
 
   rollback(position: number): void {
     this.#epoch++;
-    this.events.push({ kind: "rollback", ms: this.#clock.now(), position });
+    this.#add({ kind: "rollback", ms: this.now, position });
+  }
+
+  /** Nothing more will become of anything. */
+  end(): void {
+    this.#open.clear();
+    this.#tell();
+  }
+
+  #add(event: TraceEvent): void {
+    if (this.#keeps) this.events.push(event);
+    this.#contents.add(event);
+    this.#untold.push(event);
+    this.#tell();
+  }
+
+  #tell(): void {
+    while (this.#untold.length > 0 && !this.#open.has(this.#untold[0]!)) {
+      const event = this.#untold.shift()!;
+      this.#summarizer.add(event);
+      this.#onEvent?.(event);
+    }
   }
 }
 
@@ -95,17 +155,33 @@ export class Trace {
  * not, and the next prefill must begin at the same position after all of them.
  */
 export function cachedLength(events: readonly TraceEvent[], lane: string, text: readonly number[]): number {
-  let cached = 0;
-  for (const event of events) {
-    if (event.kind === "start") cached = event.lanes.find(({ name }) => name === lane)?.cached ?? 0;
-    if (event.kind !== "operation" || event.lane !== lane || event.fork !== undefined || event.position > cached) {
-      continue;
-    }
-    cached = event.position;
-    for (const token of event.tokens) {
-      if (token !== text[cached]) break;
-      cached++;
+  const contents = new CacheContents();
+  for (const event of events) contents.add(event);
+  return contents.length(lane, text);
+}
+
+/** The tokens that the lanes' caches hold, by position. What they held when the run began is the prompt's. */
+class CacheContents {
+  readonly #texts = new Map<string, (number | typeof PROMPT)[]>();
+
+  add(event: TraceEvent): void {
+    if (event.kind === "start") {
+      for (const { name, cached } of event.lanes) this.#texts.set(name, Array(cached).fill(PROMPT));
+    } else if (event.kind === "operation" && event.fork === undefined) {
+      const text = this.#texts.get(event.lane);
+      if (!text || event.position > text.length) return;
+      text.length = event.position;
+      for (const token of event.tokens) text.push(token);
     }
   }
-  return Math.min(cached, text.length - 1);
+
+  length(lane: string, text: readonly number[]): number {
+    const held = this.#texts.get(lane) ?? [];
+    const end = Math.min(held.length, text.length - 1);
+    let length = 0;
+    while (length < end && (held[length] === PROMPT || held[length] === text[length])) length++;
+    return length;
+  }
 }
+
+const PROMPT = -1;

@@ -15,6 +15,11 @@ export class TracedLane {
   #newest: Promise<unknown> = Promise.resolve();
   /** What the last message settled chose last: the input of a `decode` without a token. */
   #chosen = NaN;
+  /** When the device was busy, newest last. */
+  readonly #busy: [startMs: number, endMs: number][] = [];
+  /** Of the messages in flight. */
+  readonly #sentMs: number[] = [];
+  #turnaroundMs: number | undefined;
 
   /** With `onLost`, a lost device is told to it once and is no failure; the messages' promises reject all the same. */
   constructor(lane: Lane, trace: Trace, onLost?: (error: LaneLostError) => void) {
@@ -29,6 +34,11 @@ export class TracedLane {
 
   get stripCapacity(): number {
     return this.#lane.stripCapacity;
+  }
+
+  /** What the last message sent to an idle lane took beyond the device's time: to get there, and to be known of. */
+  get turnaroundMs(): number | undefined {
+    return this.#turnaroundMs;
   }
 
   get lost(): boolean {
@@ -48,9 +58,21 @@ export class TracedLane {
     return this.#send("decode", position, message, (chosen) => [token ?? this.#chosen, ...chosen.slice(0, -1)], fork);
   }
 
-  /** `tokens` are those of the branch that are kept. */
-  keep(fork: number, tokens: readonly number[]): Promise<Operation> {
-    return this.#send("keep", fork, this.#lane.keep(fork, tokens.length), () => tokens);
+  /** `tokens` tells, once that is known, which ones of the branch are kept. */
+  keep(fork: number, count: number, tokens: () => readonly number[]): Promise<Operation> {
+    return this.#send("keep", fork, this.#lane.keep(fork, count), tokens);
+  }
+
+  /**
+   * Whether the device was busy for half of that time, the end of which is just known. A message in flight counts from when it was sent or
+   * the one before it ended.
+   */
+  wasBusy(startMs: number, endMs: number): boolean {
+    const working: readonly [number, number][] = this.#sentMs.length > 0
+      ? [...this.#busy, [Math.max(this.#sentMs[0]!, this.#busy.at(-1)?.[1] ?? 0), endMs]]
+      : this.#busy;
+    const shared = working.map(([from, to]) => Math.max(0, Math.min(to, endMs) - Math.max(from, startMs)));
+    return shared.reduce((sum, ms) => sum + ms, 0) > (endMs - startMs) / 2;
   }
 
   /**
@@ -70,8 +92,14 @@ export class TracedLane {
     fed: (chosen: readonly number[]) => readonly number[],
     fork?: number,
   ): Promise<Operation> {
-    const epoch = this.#trace.epoch;
-    const traced = message.then(({ tokens: chosen, confidences, seconds, startMs, endMs }) => {
+    const { epoch, now } = this.#trace;
+    const wasIdle = this.#sentMs.length === 0;
+    this.#sentMs.push(now);
+    const traced = message.finally(() => this.#sentMs.shift()).then(({ startMs, endMs, ...answer }) => {
+      const { tokens: chosen, confidences, seconds } = answer;
+      if (wasIdle) this.#turnaroundMs = this.#trace.now - now - (endMs - startMs);
+      this.#busy.push([startMs, endMs]);
+      if (this.#busy.length > REMEMBERED) this.#busy.shift();
       const entry: Operation = {
         kind: "operation",
         lane: this.#lane.name,
@@ -102,8 +130,12 @@ export class TracedLane {
   }
 }
 
-/** Drains the lanes, then throws the first error that any of them met. */
-export async function drain(...lanes: readonly TracedLane[]): Promise<void> {
+/** Operations: more than the draft lane makes in one of the verify lane's. */
+const REMEMBERED = 64;
+
+/** Drains the lanes and ends the trace, then throws the first error that any of the lanes met. */
+export async function drain(trace: Trace, ...lanes: readonly TracedLane[]): Promise<void> {
   const results = await Promise.allSettled(lanes.map((lane) => lane.drain()));
+  trace.end();
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }

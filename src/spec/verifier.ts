@@ -1,5 +1,5 @@
 import type { Run } from "./strategy.ts";
-import type { CommittedToken } from "./token-log.ts";
+import type { CommittedToken, TokenNode } from "./token-log.ts";
 import type { Operation, Start } from "./trace.ts";
 import { TracedLane } from "./traced-lane.ts";
 
@@ -11,6 +11,8 @@ export class Verifier {
   readonly maxLength: number;
   /** How the lane begins, for the trace. */
   readonly start: Start["lanes"][number];
+  /** Of the verification in flight. */
+  #drafted: readonly TokenNode[] = [];
 
   /** Throws a RangeError if the prompt is longer than the lane's capacity. */
   constructor(run: Run) {
@@ -45,21 +47,42 @@ export class Verifier {
    * Sends a verification of tokens drafted after the log's end, fewer than are missing to `maxLength`; `commit` takes
    * its answer, before another one is sent.
    */
-  verify(drafted: readonly number[]): Promise<Operation> {
+  verify(drafted: readonly TokenNode[]): Promise<Operation> {
     const { token, position } = this.run.log.end;
-    return this.lane.verify([token, ...drafted], position);
+    this.#drafted = drafted;
+    return this.lane.verify([token, ...drafted.map(({ token }) => token)], position);
   }
 
-  /** Commits the answer to a verification that began at the log's end, but nothing after an end-of-text token. */
-  commit(answer: Operation): CommittedToken[] {
-    const { log, eosIds, launchRule, trace } = this.run;
+  /**
+   * Commits the answer to a verification that began at the log's end, but nothing after an end-of-text token; `beside` is the draft lane, if it was
+   * let work meanwhile.
+   */
+  commit(answer: Operation, beside?: TracedLane): CommittedToken[] {
+    const { log, eosIds, estimates, launchRule, trace } = this.run;
+    const { startMs, endMs } = answer;
     const eosAt = answer.chosen.findIndex((token) => eosIds.includes(token));
     const chosen = eosAt < 0 ? answer.chosen : answer.chosen.slice(0, eosAt + 1);
     const batch = log.commit(answer.tokens.slice(1), chosen);
     answer.accepted = batch.filter(({ origin }) => origin === "accepted").length;
     answer.stale = false;
+    estimates.costs.observeVerify(answer.tokens.length, endMs - startMs, beside?.wasBusy(startMs, endMs) ?? false);
+    if (answer.operation === "verify" && this.lane.turnaroundMs !== undefined) {
+      estimates.costs.observeTurnaround("verify", this.lane.turnaroundMs);
+    }
+    this.#judge(answer);
     launchRule.observe(answer);
+    trace.settle(answer);
     trace.commit(batch);
     return batch;
+  }
+
+  /** Tells the predictor what became of the drafted tokens that it gave a chance. */
+  #judge({ accepted, chosen }: Operation): void {
+    const { predictor } = this.run.estimates;
+    for (const [i, { draft }] of this.#drafted.slice(0, accepted! + 1).entries()) {
+      predictor.observe(draft!.confidence, i + 1, i < accepted!);
+      if (i === accepted) predictor.observeSecond(draft!.second === chosen[i]);
+    }
+    this.#drafted = [];
   }
 }

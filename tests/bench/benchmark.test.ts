@@ -13,7 +13,12 @@ const SAMPLES: readonly DatasetSample[] = [
   { id: "c", turns: ["four"], task: "answer" },
 ];
 const INDEXED = SAMPLES.map((sample, index) => ({ index: index + 5, sample }));
-const OPTIONS = { strategies: ["greedy", "sd", "amusd"], maxNewTokens: 4, lookahead: 5, seed: 1 } as const;
+const OPTIONS = {
+  strategies: ["greedy", "sd", "amusd"],
+  maxNewTokens: 4,
+  decoding: { lookahead: 5 },
+  seed: 1,
+} as const;
 
 const bytesOf = (text: string) => [...new TextEncoder().encode(text)];
 const textOf = (tokens: readonly number[]) => new TextDecoder().decode(new Uint8Array(tokens));
@@ -124,7 +129,7 @@ test("the context has room for the longest conversation and its answers", () => 
 
 test("every strategy is warmed up", async () => {
   const engine = new FakeEngine();
-  await warmUp(engine, ["greedy", "amusd"]);
+  await warmUp(engine, ["greedy", "amusd"], OPTIONS.decoding);
   assert.equal(engine.asked, ["greedy <Hello>", "amusd <Hello>"]);
 });
 

@@ -18,6 +18,7 @@ import {
   type StrategyName,
 } from "../../src/spec/generation.ts";
 import type { Lane, LaneResult } from "../../src/spec/lane.ts";
+import { Estimates } from "../../src/spec/estimates.ts";
 import { launchAtOnce } from "../../src/spec/launch-rule.ts";
 import { ModelLane } from "../../src/spec/model-lane.ts";
 import type { SamplingOptions } from "../../src/spec/sampling-options.ts";
@@ -66,7 +67,8 @@ function generate(options: GenerationOptions, setup: Setup = {}): Generation {
     prompt: tokenizer.encode(PROMPT, { special: false }),
     verify,
     draft: someDraft,
-    launchRule: launchAtOnce,
+    estimates: new Estimates(),
+    best: launchAtOnce,
     models: { verify: "v.gguf", draft: "d.gguf" },
     devices: { verify: "one", draft: "two" },
     onStart: () => ({ verify: 0, draft: 0 }),

@@ -1,4 +1,5 @@
 import { type Clock, VirtualClock } from "../../src/spec/clock.ts";
+import { Estimates } from "../../src/spec/estimates.ts";
 import type { Lane } from "../../src/spec/lane.ts";
 import { launchAtOnce } from "../../src/spec/launch-rule.ts";
 import { SimulatedLane, type SimulatedLaneOptions } from "../../src/spec/simulated-lane.ts";
@@ -91,7 +92,9 @@ export async function collect(
     maxNewTokens: 20,
     eosIds: [],
     lookahead: 5,
+    estimates: new Estimates(),
     launchRule: launchAtOnce,
+    hedge: true,
     warn: (message) => warnings.push(message),
     ...options,
   };

@@ -2,10 +2,12 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { amusd } from "../../src/spec/amusd.ts";
-import { VirtualClock } from "../../src/spec/clock.ts";
+import { BestLaunch } from "../../src/spec/best-launch.ts";
+import { type Clock, VirtualClock } from "../../src/spec/clock.ts";
+import { Estimates } from "../../src/spec/estimates.ts";
 import { greedy } from "../../src/spec/greedy.ts";
 import { LaneLostError, MAX_ROWS } from "../../src/spec/lane.ts";
-import { launchAtOnce, type LaunchRule } from "../../src/spec/launch-rule.ts";
+import { launchAsPublished, launchAtOnce, launchFixed, type LaunchRule } from "../../src/spec/launch-rule.ts";
 import { sd } from "../../src/spec/sd.ts";
 import { SimulatedLane } from "../../src/spec/simulated-lane.ts";
 import type { Strategy } from "../../src/spec/strategy.ts";
@@ -40,20 +42,23 @@ const lane = fc.record({
   perRowMs: fc.constantFrom(0, 0.1, 1),
   latencyMs: fc.constantFrom(0, 0, 0.25, 4),
   jitter: fc.boolean(),
+  stripCapacity: fc.constantFrom(0, 1, 3, 16),
 });
 /** A rule may remember: this one lets the draft go and stop in turns of `stretch` questions. */
 function stopAndGo(stretch: number): LaunchRule {
   let questions = 0;
   return { ...launchAtOnce, pauses: () => Math.floor(questions++ / stretch) % 2 === 0 };
 }
-const rule: fc.Arbitrary<() => LaunchRule> = fc.oneof(
-  { weight: 3, arbitrary: fc.constant(() => launchAtOnce) },
+type RuleOf = (estimates: Estimates, clock: Clock) => LaunchRule;
+const rule: fc.Arbitrary<RuleOf> = fc.oneof(
+  { weight: 2, arbitrary: fc.constantFrom<RuleOf>(() => launchAtOnce, () => launchAsPublished, () => launchFixed(3)) },
+  { weight: 2, arbitrary: fc.constant<RuleOf>((estimates, clock) => new BestLaunch(estimates, clock)) },
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 60 }).map((stretch) => () => stopAndGo(stretch)) },
   {
     weight: 1,
     arbitrary: fc.record({ least: fc.nat(8), most: fc.nat(40), pause: fc.nat(20) }).map((rule) => () => ({
-      take: (pending: number) => pending < rule.least ? null : Math.min(pending, rule.most),
-      pauses: (ahead: number) => ahead >= rule.pause,
+      take: ({ length }: readonly number[]) => length < rule.least ? null : Math.min(length, rule.most),
+      pauses: (_: number, ahead: number) => ahead > rule.pause,
       rest: 0,
       observe: () => {},
     })),
@@ -71,6 +76,7 @@ const scenario = fc.record({
   eosIds: fc.oneof(fc.constant([]), fc.array(fc.nat(49), { maxLength: 2 })),
   lookahead: fc.integer({ min: 1, max: MAX_ROWS - 1 }),
   launchRule: rule,
+  hedge: fc.boolean(),
   consumerMs: fc.constantFrom(0, 0, 5),
 });
 type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never;
@@ -97,8 +103,7 @@ interface Run extends Outcome {
 }
 
 async function runScenario(strategy: Strategy, scenario: Scenario, trouble: Trouble, twoTurns = false): Promise<Run> {
-  const { seed, vocabulary, prompt, consumerMs, maxNewTokens, eosIds, lookahead } = scenario;
-  const launchRule = scenario.launchRule();
+  const { seed, vocabulary, prompt, consumerMs, maxNewTokens, eosIds, lookahead, hedge } = scenario;
   const verifyNext = hashModel(seed, vocabulary);
   const draftNext = draftModel(scenario.draftKind, scenario.share, verifyNext, vocabulary, seed);
   const clock = new VirtualClock(100_000);
@@ -110,6 +115,12 @@ async function runScenario(strategy: Strategy, scenario: Scenario, trouble: Trou
       ...options,
       name,
       next,
+      confidence: (text) => hash(text, 5) / 2 ** 32,
+      // Right where the first choice is wrong, half of the time.
+      second: (text, chosen) => {
+        const right = verifyNext(text);
+        return chosen !== right && hash(text, 6) % 2 === 0 ? right : chosen + 1;
+      },
       verifyMs: (rows) => verifyMs + rows * perRowMs,
       jitter: jitter ? () => 2 * random() : undefined,
       failAtMs,
@@ -121,7 +132,19 @@ async function runScenario(strategy: Strategy, scenario: Scenario, trouble: Trou
   );
   const draft = new WatchedLane(make("draft", draftNext, trouble.draftLostAtMs), trouble.draftBreaksAt);
   const abort = new AbortController();
-  const options = { verify, draft, maxNewTokens, eosIds, lookahead, launchRule, signal: abort.signal };
+  const estimates = new Estimates();
+  const launchRule = scenario.launchRule(estimates, clock);
+  const options = {
+    verify,
+    draft,
+    maxNewTokens,
+    eosIds,
+    lookahead,
+    estimates,
+    launchRule,
+    hedge,
+    signal: abort.signal,
+  };
 
   return await clock.run(async () => {
     let sentAtAbort: number | undefined;

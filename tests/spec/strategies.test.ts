@@ -147,7 +147,7 @@ test("amusd drafts on while the verify lane works, and sends the draft back at o
 });
 
 test("amusd lets a launch rule hold the verify lane back, but not for nothing", async () => {
-  const patient = { take: () => null, pauses: (ahead: number) => ahead >= 4, rest: 0, observe: () => {} };
+  const patient = { take: () => null, pauses: (_: number, ahead: number) => ahead > 4, rest: 0, observe: () => {} };
   const run = await watch(amusd, { maxNewTokens: 16, launchRule: patient });
   assert.equal(run.verifyMessages.slice(0, 4), ["prefill 2 at 0", "verify 1 at 2", "verify 5 at 3", "verify 5 at 8"]);
   const greedyOne = await watch(amusd, {

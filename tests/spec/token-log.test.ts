@@ -3,13 +3,15 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { TokenLog, type TokenNode } from "../../src/spec/token-log.ts";
 
+const tokensOf = (nodes: readonly TokenNode[]) => nodes.map(({ token }) => token);
+
 test("TokenLog begins with the prompt, committed", () => {
   const log = new TokenLog([3, 1, 4]);
   assert.equal(log.committed, [3, 1, 4]);
   assert.is(log.promptLength, 3);
   assert.is(log.end.token, 4);
   assert.is(log.end.position, 2);
-  assert.equal(log.pending(), []);
+  assert.equal(tokensOf(log.pending()), []);
   assert.throws(
     () => new TokenLog([]),
     (error: Error) => error instanceof RangeError && /0 tokens/.test(error.message),
@@ -34,7 +36,7 @@ test("draft() on a branch that a commit has rejected gives a dead token", () => 
   const log = new TokenLog([0]);
   const five = log.draft(log.end, 5);
   const six = log.draft(five, 6);
-  assert.equal(log.pending(), [5, 6]);
+  assert.equal(tokensOf(log.pending()), [5, 6]);
   log.commit([5, 6], [5, 9, 0]);
   assert.equal(log.committed, [0, 5, 9]);
   assert.ok(log.isLive(five));
@@ -44,21 +46,22 @@ test("draft() on a branch that a commit has rejected gives a dead token", () => 
   assert.is(log.liveAncestor(seven), five);
   assert.not(log.isLive(log.draft(five, 6)), "drafted late, and not what was committed");
   assert.is(log.draft(five, 9), log.end, "drafted late, and what was committed");
-  assert.equal(log.pending(), []);
+  assert.equal(tokensOf(log.pending()), []);
 });
 
 test("a branch whose path is committed survives", () => {
   const log = new TokenLog([0]);
   const other = log.draft(log.draft(log.end, 5), 6);
-  const tip = log.draft(log.draft(log.draft(log.end, 8), 9), 7);
-  assert.equal(log.pending(), [5, 6], "the oldest branch");
+  const nine = log.draft(log.draft(log.end, 8), 9);
+  const tip = log.draft(nine, 7);
+  assert.equal(tokensOf(log.pending()), [5, 6], "the oldest branch");
   log.commit([5, 6], [8, 0, 0]);
   assert.not(log.isLive(other));
   assert.ok(log.isLive(tip));
-  assert.equal(log.pending(), [9, 7]);
+  assert.equal(tokensOf(log.pending()), [9, 7]);
   log.commit([], [9]);
-  assert.is(log.end, tip.parent);
-  assert.equal(log.pending(), [7]);
+  assert.is(log.end, nine);
+  assert.equal(tokensOf(log.pending()), [7]);
 });
 
 /** The log as plain texts: each node is the whole text up to and with it. */
@@ -105,7 +108,7 @@ test("TokenLog agrees with a log of plain texts", () => {
             nodes.push({ node: log.draft(parent.node, operation.token), text });
             naive.drafted.push(text);
           } else {
-            const drafted = log.pending().slice(0, operation.take);
+            const drafted = tokensOf(log.pending()).slice(0, operation.take);
             const accepted = Math.min(operation.equal, drafted.length);
             const correction = accepted < drafted.length ? (drafted[accepted]! + 1) % 3 : operation.chosen;
             const chosen = [...drafted.slice(0, accepted), correction, ...drafted.slice(accepted).map(() => 0)];
@@ -116,11 +119,14 @@ test("TokenLog agrees with a log of plain texts", () => {
             nodes.push({ node: log.end, text: naive.committed });
           }
           assert.equal(log.committed, naive.committed);
-          assert.equal(log.pending(), naive.pending());
+          assert.equal(tokensOf(log.pending()), naive.pending());
           for (const { node, text } of nodes) {
             assert.is(node.token, text.at(-1));
             assert.is(node.position, text.length - 1);
             assert.is(log.isLive(node), naive.isLive(text), `live: ${text}`);
+            if (naive.isLive(text)) {
+              assert.equal(tokensOf(log.path(node)), text.slice(naive.committed.length), `path: ${text}`);
+            }
             let live = text;
             while (!naive.isLive(live)) live = live.slice(0, -1);
             assert.is(log.liveAncestor(node).position, live.length - 1, `live ancestor of ${text}`);

@@ -1,0 +1,62 @@
+import type { GenerationOptions, StrategyName } from "../spec/generation.ts";
+import { MAX_ROWS } from "../spec/lane.ts";
+import { isLaunchName, type LaunchName } from "../spec/launch-rule.ts";
+import { UsageError } from "./errors.ts";
+import { count } from "./flags.ts";
+import type { ModelFlags } from "./models.ts";
+import { type SamplingFlags, samplingFlags, samplingFrom } from "./sampling.ts";
+
+/** How the strategies go about it, whatever the models. */
+export interface DecodingFlags extends SamplingFlags {
+  readonly lookahead: number;
+  readonly launch: LaunchName;
+  readonly hedge: "on" | "off";
+}
+
+function parseLaunch(input: string): LaunchName {
+  if (isLaunchName(input)) return input;
+  throw new RangeError(`"${input}" is no launch rule: best, published and fixed:1 to fixed:${MAX_ROWS - 1} are there`);
+}
+
+export const decodingFlags = {
+  lookahead: {
+    kind: "parsed",
+    parse: count(1, MAX_ROWS - 1),
+    brief: "Tokens that sd drafts at a time",
+    placeholder: "N",
+    default: "5",
+  },
+  launch: {
+    kind: "parsed",
+    parse: parseLaunch,
+    brief: "When amusd verifies, and how much: best (by what was measured), published (as AMUSD), fixed:N (N tokens)",
+    placeholder: "RULE",
+    default: "best",
+  },
+  hedge: {
+    kind: "enum",
+    values: ["on", "off"],
+    brief: "Whether amusd's draft goes on from second choices too",
+    default: "on",
+  },
+  ...samplingFlags,
+} as const;
+
+export function decodingOptions(flags: DecodingFlags): GenerationOptions {
+  const { lookahead, launch, hedge } = flags;
+  return { lookahead, launch, hedge: hedge === "on", sampling: samplingFrom(flags) };
+}
+
+/** Throws a UsageError where a strategy drafts and there is nothing to draft with. */
+export function assertDrafter(strategies: readonly StrategyName[], flags: ModelFlags): void {
+  const strategy = strategies.find((name) => name !== "greedy");
+  if (strategy === undefined || flags.drafter === "ngram") return;
+  if (flags.drafter === "none") {
+    throw new UsageError(`Cannot decode by "${strategy}" with --drafter none: give another drafter, or greedy`);
+  }
+  if (flags["verify-model-path"] !== undefined && flags["draft-model-path"] === undefined) {
+    throw new UsageError(
+      `Cannot decode by "${strategy}" without a draft model: give --draft-model-path, or --drafter ngram`,
+    );
+  }
+}

@@ -1,0 +1,137 @@
+import type { Clock } from "./clock.ts";
+import type { Estimates } from "./estimates.ts";
+import { MAX_ROWS } from "./lane.ts";
+import { launchAtOnce, type LaunchRule } from "./launch-rule.ts";
+import { acceptedOf, type LaunchValue, launchValue } from "./launch-value.ts";
+import { Pace } from "./pace.ts";
+import type { Operation } from "./trace.ts";
+
+/** What the rule may be turned by: the lab searches them. */
+export interface BestLaunchOptions {
+  /** Drafts that the committed text will come to with a smaller chance are not worth their energy. */
+  readonly reached?: number;
+  /** Of the rate at which time is valued. */
+  readonly rateFactor?: number;
+  /** The same for a step that will not be done before the verification in flight is, and may hold up what comes after. */
+  readonly reachedLate?: number;
+}
+
+/** No average token is surer. */
+const SUREST = 0.995;
+/** Verifications between two looks at the costs. */
+const STRETCH = 8;
+
+/**
+ * Takes as many rows as pay, by what was measured: each pending token's chance, td and tv(n). k tokens are worth what they are likely to commit, less their time at
+ * the rate that the best rule earns, plus what the drafts are worth that will be pending then (`launchValue`); it waits for one more draft if that
+ * is worth more, the wait counted in. Before there are costs to go by it launches at once. Where drafting loses against the verify lane alone it is left off for a while.
+ */
+export class BestLaunch implements LaunchRule {
+  readonly #estimates: Estimates;
+  readonly #clock: Clock;
+  readonly #reached: number;
+  readonly #rateFactor: number;
+  readonly #reachedLate: number;
+  /** When the verification in flight is likely to end. */
+  #verifiedMs = Infinity;
+  #value: LaunchValue | undefined;
+  #draftMs = 0;
+  #verifyMs: readonly number[] = [];
+  #verifications = 0;
+  /** When the draft step in flight began: at the last one's end, or when the draft lane was let go on. */
+  #draftFromMs = 0;
+  #paused = false;
+  readonly #pace = new Pace();
+
+  constructor(
+    estimates: Estimates,
+    clock: Clock,
+    { reached = 0.1, rateFactor = 1, reachedLate = 0.5 }: BestLaunchOptions = {},
+  ) {
+    this.#estimates = estimates;
+    this.#clock = clock;
+    this.#reached = reached;
+    this.#rateFactor = rateFactor;
+    this.#reachedLate = reachedLate;
+  }
+
+  take(chances: readonly number[], stale: number): number | null {
+    const count = this.#take(chances, stale);
+    this.#verifiedMs = count === null ? Infinity : this.#clock.now() + (this.#verifyMs[count + 1] ?? Infinity);
+    return count;
+  }
+
+  #take(chances: readonly number[], stale: number): number | null {
+    this.#value ??= this.#evaluate();
+    if (!this.#value) return launchAtOnce.take(chances, stale);
+    const pending = chances.length;
+    const now = this.#best(chances);
+    if (pending >= MAX_ROWS - 1) return now.count;
+    const waitMs = Math.max(0, this.#draftFromMs + this.#draftMs * (1 + stale) - this.#clock.now());
+    const later = this.#best([...chances, this.#estimates.predictor.mean]);
+    return later.worth - this.#rate * waitMs > now.worth ? null : now.count;
+  }
+
+  pauses(chance: number, ahead: number): boolean {
+    const isLate = this.#clock.now() + this.#draftMs > this.#verifiedMs;
+    const least = isLate ? this.#reachedLate : this.#reached;
+    const pauses = this.rest > 0 || chance < least || launchAtOnce.pauses(chance, ahead);
+    if (this.#paused && !pauses) this.#draftFromMs = this.#clock.now();
+    return this.#paused = pauses;
+  }
+
+  get rest(): number {
+    return this.#pace.rest;
+  }
+
+  observe(operation: Operation): void {
+    const { endMs, accepted, position } = operation;
+    if (accepted === undefined) {
+      this.#draftFromMs = endMs;
+      return;
+    }
+    this.#verifiedMs = Infinity;
+    if (++this.#verifications % STRETCH === 0) this.#value = this.#evaluate();
+    const aloneMs = this.#estimates.costs.verifyMs(1, false);
+    this.#pace.add(position, accepted + 1, endMs, aloneMs, this.#value && this.#value.rate * (aloneMs ?? 0));
+  }
+
+  get #rate(): number {
+    return this.#rateFactor * this.#value!.rate;
+  }
+
+  /** How many of the tokens are worth most to take. */
+  #best(chances: readonly number[]): { count: number; worth: number } {
+    const mean = Math.min(this.#estimates.predictor.mean, SUREST);
+    let best = { count: 0, worth: -Infinity };
+    let expected = 1;
+    let reached = 1;
+    for (let count = 0; count <= chances.length && count < MAX_ROWS; count++) {
+      if (count > 0) expected += reached;
+      const ms = this.#verifyMs[count + 1]!;
+      reached *= chances[count] ?? mean;
+      const drafted = Math.max(0, ms / this.#draftMs - Math.max(0, count + 1 - chances.length));
+      let left = acceptedOf(drafted, mean);
+      for (let i = chances.length - 1; i > count; i--) left = chances[i]! * (1 + left);
+      const worth = expected - this.#rate * ms + reached * this.#value!.value(left);
+      if (worth > best.worth) best = { count, worth };
+    }
+    return best;
+  }
+
+  #evaluate(): LaunchValue | undefined {
+    const { costs, predictor } = this.#estimates;
+    const draftMs = costs.draftMs();
+    if (draftMs === undefined || costs.verifyMs(1) === undefined) return undefined;
+    const turnaroundMs = costs.turnaroundMs("verify");
+    this.#verifyMs = Array.from({ length: MAX_ROWS + 1 }, (_, n) => n === 0 ? 0 : costs.verifyMs(n)! + turnaroundMs);
+    // A draft without a device takes no time at all.
+    this.#draftMs = Math.max(draftMs + costs.turnaroundMs("draft"), this.#verifyMs[1]! / 1000);
+    return launchValue({
+      acceptance: predictor.mean,
+      draftMs: this.#draftMs,
+      verifyMs: this.#verifyMs,
+      staleSteps: 0.5,
+    });
+  }
+}

@@ -1,0 +1,116 @@
+import { MAX_ROWS } from "./lane.ts";
+
+/** td and tv(n) of two lanes in ms, as their last operations had them: apart for operations during which the other lane was busy and idle. */
+export class Costs {
+  readonly #draft = { busy: new RecentMedian(), idle: new RecentMedian() };
+  readonly #verify = { busy: new RowCosts(), idle: new RowCosts() };
+  readonly #turnarounds = { draft: new RecentMedian(), verify: new RecentMedian() };
+
+  observeDraft(msPerStep: number, otherIsBusy: boolean): void {
+    this.#draft[otherIsBusy ? "busy" : "idle"].add(msPerStep);
+  }
+
+  observeVerify(rows: number, ms: number, otherIsBusy: boolean): void {
+    this.#verify[otherIsBusy ? "busy" : "idle"].add(rows, ms);
+  }
+
+  /** What a message to an idle lane takes beyond the device's time. */
+  observeTurnaround(lane: "draft" | "verify", ms: number): void {
+    this.#turnarounds[lane].add(ms);
+  }
+
+  /** 0 before the first message. */
+  turnaroundMs(lane: "draft" | "verify"): number {
+    return Math.max(0, this.#turnarounds[lane].value ?? 0);
+  }
+
+  /** td while the verify lane is busy, or else idle; `undefined` before the first step. */
+  draftMs(otherIsBusy = true): number | undefined {
+    const { busy, idle } = this.#draft;
+    return otherIsBusy ? busy.value ?? idle.value : idle.value ?? busy.value;
+  }
+
+  /**
+   * tv(n) while the draft lane is busy, or else idle; `undefined` before verifications of two sizes. What was seen in the other state alone is taken
+   * with the slowdown that a size seen in both had.
+   */
+  verifyMs(rows: number, otherIsBusy = true): number | undefined {
+    const { busy, idle } = this.#verify;
+    const [own, other] = otherIsBusy ? [busy, idle] : [idle, busy];
+    if (own.sizes.length >= 2) return own.ms(rows);
+    if (other.sizes.length < 2) return undefined;
+    const both = own.sizes.find((size) => other.at(size) !== undefined) ?? own.sizes[0];
+    return other.ms(rows) * (both === undefined ? 1 : own.at(both)! / other.ms(both));
+  }
+
+  /** What was measured so far, in ms: for a trace. */
+  get figures(): CostFigures {
+    const of = (isBusy: boolean) => {
+      const table = this.#verify[isBusy ? "busy" : "idle"];
+      return {
+        draftMs: this.#draft[isBusy ? "busy" : "idle"].value ?? null,
+        verifyMs: Object.fromEntries(table.sizes.map((rows) => [rows, table.at(rows)!])),
+      };
+    };
+    return { otherIdle: of(false), otherBusy: of(true) };
+  }
+}
+
+/** By whether the other lane was at work: td, and tv(n) by n, in ms. */
+export interface CostFigures {
+  readonly otherIdle: LaneCosts;
+  readonly otherBusy: LaneCosts;
+}
+
+interface LaneCosts {
+  readonly draftMs: number | null;
+  readonly verifyMs: Readonly<Record<number, number>>;
+}
+
+/** tv(n) in one state of the other lane. */
+class RowCosts {
+  readonly #byRows: (RecentMedian | undefined)[] = [];
+
+  /** The n that were measured. */
+  get sizes(): number[] {
+    return [...this.#byRows.keys()].filter((rows) => this.#byRows[rows]);
+  }
+
+  add(rows: number, ms: number): void {
+    (this.#byRows[rows] ??= new RecentMedian()).add(ms);
+  }
+
+  at(rows: number): number | undefined {
+    return this.#byRows[rows]?.value;
+  }
+
+  /** As measured, or on the line through the two nearest measured sizes; never less for more rows. Wants one size at least. */
+  ms(rows: number): number {
+    const known = this.sizes.sort((a, b) => Math.abs(a - rows) - Math.abs(b - rows) || a - b);
+    const [near, next] = [known[0]!, known[1] ?? known[0]!];
+    const [nearMs, nextMs] = [this.at(near)!, this.at(next)!];
+    if (near === rows || near === next) return nearMs;
+    return Math.max(0, nearMs + Math.max(0, (nextMs - nearMs) / (next - near)) * (rows - near));
+  }
+}
+
+const RECENT = 9;
+
+/** The median of the last RECENT values: an outlier doesn't move it. */
+class RecentMedian {
+  readonly #values: number[] = [];
+  #median: number | undefined;
+
+  get value(): number | undefined {
+    return this.#median ??= this.#values.toSorted((a, b) => a - b)[this.#values.length >> 1];
+  }
+
+  add(value: number): void {
+    this.#values.push(value);
+    if (this.#values.length > RECENT) this.#values.shift();
+    this.#median = undefined;
+  }
+}
+
+/** All sizes of a verification, by rows; 0 has none. */
+export const ALL_ROWS: readonly number[] = Array.from({ length: MAX_ROWS }, (_, i) => i + 1);

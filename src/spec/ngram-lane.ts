@@ -1,0 +1,107 @@
+import type { Clock } from "./clock.ts";
+import { type Lane, type LaneResult, MAX_ROWS } from "./lane.ts";
+
+/** The longest end of the text that is looked for; a longer match says no more. */
+const LONGEST = 16;
+
+/**
+ * A lane without a model or a device: what followed the last occurrence of the text's longest end that occurs before (prompt look-up;
+ * github.com/apoorvumang/prompt-lookup-decoding). Right where a text repeats itself, as edits of code do. Its confidence is n / (n + 1) for
+ * a match of n tokens, about 0 for none: what that is worth the predictor learns.
+ */
+export class NgramLane implements Lane {
+  readonly name: string;
+  readonly capacity: number;
+  readonly stepsAhead = 1;
+  readonly stripCapacity = 0;
+  readonly #clock: Clock;
+  readonly #text: number[] = [];
+  #chosen: number | undefined;
+  #closed = false;
+  /** The newest message; never rejects. */
+  #newest: Promise<unknown> = Promise.resolve();
+
+  constructor(name: string, capacity: number, clock: Clock) {
+    this.name = name;
+    this.capacity = capacity;
+    this.#clock = clock;
+  }
+
+  /** Nothing to it: it chooses the same however the model does. */
+  sample(): void {}
+
+  prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
+    return this.#send(tokens.length, position, false, (i) => tokens[i]!);
+  }
+
+  verify(tokens: readonly number[], position: number): Promise<LaneResult> {
+    const rows = tokens.length > MAX_ROWS ? NaN : tokens.length;
+    return this.#send(rows, position, true, (i) => tokens[i]!);
+  }
+
+  decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult> {
+    if (fork !== undefined) {
+      return Promise.reject(new RangeError(`Cannot branch on the ${this.name} lane: it has no strip`));
+    }
+    return this.#send(steps, position, true, (i) => i === 0 && token !== null ? token : this.#chosen!);
+  }
+
+  keep(): Promise<LaneResult> {
+    return Promise.reject(new RangeError(`Cannot keep a branch on the ${this.name} lane: it has none`));
+  }
+
+  async drain(): Promise<void> {
+    let newest;
+    do {
+      newest = this.#newest;
+      await newest;
+    } while (newest !== this.#newest);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.drain();
+  }
+
+  // Async so that an error rejects.
+  async #send(
+    count: number,
+    position: number,
+    chooses: boolean,
+    token: (i: number) => number,
+  ): Promise<LaneResult> {
+    const what = `Cannot feed ${count} tokens at position ${position} to the ${this.name} lane`;
+    if (this.#closed) throw new Error(`${what}: it is closed`);
+    const text = this.#text;
+    if (!(count >= 1 && position >= 0 && position <= text.length && position + count <= this.capacity)) {
+      throw new RangeError(`${what}: it holds ${text.length} of ${this.capacity}, and verifies ${MAX_ROWS} at most`);
+    }
+    const startMs = this.#clock.now();
+    const answer = { tokens: [] as number[], confidences: [] as number[], seconds: [] as number[] };
+    text.length = position;
+    for (let i = 0; i < count; i++) {
+      text.push(token(i));
+      if (!chooses) continue;
+      const { next, length } = lookUp(text);
+      this.#chosen = next;
+      answer.tokens.push(next);
+      answer.confidences.push(length === 0 ? 0.001 : length / (length + 1));
+      answer.seconds.push(next === 0 ? 1 : 0);
+    }
+    const result = Promise.resolve({ ...answer, startMs, endMs: this.#clock.now() });
+    this.#newest = result;
+    return await result;
+  }
+}
+
+/** What followed the last of the longest matches with the text's end, and how long that is; without one, its last token again. */
+function lookUp(text: readonly number[]): { readonly next: number; readonly length: number } {
+  const last = text.length - 1;
+  let best = { next: text[last]!, length: 0 };
+  for (let end = last - 1; end >= best.length && best.length < LONGEST; end--) {
+    let length = 0;
+    while (length < LONGEST && length <= end && text[end - length] === text[last - length]) length++;
+    if (length > best.length) best = { next: text[end + 1]!, length };
+  }
+  return best;
+}
