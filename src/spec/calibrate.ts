@@ -4,8 +4,9 @@ import type { Lane } from "./lane.ts";
 
 /** Sizes of a verification in the order in which they are tried, as far as the time goes: between them costs lie on lines. */
 const ROWS = [1, 4, 2, 8, 16];
+const ROWS_TOGETHER = [2, 1, 4];
 const DRAFT_STEPS = 4;
-/** After so much no further size is tried. */
+/** After so much, alone and together, no further size is tried. */
 const BUDGET_MS = 200;
 
 /**
@@ -34,6 +35,17 @@ export async function calibrate(verify: Lane, draft: Lane, costs: Costs, clock: 
   for (const rows of ROWS.filter((rows) => rows <= room)) {
     if (spentMs < BUDGET_MS) spentMs += await verifyMs(rows, false);
   }
-  const alongside = Math.ceil(costs.verifyMs(1, false)! / stepMs);
-  await Promise.all([verifyMs(1, true), draftMs(Math.max(1, Math.min(alongside, room)), true)]);
+  // The draft lane drafts as long as the verify lane has something to do.
+  let verifying = true;
+  const drafting = async () => {
+    while (verifying) await draftMs(1, true);
+  };
+  const verifications = async () => {
+    spentMs = 0;
+    for (const rows of [...ROWS_TOGETHER, ...ROWS_TOGETHER].filter((rows) => rows <= room)) {
+      if (spentMs < BUDGET_MS) spentMs += await verifyMs(rows, true);
+    }
+    verifying = false;
+  };
+  await Promise.all([verifications(), drafting()]);
 }

@@ -8,7 +8,7 @@ const KEEP = 0.75;
 /** Drafting is left off where it is slower by more than this. */
 const LOSS = 1.03;
 /** By what is known of times and acceptance, at best: then a whole stretch need not be waited for. */
-const HOPELESS = 0.95;
+const HOPELESS = 0.8;
 /** Tokens without drafts after a stretch that lost, doubled each time that it loses again. */
 const REST = 64;
 const LONGEST_REST = 512;

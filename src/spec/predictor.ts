@@ -1,17 +1,18 @@
 /** How much of what was learnt an observation leaves: about the last 500 count. */
 const MEMORY = 0.998;
-/** What the prior weighs, in observations of its feature. */
-const PRIOR = 4;
+/** Variance of each weight before anything was seen. */
+const PRIOR = 0.25;
 const CLOSEST = 0.002;
 
 /**
  * The chance that a drafted token is accepted, given that those before it in its verification are: a logistic regression on the logit of
- * the confidence with which it was drafted and on its place, learnt while running, by a Newton step an observation with the
- * diagonal of the Hessian (as in Laplace's approximation). It begins with the confidence itself. One for each drafter.
+ * the confidence with which it was drafted and on its place, learnt while running by recursive least squares on its linearisation, with a
+ * memory that fades (Ljung, "System Identification", chapter 11). It begins with the confidence itself. One for each drafter.
  */
 export class Predictor {
   readonly #weights = [0, 1, 0];
-  readonly #precisions = [PRIOR, PRIOR, PRIOR];
+  /** Of the weights, by rows. */
+  #covariance = [[PRIOR, 0, 0], [0, PRIOR, 0], [0, 0, PRIOR]];
   /** Of the chances given to tokens that came to be judged: what an average token is likely to have; begins as if 7 of 10 were accepted. */
   #mean = 0.7;
   #judged = 10;
@@ -38,10 +39,16 @@ export class Predictor {
     const x = features(confidence, place);
     const p = sigmoid(dot(this.#weights, x));
     const error = (accepted ? 1 : 0) - p;
-    for (const [i, value] of x.entries()) {
-      this.#precisions[i] = MEMORY * this.#precisions[i]! + p * (1 - p) * value * value;
-      this.#weights[i]! += error * value / Math.max(this.#precisions[i]!, PRIOR);
-    }
+    const weight = p * (1 - p);
+    const spread = this.#covariance.map((row) => dot(row, x));
+    const gain = spread.map((value) => value / (1 + weight * dot(spread, x)));
+    // What an observation says nothing about isn't forgotten beyond what was known in the beginning.
+    const spreads = this.#covariance.reduce((sum, row, i) => sum + row[i]!, 0);
+    const memory = spreads < 3 * PRIOR ? MEMORY : 1;
+    for (const [i, value] of gain.entries()) this.#weights[i]! += error * value;
+    this.#covariance = this.#covariance.map((row, i) =>
+      row.map((value, j) => (value - weight * gain[i]! * spread[j]!) / memory)
+    );
     this.#judged = Math.min(this.#judged + 1, MEAN_OVER);
     this.#mean += ((accepted ? 1 : 0) - this.#mean) / this.#judged;
   }

@@ -1,5 +1,3 @@
-/** A draft and a verify model for simulations, a function of a position and the last two tokens: each takes the same time at any length of text. */
-
 import { randomOf } from "../../src/bench/random.ts";
 
 const VOCABULARY = 1000;
@@ -10,13 +8,14 @@ const DRAWS = 4096;
 export interface PairOptions {
   /** Mean chance. */
   readonly acceptance: number;
-  /** The chances are Beta(a s, (1 - a) s) distributed: 1 is that of ../shared/notes; `Infinity`, all are the mean. */
+  /** s: the chances are Beta(a s, (1 - a) s) distributed; with `Infinity` all are the mean. */
   readonly concentration: number;
   /** Chance of the second choice where the first one is wrong. */
   readonly second: number;
   readonly seed: number;
 }
 
+/** A draft and a verify model for simulations: functions of the position and the last two tokens, of the same cost at any length of text. */
 export function simulatedPair({ acceptance: a, concentration, second, seed }: PairOptions) {
   const random = randomOf(seed);
   const chances = Float64Array.from({ length: DRAWS }, () => {

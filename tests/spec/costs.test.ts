@@ -1,0 +1,75 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { calibrate } from "../../src/spec/calibrate.ts";
+import { VirtualClock } from "../../src/spec/clock.ts";
+import { Costs } from "../../src/spec/costs.ts";
+import { SimulatedLane } from "../../src/spec/simulated-lane.ts";
+import { hashModel, laneOptions } from "./simulated-run.ts";
+
+test("Costs are medians: an outlier moves nothing", () => {
+  const costs = new Costs();
+  assert.is(costs.draftMs(), undefined);
+  for (const ms of [3, 3, 900, 3, 3]) costs.observeDraft(ms, true);
+  assert.is(costs.draftMs(), 3);
+  for (let i = 0; i < 20; i++) costs.observeDraft(5, true);
+  assert.is(costs.draftMs(), 5, "the last ones count");
+});
+
+test("Costs are kept apart for the other lane busy and idle, and one stands in for the other", () => {
+  const costs = new Costs();
+  costs.observeDraft(3, false);
+  assert.equal([costs.draftMs(true), costs.draftMs(false)], [3, 3]);
+  costs.observeDraft(4, true);
+  assert.equal([costs.draftMs(true), costs.draftMs(false)], [4, 3]);
+
+  costs.observeVerify(1, 10, false);
+  assert.is(costs.verifyMs(1), undefined, "of one size nothing follows for others");
+  costs.observeVerify(5, 18, false);
+  assert.equal([1, 3, 5, 7].map((rows) => costs.verifyMs(rows, false)), [10, 14, 18, 22], "on a line");
+  assert.is(costs.verifyMs(3, true), 14);
+  costs.observeVerify(5, 27, true);
+  assert.is(costs.verifyMs(3, true), 21, "with the slowdown of the size that is known in both");
+  costs.observeVerify(1, 20, true);
+  assert.is(costs.verifyMs(3, true), 23.5, "by itself");
+  assert.is(costs.verifyMs(3, false), 14);
+});
+
+test("Costs never fall with the rows, nor below 0", () => {
+  const costs = new Costs();
+  costs.observeVerify(4, 10, true);
+  costs.observeVerify(8, 9, true);
+  assert.is(costs.verifyMs(16), 9);
+  costs.observeVerify(2, 1, true);
+  assert.is(costs.verifyMs(1), 0);
+});
+
+const clocked = async (verifyOptions: object) => {
+  const clock = new VirtualClock();
+  const costs = new Costs();
+  const next = hashModel(1, 50);
+  const verify = new SimulatedLane(
+    clock,
+    laneOptions("verify", next, { latencyMs: 0.5, verifyMs: (rows) => 9 + rows, ...verifyOptions }),
+  );
+  const draft = new SimulatedLane(clock, laneOptions("draft", next, { latencyMs: 0.5 }));
+  await clock.run(() => calibrate(verify, draft, costs, clock));
+  return { costs, ms: clock.now() };
+};
+
+test("calibrate() measures td, tv(n) and what a message takes beyond them", async () => {
+  const { costs } = await clocked({});
+  for (const rows of [1, 2, 3, 4, 8, 16]) assert.is(costs.verifyMs(rows, false), 9 + rows);
+  assert.equal([costs.draftMs(false), costs.draftMs(true)], [2, 2]);
+  assert.is(costs.turnaroundMs("verify"), 0.5);
+  assert.equal(Object.keys(costs.figures.otherBusy.verifyMs), ["1", "2", "4"], "and with the draft lane at work");
+});
+
+test("calibrate() leaves sizes out where they take too long, or where there is no room", async () => {
+  const slow = await clocked({ verifyMs: (rows: number) => 1000 * rows });
+  assert.equal(Object.keys(slow.costs.figures.otherIdle.verifyMs), ["1"]);
+  assert.ok(slow.ms < 5000, `${slow.ms} ms`);
+  const small = await clocked({ capacity: 2 });
+  assert.equal(Object.keys(small.costs.figures.otherIdle.verifyMs), ["1", "2"]);
+});
+
+test.run();

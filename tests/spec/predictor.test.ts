@@ -1,0 +1,53 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { randomOf } from "../../src/bench/random.ts";
+import { Predictor } from "../../src/spec/predictor.ts";
+
+test("Predictor begins with the confidence itself", () => {
+  const predictor = new Predictor();
+  for (const confidence of [0.1, 0.5, 0.9]) assert.ok(Math.abs(predictor.chance(confidence, 3) - confidence) < 1e-9);
+});
+
+/** What a drafter's confidence really means, and by place: two drafters that are off in other ways. */
+const DRAFTERS: Record<string, (confidence: number, place: number) => number> = {
+  overconfident: (confidence) => 0.6 * confidence,
+  "worse the further it goes": (confidence, place) => Math.min(0.98, confidence ** (0.5 + place / 4)),
+};
+for (const [name, chance] of Object.entries(DRAFTERS)) {
+  test(`Predictor learns a drafter that is ${name}`, () => {
+    const random = randomOf(4);
+    const predictor = new Predictor();
+    let accepted = 0;
+    for (let i = 0; i < 4000; i++) {
+      const [confidence, place] = [random(), 1 + Math.floor(4 * random())];
+      const hit = random() < chance(confidence, place);
+      predictor.observe(confidence, place, hit);
+      if (i >= 3940) accepted += hit ? 1 : 0;
+    }
+    for (const confidence of [0.2, 0.5, 0.8, 0.95]) {
+      for (const place of [1, 2, 4]) {
+        const [got, wanted] = [predictor.chance(confidence, place), chance(confidence, place)];
+        assert.ok(Math.abs(got - wanted) < 0.12, `${confidence} at ${place}: ${got}, wanted ${wanted}`);
+      }
+    }
+    assert.ok(Math.abs(predictor.mean - accepted / 60) < 0.2, `${predictor.mean} on average`);
+  });
+}
+
+test("Predictor learns how often the second choice is right", () => {
+  const predictor = new Predictor();
+  assert.is(predictor.secondChance, 0.5);
+  for (let i = 0; i < 500; i++) predictor.observeSecond(i % 5 === 0);
+  assert.ok(Math.abs(predictor.secondChance - 0.2) < 0.05);
+});
+
+test("Predictor gives a chance whatever it has seen", () => {
+  const predictor = new Predictor();
+  for (let i = 0; i < 3000; i++) predictor.observe(i % 2, 1 + i % 15, i % 3 === 0);
+  for (const confidence of [0, 1, 0.5]) {
+    const chance = predictor.chance(confidence, 15);
+    assert.ok(chance > 0 && chance < 1, `${chance}`);
+  }
+});
+
+test.run();
