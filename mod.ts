@@ -25,6 +25,8 @@ export {
   type Piece,
   type StrategyName,
 } from "./src/spec/generation.ts";
+export type { Sampling } from "./src/kernels/sampling.ts";
+export type { SamplingOptions } from "./src/spec/sampling-options.ts";
 export { LaneLostError } from "./src/spec/lane.ts";
 export { chromeTrace } from "./src/spec/chrome-trace.ts";
 export type { CommittedToken, Origin } from "./src/spec/token-log.ts";

@@ -151,6 +151,19 @@ test("the monitor shows a line a sample, as text and as JSON", async () => {
   assert.match(text.stdout, /^\d{4}-\S+Z {2}.+: (\d+ %|-), (\d+ MiB|-), (\d+\.\d W|-)\n$/);
 });
 
+test("a benchmark of sampled texts: all strategies draw the same", async () => {
+  const file = at("sampled.json");
+  const args = [...BENCHMARK, "--num-samples", "1", "--output-file", file, "--seed", "3"];
+  const { code, stdout, stderr } = await amusd(...args, "--temperature", "0.9", "--top-p", "0.9");
+  assert.is(code, 0, stderr);
+  assert.match(stdout, /^strategy .*\ngreedy .*yes\nsd .*yes\namusd .*yes\n$/);
+  const { configuration, runs }: Results = JSON.parse(Deno.readTextFileSync(file));
+  const sampling = { temperature: 0.9, topK: 0, topP: 0.9, minP: 0, seed: 3 };
+  assert.equal(configuration.sampling, sampling);
+  assert.ok(runs.every((run) => JSON.stringify(run.sampling) === JSON.stringify(sampling)));
+  await assertRefused(2, /^Cannot resume ".*": its sampling is \{.*\}, now null; /, ...args, "--resume");
+});
+
 test("what can't be done is refused in a line", async () => {
   await assertRefused(
     2,

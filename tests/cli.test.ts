@@ -215,6 +215,19 @@ test("--stop, --strategy, --lookahead and the devices by name and index", async 
   assert.match(stderr, /^greedy: \d+ tokens \(stop\), .*\nverify on [^\n]*\n$/);
 });
 
+test("--temperature, --top-k, --top-p, --min-p and --seed draw the same text by each strategy", async () => {
+  const run = [...MODELS, "--raw", "--prompt", "The", "--max-new-tokens", "20", "--json"];
+  const filters = ["--top-k", "50", "--top-p", "0.9", "--min-p", "0.01"];
+  const draw = async (...flags: string[]) => recordOf(await amusd(...run, "--temperature", "0.8", ...flags));
+  const drawn = await draw("--seed", "7", ...filters, "--strategy", "greedy");
+  assert.equal(drawn.sampling, { temperature: 0.8, topK: 50, topP: 0.9, minP: 0.01, seed: 7 });
+  assert.equal((await draw("--seed", "7", ...filters, "--strategy", "sd")).tokens, drawn.tokens);
+  assert.not.equal((await draw("--seed", "8", ...filters)).tokens, drawn.tokens);
+  const { code, stderr } = await amusd(...run.slice(0, -1), "--temperature", "1", "--seed", "5");
+  assert.is(code, 0);
+  assert.match(stderr, /^amusd, seed 5: 20 tokens /);
+});
+
 test("devices lists them, for people and as JSON", async () => {
   const { code, stdout, stderr } = await amusd("devices");
   assert.is(code, 0, stderr);
@@ -256,6 +269,14 @@ test("what can't be done is one line on stderr and a code that says whose fault 
     [["--max-new-tokens", "0"], 2, /"0" for max-new-tokens: a whole number of 1 or more is wanted/],
     [["--max-new-tokens", "many"], 2, /many/],
     [["--lookahead", "16"], 2, /"16".*1 to 15/],
+    [["--temperature", "-1"], 2, /^Failed to parse "-1" for temperature: a number of 0 or more is wanted\n/],
+    [["--temperature", "hot"], 2, /hot/],
+    [["--top-k", "0.5"], 2, /"0\.5" for top-k: a whole number from 0 to 4294967295 is wanted/],
+    [["--top-p", "0"], 2, /"0" for top-p: a number above 0, of at most 1 is wanted/],
+    [["--min-p", "1"], 2, /"1" for min-p: a number of 0 or more, below 1 is wanted/],
+    [["--seed", "4294967296"], 2, /"4294967296" for seed: a whole number from 0 to 4294967295 is wanted/],
+    [["--top-p", "0.9"], 2, /^Cannot use --top-p where nothing is drawn at random: give a --temperature above 0\n/],
+    [["--temperature", "0", "--min-p", "0.1"], 2, /^Cannot use --min-p where nothing is drawn at random: /],
     [["--stop", ""], 2, /^Failed to parse "" for stop: it is empty/],
     [["--prompt", "a", "--dataset", one], 2, /^Cannot take several prompts: /],
     [["--sample-index", "1"], 2, /^Cannot take --sample-index by itself: give --dataset too\n/],

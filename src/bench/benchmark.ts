@@ -65,10 +65,14 @@ export async function* runBenchmark(
 }
 
 /** A short generation by each strategy, so that what is done once is done. */
-export async function warmUp(engine: BenchmarkEngine, strategies: readonly StrategyName[]): Promise<void> {
+export async function warmUp(
+  engine: BenchmarkEngine,
+  strategies: readonly StrategyName[],
+  decoding: GenerationOptions,
+): Promise<void> {
   const tokens = engine.encode("Hello");
   for (const strategy of strategies) {
-    for await (const _ of engine.generate(tokens, { strategy, maxNewTokens: 8 }));
+    for await (const _ of engine.generate(tokens, { ...decoding, strategy, maxNewTokens: 8 }));
   }
 }
 

@@ -1,4 +1,5 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import type { Sampling } from "../kernels/sampling.ts";
 import type { GenerationRecord, StrategyName } from "../spec/generation.ts";
 import type { LaunchName } from "../spec/launch-rule.ts";
 import schema from "./results.schema.json" with { type: "json" };
@@ -51,6 +52,8 @@ export interface ResultsConfiguration {
   readonly draftVocabulary: number | null;
   /** That the software lanes have together; null where there is none. */
   readonly threads: number | null;
+  /** null: the likeliest tokens. */
+  readonly sampling: Sampling | null;
   /** Of the order of strategies. */
   readonly seed: number;
 }

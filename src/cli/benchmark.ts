@@ -13,12 +13,14 @@ import { encodeChat } from "../model/chat-template.ts";
 import { encodePrompt, type Engine } from "../spec/engine.ts";
 import { STRATEGIES, type StrategyName } from "../spec/generation.ts";
 import { progressLine } from "./benchmark-progress.ts";
+import { samplingOf } from "../spec/sampling-options.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import { UsageError } from "./errors.ts";
 import { count, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
 import { assertNew, assertWritable, Progress } from "./output.ts";
 import { ResultsFile } from "./results-file.ts";
+import { seedParser } from "./sampling.ts";
 import { readContent } from "./stats.ts";
 
 interface BenchmarkFlags extends ModelFlags, DecodingFlags {
@@ -69,7 +71,13 @@ export const benchmarkCommand = buildCommand({
       },
       "max-new-tokens": { kind: "parsed", parse: count(2), brief: "Longest answer", placeholder: "N", default: "64" },
       ...decodingFlags,
-      seed: { kind: "parsed", parse: count(0), brief: "Of the order of strategies", placeholder: "N", default: "1" },
+      seed: {
+        kind: "parsed",
+        parse: seedParser,
+        brief: "Of the order of strategies, and of what is drawn with --temperature",
+        placeholder: "N",
+        default: "1",
+      },
       "output-file": text("Write the results, as JSON, to this file after every answer", "FILE"),
       resume: { kind: "boolean", brief: "Go on with the results file of an interrupted run", default: false },
       force: { kind: "boolean", brief: "Replace the results file", default: false },
@@ -79,6 +87,7 @@ export const benchmarkCommand = buildCommand({
   func: async (flags: BenchmarkFlags) => {
     const { dataset, strategies, "max-new-tokens": maxNewTokens, lookahead, seed, "output-file": file } = flags;
     assertDrafter(strategies, flags);
+    const decoding = decodingOptions(flags);
     const samples = await chooseSamples(dataset, flags["num-samples"]);
     const before = await earlierResults(flags);
     const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (verify) => {
@@ -116,6 +125,7 @@ export const benchmarkCommand = buildCommand({
         kvCache: flags["kv-cache"],
         draftVocabulary: engine.draftVocabulary,
         threads,
+        sampling: decoding.sampling ? samplingOf(decoding.sampling) : null,
         seed,
       };
       if (before) {
@@ -134,7 +144,7 @@ export const benchmarkCommand = buildCommand({
       const written = file === undefined ? null : new ResultsFile(file, results);
       if (before) await written!.writeAll();
       progress.show("warming up");
-      await warmUp(engine, strategies);
+      await warmUp(engine, strategies, decoding);
       const startMs = performance.now();
       const begun = runs.length;
       const done = [...runs];
@@ -147,7 +157,7 @@ export const benchmarkCommand = buildCommand({
         const run of runBenchmark(engine, samples, {
           strategies,
           maxNewTokens,
-          decoding: decodingOptions(flags),
+          decoding,
           seed,
           done,
           signal: abort.signal,

@@ -4,9 +4,10 @@ import { isLaunchName, type LaunchName } from "../spec/launch-rule.ts";
 import { UsageError } from "./errors.ts";
 import { count } from "./flags.ts";
 import type { ModelFlags } from "./models.ts";
+import { type SamplingFlags, samplingFlags, samplingFrom } from "./sampling.ts";
 
 /** How the strategies go about it, whatever the models. */
-export interface DecodingFlags {
+export interface DecodingFlags extends SamplingFlags {
   readonly lookahead: number;
   readonly launch: LaunchName;
   readonly hedge: "on" | "off";
@@ -38,10 +39,12 @@ export const decodingFlags = {
     brief: "Whether amusd's draft goes on from second choices too",
     default: "on",
   },
+  ...samplingFlags,
 } as const;
 
-export function decodingOptions({ lookahead, launch, hedge }: DecodingFlags): GenerationOptions {
-  return { lookahead, launch, hedge: hedge === "on" };
+export function decodingOptions(flags: DecodingFlags): GenerationOptions {
+  const { lookahead, launch, hedge } = flags;
+  return { lookahead, launch, hedge: hedge === "on", sampling: samplingFrom(flags) };
 }
 
 /** Throws a UsageError where a strategy drafts and there is nothing to draft with. */

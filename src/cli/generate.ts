@@ -17,6 +17,7 @@ import { UsageError } from "./errors.ts";
 import { count, notEmpty, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
 import { assertNew, assertWritable, PieceWriter, writeWhole } from "./output.ts";
+import { seedParser } from "./sampling.ts";
 
 const PROMPT = "Write a Python class for a stack with push, pop and peek.";
 
@@ -67,6 +68,13 @@ export const generateCommand = buildCommand({
       },
       "max-new-tokens": { kind: "parsed", parse: count(1), brief: "Longest answer", placeholder: "N", default: "256" },
       ...decodingFlags,
+      seed: {
+        kind: "parsed",
+        parse: seedParser,
+        brief: "The same seed draws the same text; default: a new one each time, told at the end",
+        placeholder: "N",
+        optional: true,
+      },
       stop: {
         kind: "parsed",
         parse: notEmpty,
@@ -82,6 +90,7 @@ export const generateCommand = buildCommand({
     },
   },
   func: async (flags: GenerateFlags) => {
+    const decoding = decodingOptions(flags);
     const { prompt, raw } = await readPrompt(flags);
     for (const file of [flags["output-file"], flags.trace]) {
       if (file === undefined) continue;
@@ -109,7 +118,7 @@ export const generateCommand = buildCommand({
           strategy,
           raw,
           maxNewTokens,
-          ...decodingOptions(flags),
+          ...decoding,
           stop,
           signal: abort.signal,
         });
@@ -191,14 +200,14 @@ class TraceFile {
 }
 
 function summaryText(record: GenerationRecord): string {
-  const { strategy, tokens, msPerToken, ttftMs, finish, lanes, overlapMs } = record;
+  const { strategy, sampling, tokens, msPerToken, ttftMs, finish, lanes, overlapMs } = record;
   const number = (value: number | null, digits = 1) => value === null ? "-" : value.toFixed(digits);
   const totalMs = lanes[0]!.busyMs + lanes[0]!.idleMs;
   const share = (ms: number) => `${Math.round(100 * ms / Math.max(totalMs, 1e-9))} %`;
   const lines = [
-    `${strategy}: ${tokens.length} tokens (${finish}), ${number(msPerToken)} ms/token, first after ${
-      number(ttftMs, 0)
-    } ms`,
+    `${strategy}${sampling ? `, seed ${sampling.seed}` : ""}: ${tokens.length} tokens (${finish}), ${
+      number(msPerToken)
+    } ms/token, first after ${number(ttftMs, 0)} ms`,
     ...lanes.map(({ name, busyMs, idleMs }) =>
       `${name} on ${record.devices[name]}: busy ${number(busyMs, 0)} ms (${share(busyMs)}), idle ${
         number(idleMs, 0)

@@ -10,10 +10,11 @@ import { encodeKernel, encodeWarmUp, type Kernel } from "../kernels/kernel.ts";
 import { createCache, createRows, type Lanes, lanesFor } from "../kernels/lanes.ts";
 import { createMatmul, type Finish, type Matrix } from "../kernels/matmul.ts";
 import rms from "../kernels/rms.wgsl" with { type: "text" };
+import { Sampler, type Sampling } from "../kernels/sampling.ts";
 import { Strip } from "../kernels/strip.ts";
 import type { LlamaConfig } from "./config.ts";
 import type { Gguf, GgufTensor } from "./gguf.ts";
-import { type Answer, joinAnswers, PassQueue } from "./pass-queue.ts";
+import { type Answer, type EncodePass, joinAnswers, type Passes, PassQueue } from "./pass-queue.ts";
 import { ropeTable } from "./rope-table.ts";
 import { loadMatrix, loadVector, matrixBytes, type MatrixPlan } from "./weights.ts";
 
@@ -61,9 +62,13 @@ export class Llama {
   readonly #device: Device;
   readonly #queue: PassQueue;
   readonly #layers: readonly Kernel[];
-  readonly #head: readonly Kernel[];
+  /** The output product, then argmax. */
+  readonly #head: readonly [readonly Kernel[], Kernel];
   readonly #logits: GPUBuffer;
   readonly #strip: Strip;
+  readonly #createSampler: () => Promise<Sampler>;
+  #sampler: Promise<Sampler> | undefined;
+  #sampling: Sampling | null = null;
 
   private constructor(
     device: Device,
@@ -72,9 +77,10 @@ export class Llama {
     choices: number,
     queue: PassQueue,
     layers: readonly Kernel[],
-    head: readonly Kernel[],
+    head: readonly [readonly Kernel[], Kernel],
     logits: GPUBuffer,
     strip: Strip,
+    createSampler: () => Promise<Sampler>,
   ) {
     this.#device = device;
     this.config = config;
@@ -85,6 +91,7 @@ export class Llama {
     this.#head = head;
     this.#logits = logits;
     this.#strip = strip;
+    this.#createSampler = createSampler;
   }
 
   /**
@@ -213,17 +220,23 @@ export class Llama {
       buffers: [squares, logits, bests],
     };
     const head = [
-      ...await createMatmul(device, lanes, outputMatrix, queue.step, weighted, finish, rows),
+      await createMatmul(device, lanes, outputMatrix, queue.step, weighted, finish, rows),
       await createArgmax(device, lanes, rows, [queue.step, bests, logits, queue.chosen, queue.tokens]),
-    ];
+    ] as const;
     const strip = new Strip(device, caches, stripCapacity, slotBytes);
-    const llama = new Llama(device, config, capacity, rows, queue, kernels, head, logits, strip);
+    const llama = new Llama(device, config, capacity, rows, queue, kernels, head, logits, strip, () => {
+      const input = { rows: VERIFY_ROWS, vocabulary: rows, step: queue.step, logits, bests };
+      return Sampler.create(device, lanes, input).catch((error) => {
+        device.check();
+        throw error;
+      });
+    });
     await queue.run({
       tokens: [0],
       position: 0,
       steps: 1,
       encode: (pass) => {
-        for (const kernel of [...kernels, ...head]) encodeWarmUp(pass, kernel);
+        for (const kernel of [...kernels, ...head.flat()]) encodeWarmUp(pass, kernel);
       },
       chosenRows: 0,
     });
@@ -237,7 +250,7 @@ export class Llama {
 
   /** Dispatches of one pass. */
   get dispatches(): number {
-    return this.#layers.length + this.#head.length;
+    return this.#layers.length + this.#head.flat().length;
   }
 
   /** Feeds tokens at `position` and on, in passes cut at multiples of PREFILL_ROWS; chooses nothing. */
@@ -278,12 +291,32 @@ export class Llama {
     return this.#queue.copy((encoder) => this.#strip.encodeKeep(encoder, fork, count));
   }
 
-  readonly #encode = (pass: GPUComputePassEncoder, rows: number) => {
-    for (const kernel of this.#layers) encodeKernel(pass, kernel, rows);
-    for (const kernel of this.#head) encodeKernel(pass, kernel, rows);
-  };
+  /** How what is sent from now on chooses. The first time, kernels are compiled for it, and messages wait for them. */
+  sample(sampling: Sampling | null): void {
+    this.#sampling = sampling;
+    if (!sampling || this.#sampler) return;
+    this.#sampler = this.#createSampler();
+    // The messages that wait for it tell of the error.
+    this.#sampler.catch(() => {});
+  }
 
-  /** The logits of the last pass's rows, [rows][choices]; for tests and tools. */
+  get #encode(): Passes["encode"] {
+    const sampling = this.#sampling;
+    if (!sampling) return this.#encodeWith([]);
+    return this.#sampler!.then((sampler) => (pass, rows) => this.#encodeWith(sampler.kernels(sampling))(pass, rows));
+  }
+
+  #encodeWith(sampler: readonly Kernel[]): EncodePass {
+    const [output, argmax] = this.#head;
+    return (pass, rows) => {
+      for (const kernel of this.#layers) encodeKernel(pass, kernel, rows);
+      for (const kernel of output) encodeKernel(pass, kernel, rows);
+      for (const kernel of sampler) encodeKernel(pass, kernel, rows);
+      encodeKernel(pass, argmax, rows);
+    };
+  }
+
+  /** The logits of the last pass's rows, or the scores if it sampled, [rows][choices]; for tests and tools. */
   async logits(rows: number): Promise<Float32Array> {
     return new Float32Array(await this.#device.read(this.#logits, rows * this.choices * 4));
   }

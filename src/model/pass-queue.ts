@@ -21,6 +21,8 @@ export function joinAnswers(answers: readonly Answer[]): Answer {
   };
 }
 
+export type EncodePass = (pass: GPUComputePassEncoder, rows: number) => void;
+
 /** The passes of a submission: the first over `tokens` at `position`, each further one over one row at the next position. */
 export interface Passes {
   /** With null, the first pass is over the token chosen last. */
@@ -29,7 +31,7 @@ export interface Passes {
   readonly steps: number;
   /** Rows from here on are in the strip; see cache-slot.wgsl. None are if not given. */
   readonly fork?: number;
-  readonly encode: (pass: GPUComputePassEncoder, rows: number) => void;
+  readonly encode: EncodePass | Promise<EncodePass>;
   /** Tokens that a pass chooses. */
   readonly chosenRows: number;
 }
@@ -38,6 +40,8 @@ export interface Passes {
 const RING = 8;
 const STEP_BYTES = 16;
 const NO_FORK = 2 ** 32 - 1;
+
+type EncodeSubmission = (encoder: GPUCommandEncoder, slot: Slot) => void;
 
 interface Slot {
   readonly staging: GPUBuffer;
@@ -103,21 +107,28 @@ export class PassQueue {
         `Cannot run ${rows} rows, ${steps} steps: at most ${this.#maxRows} rows, ${this.#maxChosen} steps`,
       );
     }
-    return this.#enqueue((encoder, slot) => this.#encode(encoder, slot, passes, rows), steps * chosenRows);
+    return this.#enqueue(
+      Promise.resolve(passes.encode)
+        .then((encode) => (encoder, slot) => this.#encode(encoder, slot, passes, rows, encode)),
+      steps * chosenRows,
+    );
   }
 
   /** Submits copies; they choose nothing. */
   copy(encode: (encoder: GPUCommandEncoder) => void): Promise<Answer> {
-    return this.#enqueue((encoder, slot) => {
-      encoder.beginComputePass(timed(slot, true, false)).end();
-      encode(encoder);
-      encoder.beginComputePass(timed(slot, false, true)).end();
-    }, 0);
+    return this.#enqueue(
+      Promise.resolve((encoder, slot) => {
+        encoder.beginComputePass(timed(slot, true, false)).end();
+        encode(encoder);
+        encoder.beginComputePass(timed(slot, false, true)).end();
+      }),
+      0,
+    );
   }
 
-  #enqueue(encode: (encoder: GPUCommandEncoder, slot: Slot) => void, chosen: number): Promise<Answer> {
+  #enqueue(encode: Promise<EncodeSubmission>, chosen: number): Promise<Answer> {
     const slot = this.#ring[this.#turn++ % RING]!;
-    const submitted = Promise.all([this.#tail, slot.free]).then(() => this.#submit(encode, slot));
+    const submitted = Promise.all([encode, this.#tail, slot.free]).then(([encode]) => this.#submit(encode, slot));
     // A failed submission must not stop those behind it from failing by themselves.
     this.#tail = submitted.catch(() => {});
     const answer = submitted.then((submitMs) => this.#answer(slot, chosen, submitMs));
@@ -125,7 +136,7 @@ export class PassQueue {
     return answer;
   }
 
-  #submit(encode: (encoder: GPUCommandEncoder, slot: Slot) => void, slot: Slot): number {
+  #submit(encode: EncodeSubmission, slot: Slot): number {
     this.#device.check();
     const encoder = this.#device.encoder();
     encode(encoder, slot);
@@ -139,8 +150,8 @@ export class PassQueue {
     return submitMs;
   }
 
-  #encode(encoder: GPUCommandEncoder, slot: Slot, passes: Passes, rows: number): void {
-    const { tokens, position, steps, fork = NO_FORK, encode, chosenRows } = passes;
+  #encode(encoder: GPUCommandEncoder, slot: Slot, passes: Passes, rows: number, encode: EncodePass): void {
+    const { tokens, position, steps, fork = NO_FORK, chosenRows } = passes;
     const { queue } = this.#device;
     for (let i = 0; i < steps; i++) this.#stepData.set([position + i, rows, i * chosenRows, fork], i * 4);
     queue.writeBuffer(this.#steps, 0, this.#stepData, 0, steps * 4);

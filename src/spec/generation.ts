@@ -1,3 +1,4 @@
+import type { Sampling } from "../kernels/sampling.ts";
 import { TextStream } from "../model/text-stream.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { amusd } from "./amusd.ts";
@@ -6,6 +7,7 @@ import type { Estimates } from "./estimates.ts";
 import { greedy } from "./greedy.ts";
 import { type Lane, MAX_ROWS } from "./lane.ts";
 import { isLaunchName, type LaunchName, type LaunchRule, launchRuleOf } from "./launch-rule.ts";
+import { samplingOf, type SamplingOptions } from "./sampling-options.ts";
 import { sd } from "./sd.ts";
 import type { Strategy } from "./strategy.ts";
 import type { Summary } from "./summary.ts";
@@ -22,6 +24,8 @@ export interface GenerationOptions {
   readonly maxNewTokens?: number;
   /** Tokens that `sd` drafts at a time; default 5. */
   readonly lookahead?: number;
+  /** Draw tokens at random; by default the likeliest one is taken. */
+  readonly sampling?: SamplingOptions;
   /** When `amusd` starts a verification, and with how much; default "best". */
   readonly launch?: LaunchName;
   /** Whether `amusd`'s draft goes on from second choices too while a verification is in flight; default true. */
@@ -49,6 +53,8 @@ export type Finish = "eos" | "stop" | "length" | "context" | "abort" | "return" 
 /** All of a generation, as `--json` prints it; figures as in Summary. */
 export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens"> {
   readonly strategy: StrategyName;
+  /** null: the likeliest tokens. */
+  readonly sampling: Sampling | null;
   /** By lane. */
   readonly models: Readonly<Record<string, string>>;
   readonly devices: Readonly<Record<string, string>>;
@@ -86,6 +92,7 @@ export function assertPromptFits(promptTokens: number, context: number): void {
 /** One answer: iterate over it, once. Its text and tokens are the same for every strategy. */
 export class Generation implements AsyncIterable<Piece> {
   readonly strategy: StrategyName;
+  readonly sampling: Sampling | null;
   /** Settles when the generation has ended, in whatever way; never rejects. */
   readonly ended: Promise<void>;
   readonly #source: GenerationSource;
@@ -127,6 +134,7 @@ export class Generation implements AsyncIterable<Piece> {
     }
     this.#stream = new TextStream(source.tokenizer, { stop: options.stop ?? [] });
     this.strategy = strategy;
+    this.sampling = options.sampling ? samplingOf(options.sampling) : null;
     this.#source = source;
     this.#options = options;
     const { trace = "keep" } = options;
@@ -160,15 +168,18 @@ export class Generation implements AsyncIterable<Piece> {
     if (this.#started) throw new Error("Cannot iterate over a generation twice: generate anew");
     this.#started = true;
     const cached = this.#source.onStart();
-    const { tokenizer, prompt, verify, draft } = this.#source;
+    const { tokenizer, prompt, verify } = this.#source;
+    const draft = this.strategy === "greedy" ? undefined : this.#source.draft;
     const { maxNewTokens = 256, lookahead = 5, launch = "best", hedge = true, signal, warn = console.error } =
       this.#options;
     const stream = this.#stream;
+    // By the same noise on both lanes: where the models agree, so do their draws.
+    for (const lane of [verify, draft]) lane?.sample(this.sampling);
     try {
       const batches = STRATEGIES[this.strategy]({
         log: new TokenLog(prompt),
         verify,
-        draft: this.strategy === "greedy" ? undefined : draft,
+        draft,
         cached,
         maxNewTokens,
         eosIds: [...tokenizer.eosIds],
@@ -231,6 +242,7 @@ export class Generation implements AsyncIterable<Piece> {
     const { promptTokens: _, tokens: __, ...figures } = this.#trace.summary;
     return {
       strategy: this.strategy,
+      sampling: this.sampling,
       models: this.#source.models,
       devices: this.#source.devices,
       promptTokens: this.#source.prompt,

@@ -1,4 +1,5 @@
 import { DeviceLostError } from "../gpu/device.ts";
+import type { Sampling } from "../kernels/sampling.ts";
 import type { Llama } from "../model/llama.ts";
 import { type Answer, joinAnswers } from "../model/pass-queue.ts";
 import { type Lane, LaneLostError, type LaneResult, MAX_ROWS } from "./lane.ts";
@@ -29,7 +30,9 @@ export class ModelLane implements Lane {
     this.#release = release;
   }
 
-  sample(): void {}
+  sample(sampling: Sampling | null): void {
+    this.#llama.sample(sampling);
+  }
 
   // Async so that a RangeError rejects; so are the next three.
   async prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
@@ -94,7 +97,7 @@ export class ModelLane implements Lane {
 
   #check(operation: string, count: number, position: number, most: number): void {
     const what = `Cannot ${operation} ${count} tokens at position ${position} on the ${this.name} lane`;
-    if (this.#closed) throw new Error(`${what}: it is closed`);
+    if (this.#closed) throw new Error(`Cannot use the ${this.name} lane: it is closed`);
     if (!(Number.isInteger(count) && count >= 1 && count <= most)) {
       throw new RangeError(`${what}: wanted 1 to ${most} tokens`);
     }
@@ -108,7 +111,7 @@ export class ModelLane implements Lane {
 
   #checkBranch(count: number, position: number, fork: number): void {
     const what = `Cannot decode ${count} tokens at position ${position} of a branch on the ${this.name} lane`;
-    if (this.#closed) throw new Error(`${what}: it is closed`);
+    if (this.#closed) throw new Error(`Cannot use the ${this.name} lane: it is closed`);
     const branch = position === fork ? { fork: Math.min(fork, this.#length), length: 0 } : this.#branch;
     if (branch?.fork !== fork || !(fork >= 0 && position >= fork && position - fork <= branch.length)) {
       throw new RangeError(`${what}: there is no branch from ${fork} to there`);

@@ -129,7 +129,7 @@ test("the context has room for the longest conversation and its answers", () => 
 
 test("every strategy is warmed up", async () => {
   const engine = new FakeEngine();
-  await warmUp(engine, ["greedy", "amusd"]);
+  await warmUp(engine, ["greedy", "amusd"], OPTIONS.decoding);
   assert.equal(engine.asked, ["greedy <Hello>", "amusd <Hello>"]);
 });
 

@@ -151,8 +151,11 @@ await withDevice("a model whose matrices are cut runs as before", async (device)
 });
 
 await withDevice("the decode loop allocates and compiles nothing", async (device, gpu) => {
-  const llama = await load(device, await openBytes(randomLlama(SMALL)));
+  const llama = await load(device, await openBytes(randomLlama(SMALL)), { stripCapacity: 4 });
+  const sampling = { temperature: 1, topK: 20, topP: 0.9, minP: 0.01, seed: 1 };
+  llama.sample(sampling);
   await llama.prefill(tokensOf(20), 0);
+  await llama.decode(null, 20, 1);
   const calls: string[] = [];
   const names = [
     "createBuffer",
@@ -177,6 +180,12 @@ await withDevice("the decode loop allocates and compiles nothing", async (device
   for (let i = 0; i < 5; i++) await llama.decode(null, 20 + i, 1);
   await llama.decode(null, 25, 16);
   await llama.verify(tokensOf(16), 41);
+  await llama.decode(null, 57, 4, 57);
+  await llama.keep(57, 4);
+  llama.sample(null);
+  await llama.decode(null, 61, 1);
+  llama.sample({ ...sampling, seed: 2 });
+  await llama.decode(null, 62, 1);
   assert.equal(calls, []);
   assert.is(device.allocatedBytes, before);
   // What is counted is what is called.

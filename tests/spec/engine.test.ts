@@ -7,7 +7,7 @@ import { requestAdapter } from "../../src/gpu/dawn.ts";
 import { load } from "../../mod.ts";
 import type { ChatMessage } from "../../src/model/chat-template.ts";
 import type { Engine } from "../../src/spec/engine.ts";
-import type { Generation, GenerationRecord, StrategyName } from "../../src/spec/generation.ts";
+import type { Generation, GenerationOptions, GenerationRecord, StrategyName } from "../../src/spec/generation.ts";
 import { LaneLostError } from "../../src/spec/lane.ts";
 import type { Operation, Start } from "../../src/spec/trace.ts";
 import { randomModel, TRAINED_CONTEXT, VOCABULARY } from "../random-models.ts";
@@ -307,11 +307,11 @@ if (isSlow) console.log("skipped: the embedded pair takes SwiftShader many minut
     );
     const find = (name: string) => goldens.find((golden) => golden.name === name)!;
     const models = new URL("../../models/", import.meta.url).pathname;
-    const pair = await load({
+    const files = {
       verify: `${models}smollm2-135m-instruct-q4_1.gguf`,
       draft: `${models}smollm2-draft-42m-q8_0.gguf`,
-      context: 256,
-    });
+    };
+    const pair = await load({ ...files, context: 256 });
     const check = ({ promptTokens, tokens }: GenerationRecord, golden: Golden) => {
       const close = golden.margins.findIndex((margin) => margin < 0.01);
       const sure = Math.min(tokens.length, close < 0 ? Infinity : close);
@@ -342,8 +342,17 @@ if (isSlow) console.log("skipped: the embedded pair takes SwiftShader many minut
       const { tokens } = await finished(pair.generate(first.promptTokens, { strategy, maxNewTokens: 24 }));
       assert.equal(tokens, first.tokens, strategy);
     }
+    const sampling = { temperature: 0.7, topK: 100, topP: 0.95, seed: 1 };
+    const draw = async (engine: Engine, options: GenerationOptions) =>
+      (await finished(engine.generate(raw.promptTokens, { ...options, sampling, maxNewTokens: 24 }))).tokens;
+    const drawn = await draw(pair, { strategy: "greedy" });
+    assert.ok(sharedLength(drawn, ended.tokens) < 24, "another text than greedy's");
+    assert.equal(await draw(pair, { strategy: "sd", lookahead: 4 }), drawn);
     await pair.close();
     await assertFreed();
+    const limited = await load({ ...files, context: 256, draftVocabulary: 8192 });
+    for (const strategy of ["sd", "amusd"] as const) assert.equal(await draw(limited, { strategy }), drawn);
+    await limited.close();
   },
 );
 

@@ -21,6 +21,7 @@ import type { Lane, LaneResult } from "../../src/spec/lane.ts";
 import { Estimates } from "../../src/spec/estimates.ts";
 import { launchAtOnce } from "../../src/spec/launch-rule.ts";
 import { ModelLane } from "../../src/spec/model-lane.ts";
+import type { SamplingOptions } from "../../src/spec/sampling-options.ts";
 import { uniforms } from "../model/gguf-builder.ts";
 import { type RandomModel, randomModel, TEXT_TOKENS, VOCABULARY } from "../random-models.ts";
 
@@ -116,6 +117,11 @@ function delayed(lane: Lane, seed: number): Lane {
   };
 }
 
+function sharedLength(a: readonly number[], b: readonly number[]): number {
+  const parting = a.findIndex((token, i) => token !== b[i]);
+  return parting < 0 ? a.length : parting;
+}
+
 const LENGTH = 60;
 const { record: wanted } = await finished({ strategy: "greedy", maxNewTokens: LENGTH });
 
@@ -175,6 +181,44 @@ for (const [name, draft] of Object.entries(drafts)) {
     }
   });
 }
+
+const SAMPLING: SamplingOptions = { temperature: 0.8, topK: 60, topP: 0.95, minP: 0.001, seed: 3 };
+
+for (const [name, draft] of Object.entries(drafts)) {
+  test(`the tokens that a seed draws are the same by each strategy, with a draft model: ${name}`, async () => {
+    for (const sampling of [SAMPLING, { temperature: 0.5, seed: 5 }]) {
+      const { record: drawn } = await finished({ strategy: "greedy", sampling, maxNewTokens: LENGTH });
+      assert.ok(sharedLength(drawn.tokens, wanted.tokens) < LENGTH / 2, "they are not greedy's");
+      for (const options of [{ strategy: "amusd" }, { strategy: "sd", lookahead: 1 }, { strategy: "sd" }] as const) {
+        const { record } = await finished({ ...options, sampling, maxNewTokens: LENGTH }, { draft });
+        assert.equal(record.tokens, drawn.tokens, `${options.strategy} ${JSON.stringify(sampling)}`);
+        assertSound(record);
+        // What was drafted behind an end of the text isn't accepted.
+        if (draft === drafts["the verify model itself"] && record.finish !== "eos") assert.is(record.acceptance, 1);
+      }
+    }
+  });
+}
+
+test("another seed draws another text, a low temperature greedy's, and what was drawn is told", async () => {
+  const tokensOf = async (sampling?: SamplingOptions) =>
+    (await finished({ strategy: "sd", sampling, maxNewTokens: LENGTH })).record.tokens;
+  const drawn = await tokensOf(SAMPLING);
+  assert.equal(await tokensOf(SAMPLING), drawn);
+  assert.ok(sharedLength(await tokensOf({ ...SAMPLING, seed: 4 }), drawn) < LENGTH / 2);
+  assert.ok(sharedLength(await tokensOf({ ...SAMPLING, temperature: 1.2 }), drawn) < LENGTH);
+  for (const temperature of [1e-6, 0]) assert.equal(await tokensOf({ ...SAMPLING, temperature }), wanted.tokens);
+  assert.equal(await tokensOf(), wanted.tokens, "after a sampled run");
+
+  const { record } = await finished({ sampling: { topK: 3 }, maxNewTokens: 8 });
+  assert.equal({ ...record.sampling, seed: 0 }, { temperature: 1, topK: 3, topP: 1, minP: 0, seed: 0 });
+  const again = await finished({ sampling: record.sampling!, maxNewTokens: 8, strategy: "greedy" });
+  assert.equal(again.record.tokens, record.tokens, "by the seed that was told");
+  const { record: other } = await finished({ sampling: { topK: 3 }, maxNewTokens: 8 });
+  assert.is.not(other.sampling!.seed, record.sampling!.seed);
+  assert.is(wanted.sampling, null);
+  assert.is((await finished({ sampling: { temperature: 0 }, maxNewTokens: 1 })).record.sampling, null);
+});
 
 for (const late of ["verify", "draft", "both"]) {
   test(`the tokens are greedy's, with delayed lanes: ${late}`, async () => {
@@ -347,6 +391,23 @@ test("options out of range are refused at once", () => {
     [{ maxNewTokens: 0 }, {}, RangeError, /^Cannot generate 0 tokens/],
     [{ maxNewTokens: 1.5 }, {}, RangeError, /^Cannot generate 1\.5 tokens/],
     [{ strategy: "sd" }, { draft: undefined }, TypeError, /^Cannot decode by "sd": there is no draft model/],
+    [
+      { sampling: { temperature: -1 } },
+      {},
+      RangeError,
+      /^Cannot sample with a temperature of -1: 0 or more is wanted$/,
+    ],
+    [{ sampling: { temperature: NaN } }, {}, RangeError, /^Cannot sample with a temperature of NaN/],
+    [{ sampling: { temperature: Infinity } }, {}, RangeError, /^Cannot sample with a temperature of Infinity/],
+    [{ sampling: { topK: -1 } }, {}, RangeError, /^Cannot sample with a top-k of -1: a whole number of 0 or more/],
+    [{ sampling: { topK: 1.5 } }, {}, RangeError, /^Cannot sample with a top-k of 1\.5/],
+    [{ sampling: { topP: 0 } }, {}, RangeError, /^Cannot sample with a top-p of 0: more than 0 and at most 1 is/],
+    [{ sampling: { topP: 1.1 } }, {}, RangeError, /^Cannot sample with a top-p of 1\.1/],
+    [{ sampling: { minP: -0.1 } }, {}, RangeError, /^Cannot sample with a min-p of -0\.1/],
+    [{ sampling: { minP: 1 } }, {}, RangeError, /^Cannot sample with a min-p of 1: 0 or more and less than 1/],
+    [{ sampling: { seed: 2 ** 32 } }, {}, RangeError, /^Cannot sample with a seed of 4294967296: .* to 4294967295 is/],
+    [{ sampling: { seed: 0.5 } }, {}, RangeError, /^Cannot sample with a seed of 0\.5/],
+    [{ sampling: { temperature: 0, seed: -1 } }, {}, RangeError, /^Cannot sample with a seed of -1/],
     [{ stop: [""] }, {}, RangeError, /^Cannot stop at ""/],
     [{}, { prompt: [] }, RangeError, /^Cannot generate after a prompt of 0 tokens/],
     [{}, { prompt: Array(CONTEXT).fill(1) }, RangeError, /a prompt of 160 tokens: the context has 160 positions/],
@@ -364,6 +425,7 @@ test("options out of range are refused at once", () => {
     }
     assert.unreachable(`${message}`);
   }
+  generate({ sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 2 ** 32 - 1 } });
   generate({ lookahead: 15, maxNewTokens: 1 }, { prompt: Array(CONTEXT - 1).fill(VOCABULARY - 1) });
 });
 

@@ -7,7 +7,8 @@ import type { CacheType } from "../../src/kernels/attention.ts";
 import { workgroupLanes } from "../../src/kernels/lanes.ts";
 import { type Gguf, openGguf } from "../../src/model/gguf.ts";
 import type { Llama } from "../../src/model/llama.ts";
-import { type Lane, LaneLostError, MAX_ROWS } from "../../src/spec/lane.ts";
+import type { Sampling } from "../../src/kernels/sampling.ts";
+import { type Lane, LaneLostError, type LaneResult, MAX_ROWS } from "../../src/spec/lane.ts";
 import { ModelLane } from "../../src/spec/model-lane.ts";
 import { openBytes, randomLlama } from "../model/gguf-builder.ts";
 import { load, SMALL, tokensOf } from "../model/llama-fixture.ts";
@@ -29,6 +30,8 @@ const CASES: readonly [title: string, open: () => Promise<Gguf>, cache: CacheTyp
   ["the embedded draft model", embedded, "f16", "device's"],
   ["the embedded draft model", embedded, "f32", "split k"],
 ];
+
+const PLAIN: Sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 1 };
 
 const device = await openTestDevice();
 if (device) {
@@ -96,6 +99,50 @@ await withDevice("more steps than a submission takes are chosen as one by one", 
   assert.equal((await Promise.all(single)).flatMap((result) => result.tokens), tokens);
   await lane.close();
 });
+
+await withDevice("what is drawn goes by logits, seed and position, and by when a message was sent", async (device) => {
+  const lane = await smallLane(device, await small());
+  const [plain, filtered] = [PLAIN, { ...PLAIN, temperature: 2, topK: 50, topP: 0.9, minP: 0.01, seed: 2 }];
+  await lane.prefill(tokensOf(9), 0);
+  const drawn = new Set<string>();
+  for (const sampling of [null, plain, filtered, { ...filtered, seed: 3 }]) {
+    lane.sample(sampling);
+    const { tokens, confidences, seconds } = await lane.decode(5, 9, 6);
+    const single = [lane.decode(5, 9, 1)];
+    for (let i = 1; i < 6; i++) single.push(lane.decode(null, 9 + i, 1));
+    const steps = await Promise.all(single);
+    assert.equal(steps.flatMap(({ tokens }) => tokens), tokens);
+    const rows = await lane.verify([5, ...tokens.slice(0, -1)], 9);
+    for (const other of [rows, { ...rows, confidences: steps.flatMap(({ confidences }) => confidences) }]) {
+      assert.equal([other.tokens, other.confidences, other.seconds], [tokens, confidences, seconds]);
+    }
+    drawn.add(tokens.join());
+  }
+  assert.is(drawn.size, 4);
+
+  const messages: [Sampling | null, Promise<LaneResult>][] = [];
+  for (const sampling of [null, plain, filtered, plain, null, filtered]) {
+    lane.sample(sampling);
+    messages.push([sampling, lane.verify([5, 6, 7], 9)]);
+  }
+  for (const [sampling, message] of messages) {
+    const { tokens } = await message;
+    lane.sample(sampling);
+    assert.equal((await lane.verify([5, 6, 7], 9)).tokens, tokens);
+  }
+  await lane.close();
+});
+
+await withDevice("a device lost while the kernels that draw are compiled is told as lost", async (device, gpu) => {
+  const lane = await smallLane(device, await small());
+  lane.sample(PLAIN);
+  const message = lane.decode(1, 0, 1).then(() => null, (error) => error);
+  gpu.destroy();
+  assert.instance(await message, LaneLostError);
+  lane.sample({ ...PLAIN, seed: 9 });
+  assert.instance(await lane.decode(1, 0, 1).then(() => null, (error) => error), LaneLostError);
+  await lane.close();
+}, { endsLost: true });
 
 await withDevice(
   "a lost device rejects what is pending and what comes later with LaneLostError",
