@@ -2,22 +2,24 @@ import { buildCommand } from "@stricli/core";
 import process from "node:process";
 import manifest from "../../package.json" with { type: "json" };
 import { contextOf, type IndexedSample, runBenchmark, warmUp } from "../bench/benchmark.ts";
-import { bundledPrompts, loadPrompts } from "../bench/datasets.ts";
+import { bundledPrompts, openDataset } from "../bench/datasets.ts";
 import { parseResults, type Results, RESULTS_VERSION, type ResultsConfiguration } from "../bench/results.ts";
 import { statisticsOf } from "../bench/statistics.ts";
 import { renderTable } from "../bench/table.ts";
+import { fetchDataset } from "../hub/hub.ts";
 import { encodeChat } from "../model/chat-template.ts";
 import { encodePrompt } from "../spec/engine.ts";
 import { STRATEGIES, type StrategyName } from "../spec/generation.ts";
 import { MAX_ROWS } from "../spec/lane.ts";
 import { UsageError } from "./errors.ts";
 import { count, text } from "./flags.ts";
-import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
+import { loadEngine, type ModelFlags, modelFlags, withHub } from "./models.ts";
 import { assertNew, assertWritable, Progress, writeWhole } from "./output.ts";
 import { readContent } from "./stats.ts";
 
 interface BenchmarkFlags extends ModelFlags {
   readonly dataset?: string;
+  readonly column?: string;
   readonly "num-samples"?: number;
   readonly strategies: readonly StrategyName[];
   readonly "max-new-tokens": number;
@@ -48,7 +50,11 @@ export const benchmarkCommand = buildCommand({
   parameters: {
     flags: {
       ...modelFlags,
-      dataset: text("Local HumanEval or MT-Bench file; default: a few bundled prompts", "FILE"),
+      dataset: text(
+        "File (.jsonl, .jsonl.gz, .json, .parquet) or a hub's owner/name; default: a few bundled prompts",
+        "DATASET",
+      ),
+      column: text("Its column of prompts; default: the first usual one", "NAME"),
       "num-samples": {
         kind: "parsed",
         parse: count(1),
@@ -80,7 +86,7 @@ export const benchmarkCommand = buildCommand({
   },
   func: async (flags: BenchmarkFlags) => {
     const { dataset, strategies, "max-new-tokens": maxNewTokens, lookahead, seed, "output-file": file } = flags;
-    const samples = await chooseSamples(dataset, flags["num-samples"]);
+    const samples = await chooseSamples(flags);
     const before = await earlierResults(flags);
     const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (verify) => {
       const encoder = {
@@ -168,14 +174,23 @@ export const benchmarkCommand = buildCommand({
   },
 });
 
-async function chooseSamples(dataset: string | undefined, most: number | undefined): Promise<IndexedSample[]> {
-  const all = dataset === undefined ? bundledPrompts() : await loadPrompts(dataset);
+async function chooseSamples(
+  { dataset, column, offline, "num-samples": most }: BenchmarkFlags,
+): Promise<IndexedSample[]> {
+  if (column !== undefined && dataset === undefined) {
+    throw new UsageError("Cannot take --column by itself: give --dataset too");
+  }
+  const all = dataset === undefined
+    ? bundledPrompts()
+    : await openDataset(await withHub(offline, (hub) => fetchDataset(dataset, hub)), column);
   if (most !== undefined && most > all.length) {
     throw new RangeError(
       `Cannot take ${most} samples: the dataset has ${all.length}; give --num-samples ${all.length} or less`,
     );
   }
-  return all.slice(0, most).map((sample, index) => ({ index, sample }));
+  const count = most ?? all.length;
+  const samples = Array.isArray(all) ? all.slice(0, count) : await all.take(0, count);
+  return samples.map((sample, index) => ({ index, sample }));
 }
 
 /** The results to go on from, if any. Throws where the file can't be written, or is there and shall not be replaced. */
