@@ -83,7 +83,9 @@ test("the only GGUF is fetched into the cache that Python's huggingface_hub shar
     assert.equal(shown.at(-1), ["model-q8.gguf", 3000, 3000]);
 
     hub.seen.length = 0;
+    const { ino } = await Deno.lstat(file);
     assert.is(await fetchModel("owner/name", OPTIONS), file);
+    assert.is((await Deno.lstat(file)).ino, ino, "the link stays as it is");
     assert.equal(hub.seen.map(({ path }) => path.split("/")[5]), ["revision", "tree"]);
     hub.seen.length = 0;
     assert.is(await fetchModel("owner/name", { offline: true }), file);
