@@ -11,6 +11,7 @@ const FLOORS = [
   /^cli\.ts$/,
   /^src\/cli\//,
   /^src\/bench\//,
+  /^src\/hub\//,
   /^mod\.ts$/,
   /^src\/spec\//,
   /^src\/model\//,
@@ -21,7 +22,7 @@ const FLOORS = [
 const BESIDE = /^(package|deno)\.json$|^models\//;
 const PLATFORM = /^src\/gpu\/platform[\w-]*\.ts$/;
 /** What a browser never loads: mod.ts, which it does, stands below. */
-const HEADLESS = /^(cli\.ts$|src\/(cli|bench)\/)/;
+const HEADLESS = /^(cli\.ts$|src\/(cli|bench|hub)\/)/;
 const TABLE = /-tables?\.ts$/;
 const MAX_LINES = 500;
 

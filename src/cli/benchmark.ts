@@ -3,12 +3,13 @@ import os from "node:os";
 import process from "node:process";
 import manifest from "../../package.json" with { type: "json" };
 import { contextOf, type IndexedSample, runBenchmark, warmUp } from "../bench/benchmark.ts";
-import { bundledPrompts, loadPrompts } from "../bench/datasets.ts";
+import { bundledPrompts, openDataset } from "../bench/datasets.ts";
 import { laneThreads, processSource } from "../bench/monitor/cpu.ts";
 import { Monitor } from "../bench/monitor/monitor.ts";
 import { parseInterrupted, type Results, RESULTS_VERSION } from "../bench/results.ts";
 import { statisticsOf } from "../bench/statistics.ts";
 import { renderTable } from "../bench/table.ts";
+import { fetchDataset } from "../hub/hub.ts";
 import { encodeChat } from "../model/chat-template.ts";
 import { encodePrompt, type Engine } from "../spec/engine.ts";
 import { STRATEGIES, type StrategyName } from "../spec/generation.ts";
@@ -17,7 +18,7 @@ import { samplingOf } from "../spec/sampling-options.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import { UsageError } from "./errors.ts";
 import { count, text } from "./flags.ts";
-import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
+import { loadEngine, type ModelFlags, modelFlags, withHub } from "./models.ts";
 import { assertNew, assertWritable, Progress } from "./output.ts";
 import { ResultsFile } from "./results-file.ts";
 import { seedParser } from "./sampling.ts";
@@ -25,6 +26,7 @@ import { readContent } from "./stats.ts";
 
 interface BenchmarkFlags extends ModelFlags, DecodingFlags {
   readonly dataset?: string;
+  readonly column?: string;
   readonly "num-samples"?: number;
   readonly strategies: readonly StrategyName[];
   readonly "max-new-tokens": number;
@@ -54,7 +56,11 @@ export const benchmarkCommand = buildCommand({
   parameters: {
     flags: {
       ...modelFlags,
-      dataset: text("Local HumanEval or MT-Bench file; default: a few bundled prompts", "FILE"),
+      dataset: text(
+        "File (.jsonl, .jsonl.gz, .json, .parquet) or a hub's owner/name; default: a few bundled prompts",
+        "DATASET",
+      ),
+      column: text("Its column of prompts; default: the first usual one", "NAME"),
       "num-samples": {
         kind: "parsed",
         parse: count(1),
@@ -88,7 +94,7 @@ export const benchmarkCommand = buildCommand({
     const { dataset, strategies, "max-new-tokens": maxNewTokens, lookahead, seed, "output-file": file } = flags;
     assertDrafter(strategies, flags);
     const decoding = decodingOptions(flags);
-    const samples = await chooseSamples(dataset, flags["num-samples"]);
+    const samples = await chooseSamples(flags);
     const before = await earlierResults(flags);
     const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (verify) => {
       const encoder = {
@@ -192,14 +198,23 @@ export const benchmarkCommand = buildCommand({
   },
 });
 
-async function chooseSamples(dataset: string | undefined, most: number | undefined): Promise<IndexedSample[]> {
-  const all = dataset === undefined ? bundledPrompts() : await loadPrompts(dataset);
+async function chooseSamples(
+  { dataset, column, offline, "num-samples": most }: BenchmarkFlags,
+): Promise<IndexedSample[]> {
+  if (column !== undefined && dataset === undefined) {
+    throw new UsageError("Cannot take --column by itself: give --dataset too");
+  }
+  const all = dataset === undefined
+    ? bundledPrompts()
+    : await openDataset(await withHub(offline, (hub) => fetchDataset(dataset, hub)), column);
   if (most !== undefined && most > all.length) {
     throw new RangeError(
       `Cannot take ${most} samples: the dataset has ${all.length}; give --num-samples ${all.length} or less`,
     );
   }
-  return all.slice(0, most).map((sample, index) => ({ index, sample }));
+  const count = most ?? all.length;
+  const samples = Array.isArray(all) ? all.slice(0, count) : await all.take(0, count);
+  return samples.map((sample, index) => ({ index, sample }));
 }
 
 /** The results to go on from, if any. Throws where the file can't be written, or is there and shall not be replaced. */

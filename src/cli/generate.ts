@@ -1,7 +1,8 @@
 import { buildCommand } from "@stricli/core";
 import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { loadPrompts, sampleAt } from "../bench/datasets.ts";
+import { openDataset, sampleAt } from "../bench/datasets.ts";
+import { fetchDataset } from "../hub/hub.ts";
 import { ChromeTrace } from "../spec/chrome-trace.ts";
 import { encodePrompt } from "../spec/engine.ts";
 import {
@@ -15,7 +16,7 @@ import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } fro
 import type { TraceEvent } from "../spec/trace.ts";
 import { UsageError } from "./errors.ts";
 import { count, notEmpty, text } from "./flags.ts";
-import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
+import { loadEngine, type ModelFlags, modelFlags, withHub } from "./models.ts";
 import { assertNew, assertWritable, PieceWriter, writeWhole } from "./output.ts";
 import { seedParser } from "./sampling.ts";
 
@@ -26,6 +27,7 @@ interface GenerateFlags extends ModelFlags, DecodingFlags {
   readonly prompt?: string;
   readonly "prompt-file"?: string;
   readonly dataset?: string;
+  readonly column?: string;
   readonly "sample-index"?: number;
   readonly raw: boolean;
   readonly context?: number;
@@ -50,7 +52,11 @@ export const generateCommand = buildCommand({
       ...modelFlags,
       prompt: text("What to say to the model; - reads standard input", "TEXT"),
       "prompt-file": text("File that holds the prompt; - is standard input", "FILE"),
-      dataset: text("Local HumanEval or MT-Bench file to take the prompt from (a sample's first turn)", "FILE"),
+      dataset: text(
+        "File (.jsonl, .jsonl.gz, .json, .parquet) or a hub's owner/name to take the prompt from (a sample's first turn)",
+        "DATASET",
+      ),
+      column: text("Its column of prompts; default: the first usual one", "NAME"),
       "sample-index": {
         kind: "parsed",
         parse: count(0),
@@ -134,7 +140,7 @@ export const generateCommand = buildCommand({
 });
 
 async function readPrompt(flags: GenerateFlags): Promise<{ prompt: string; raw: boolean }> {
-  const { prompt, "prompt-file": promptFile, dataset, "sample-index": sampleIndex, raw } = flags;
+  const { prompt, "prompt-file": promptFile, dataset, column, "sample-index": sampleIndex, raw } = flags;
   const given = [prompt, promptFile, dataset].filter((source) => source !== undefined);
   if (given.length > 1) {
     throw new UsageError("Cannot take several prompts: give one of --prompt, --prompt-file, --dataset");
@@ -142,8 +148,12 @@ async function readPrompt(flags: GenerateFlags): Promise<{ prompt: string; raw: 
   if (sampleIndex !== undefined && dataset === undefined) {
     throw new UsageError("Cannot take --sample-index by itself: give --dataset too");
   }
+  if (column !== undefined && dataset === undefined) {
+    throw new UsageError("Cannot take --column by itself: give --dataset too");
+  }
   if (dataset !== undefined) {
-    const sample = sampleAt(await loadPrompts(dataset), sampleIndex ?? 0);
+    const files = await withHub(flags.offline, (hub) => fetchDataset(dataset, hub));
+    const sample = await sampleAt(await openDataset(files, column), sampleIndex ?? 0);
     return { prompt: sample.turns[0]!, raw: raw || sample.task === "complete" };
   }
   if (prompt === "-" || promptFile === "-") return { prompt: await readStdin(), raw };

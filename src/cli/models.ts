@@ -1,5 +1,6 @@
 import { access } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { fetchModel, type HubOptions } from "../hub/hub.ts";
 import { closeModelPair, type ModelFile, openModelPair } from "../model/model-file.ts";
 import { Engine } from "../spec/engine.ts";
 import { UsageError } from "./errors.ts";
@@ -21,14 +22,18 @@ export interface ModelFlags {
   readonly "kv-cache": "f16" | "f32";
   readonly "draft-vocab"?: number;
   readonly drafter: Drafter;
+  readonly offline: boolean;
 }
 
 const DRAFTERS = ["model", "ngram", "none"] as const;
 type Drafter = (typeof DRAFTERS)[number];
 
 export const modelFlags = {
-  "verify-model-path": text("GGUF of the model whose text you get; default: the embedded one", "FILE"),
-  "draft-model-path": text("GGUF of a small model with the same vocabulary", "FILE"),
+  "verify-model-path": text(
+    "Model whose text you get: a GGUF file, a folder of safetensors, or a hub's owner/name[:file][@revision]; default: the embedded one",
+    "MODEL",
+  ),
+  "draft-model-path": text("A small model with the same vocabulary", "MODEL"),
   "verify-device": text("Index or part of the name (see the devices command)", "DEVICE"),
   "draft-device": text("The same, for the draft model", "DEVICE"),
   "kv-cache": { kind: "enum", values: ["f16", "f32"], brief: "How keys and values are kept", default: "f16" },
@@ -46,7 +51,25 @@ export const modelFlags = {
       "What drafts: the draft model, look-up of what followed in the text before (no model, no device), or nothing",
     default: "model",
   },
+  offline: { kind: "boolean", brief: "Take models and datasets of a hub from the cache alone", default: false },
 } as const;
+
+/** How the hub is used: a download shows how far it is. */
+export async function withHub<T>(offline: boolean, use: (options: HubOptions) => Promise<T>): Promise<T> {
+  const progress = new Progress();
+  const mib = (bytes: number) => Math.floor(bytes / 2 ** 20);
+  try {
+    return await use({
+      offline,
+      onProgress: (file, done, total) => {
+        const bar = "#".repeat(Math.floor(20 * done / total)).padEnd(20, ".");
+        progress.show(`fetching ${file} [${bar}] ${mib(done)} of ${mib(total)} MiB`);
+      },
+    });
+  } finally {
+    progress.clear();
+  }
+}
 
 /**
  * Opens the models and loads them; the draft model, or what stands in for it, only if one is wanted. `contextFor` says how many positions the caches need, and throws
@@ -58,7 +81,12 @@ export async function loadEngine(
   contextFor: (verify: ModelFile) => number,
 ): Promise<Engine> {
   const { drafter } = flags;
-  const { verify, draft, draftVocabulary } = await modelPaths(flags, drafts && drafter === "model");
+  const paths = await modelPaths(flags, drafts && drafter === "model");
+  const { draftVocabulary } = paths;
+  const { verify, draft } = await withHub(flags.offline, async (hub) => ({
+    verify: await fetchModel(paths.verify, hub),
+    draft: paths.draft === undefined ? undefined : await fetchModel(paths.draft, hub),
+  }));
   const pair = await openModelPair(verify, draft);
   let context;
   try {
@@ -95,7 +123,7 @@ async function modelPaths(flags: ModelFlags, drafts: boolean): Promise<ModelPath
   if (verify !== undefined) return { verify, draft: drafts ? draft : undefined };
   const embedded = (name: string) => fileURLToPath(new URL(name, MODELS));
   await access(embedded(VERIFY_MODEL)).catch(() => {
-    throw new UsageError("Cannot use the embedded models: this package came without; give --verify-model-path FILE");
+    throw new UsageError("Cannot use the embedded models: this package came without; give --verify-model-path MODEL");
   });
   if (!drafts) return { verify: embedded(VERIFY_MODEL) };
   if (draft !== undefined) return { verify: embedded(VERIFY_MODEL), draft };

@@ -1,6 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { loadPrompts, sampleAt } from "../../src/bench/datasets.ts";
+import { parquetWriteBuffer } from "hyparquet-writer";
+import zlib from "node:zlib";
+import { type Dataset, openDataset, sampleAt } from "../../src/bench/datasets.ts";
 
 const humanEval = [
   {
@@ -23,11 +25,16 @@ async function gzip(text: string): Promise<Uint8Array> {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-async function load(content: string | Uint8Array) {
+async function loadPrompts(path: string, column?: string) {
+  const dataset = await openDataset([path], column);
+  return await dataset.take(0, dataset.length);
+}
+
+async function load(content: string | Uint8Array, column?: string) {
   const path = await Deno.makeTempFile();
   try {
     await Deno.writeFile(path, typeof content === "string" ? new TextEncoder().encode(content) : content);
-    return await loadPrompts(path);
+    return await loadPrompts(path, column);
   } finally {
     await Deno.remove(path);
   }
@@ -64,13 +71,13 @@ test("line ends of Windows, a byte order mark, blank lines and a missing last li
   assert.equal(await load("\ufeff" + lines(humanEval).replaceAll("\n", "\r\n\r\n").trimEnd()), completed);
 });
 
-const WANTED =
-  'wanted the texts "task_id" and "prompt" (HumanEval) or "question_id" and a list of texts "turns" (MT-Bench)';
+const WANTED = 'wanted a text, a list of texts, or messages of "role" and "content" in one of "turns", "messages", ' +
+  '"conversations", "conversation", "prompt"; or name another column by --column';
 
 test("a file that is not there, or is a folder, is told", async () => {
   assert.match(
     await failure(loadPrompts("no/such/file.jsonl"), Error),
-    /^Cannot read dataset F: there is no such file, wanted a local copy of HumanEval's or MT-Bench's \.jsonl$/,
+    /^Cannot read dataset F: there is no such file; give a \.jsonl, .* or a hub's owner\/name$/,
   );
   assert.match(await failure(loadPrompts("tests"), Error), /^Cannot read dataset F: .*directory/i);
 });
@@ -93,7 +100,7 @@ test("a line that is not JSON is told with its number", async () => {
 });
 
 test("a line of another form is told with what it has", async () => {
-  for (const row of [[], 1, null, "text"]) {
+  for (const row of [1, null, "text"]) {
     assert.is(
       await failure(load(lines([row])), SyntaxError),
       `Cannot read dataset F: line 1 is not a JSON object, ${WANTED}`,
@@ -107,16 +114,92 @@ test("a line of another form is told with what it has", async () => {
 });
 
 test("a column of the wrong type is told", async () => {
-  const wrong = [
-    { task_id: 1, prompt: "a" },
-    { task_id: "a", prompt: ["b"] },
-    { question_id: 81, turns: [] },
-    { question_id: 81, turns: "a" },
-    { question_id: 81, turns: ["a", 2] },
-    { turns: ["a"] },
-  ];
-  for (const row of wrong) assert.match(await failure(load(lines([row])), SyntaxError), /line 1 has the columns/);
+  for (const turns of [[], "", 7, null, ["a", 2], [{ role: "user" }], [{ role: "assistant", content: "a" }]]) {
+    assert.is(
+      await failure(load(lines([{ turns }])), SyntaxError),
+      `Cannot read dataset F: line 1 has no prompt in "turns", ${WANTED}`,
+    );
+  }
 });
+
+const messages = [
+  { role: "system", content: "Be short." },
+  { role: "user", content: "Write f." },
+  { role: "assistant", content: "def f(): pass" },
+  { role: "user", content: "Refactor it." },
+];
+const conversations = [
+  { from: "human", value: "Write f." },
+  { from: "gpt", value: "def f(): pass" },
+  { from: "human", value: "Refactor it." },
+];
+const refactored = (id: string) => ({ id, turns: ["Write f.", "Refactor it."], task: "answer" });
+
+test("of a conversation the user's turns are taken, in the forms that there are", async () => {
+  const rows = [
+    { messages },
+    { conversations, id: "b" },
+    { conversation: messages, prompt: "not this" },
+    { prompt: ["Write f.", "Refactor it."], prompt_id: 4 },
+  ];
+  assert.equal(await load(lines(rows)), ["0", "b", "2", "4"].map(refactored));
+});
+
+test("a JSON array is a dataset, and a cut one is told", async () => {
+  const text = JSON.stringify(humanEval, null, 1);
+  assert.equal(await load(text), completed);
+  assert.match(await failure(load(text.slice(0, -5)), SyntaxError), /F: it is not JSON, or cut short, /);
+  assert.match(await failure(load("[1]"), SyntaxError), /F: row 1 is not a JSON object, /);
+});
+
+test("a column is taken by its name", async () => {
+  const rows = lines([{ text: "a", turns: ["b"] }, { text: "c", task_id: "d" }]);
+  assert.equal(await load(rows, "text"), [
+    { id: "0", turns: ["a"], task: "answer" },
+    { id: "d", turns: ["c"], task: "answer" },
+  ]);
+  assert.is(
+    await failure(load(rows, "none"), SyntaxError),
+    'Cannot read dataset F: line 1 has the columns "text", "turns", wanted "none"; correct --column',
+  );
+});
+
+const gzipSync = (bytes: Uint8Array) => new Uint8Array(zlib.gzipSync(bytes));
+// Node 20's types don't have it yet.
+const { zstdCompressSync } = zlib as unknown as { zstdCompressSync(bytes: Uint8Array): Uint8Array };
+const zstdSync = (bytes: Uint8Array) => new Uint8Array(zstdCompressSync(bytes));
+
+for (
+  const [codec, compressors] of [
+    ["UNCOMPRESSED", {}],
+    ["SNAPPY", {}],
+    ["GZIP", { GZIP: gzipSync }],
+    ["ZSTD", { ZSTD: zstdSync }],
+  ] as const
+) {
+  test(`parquet is read, compressed by ${codec}`, async () => {
+    const bytes = new Uint8Array(parquetWriteBuffer({
+      codec,
+      compressors,
+      columnData: [
+        { name: "task_id", data: humanEval.map((row) => row.task_id), type: "STRING" },
+        { name: "prompt", data: humanEval.map((row) => row.prompt), type: "STRING" },
+        { name: "test", data: ["x".repeat(500), "y".repeat(500)], type: "STRING" },
+      ],
+    }));
+    assert.equal(await load(bytes), completed);
+    assert.match(
+      await failure(load(bytes, "none"), SyntaxError),
+      /F: has the columns "task_id", "prompt", "test", wanted "none"; /,
+    );
+    for (const cut of [bytes.subarray(0, bytes.length - 9), bytes.subarray(0, 4)]) {
+      assert.is(
+        await failure(load(cut), SyntaxError),
+        "Cannot read dataset F: its parquet is damaged or cut short; fetch it again",
+      );
+    }
+  });
+}
 
 test("a gzipped file that was cut short is told", async () => {
   const bytes = await gzip(lines(humanEval));
@@ -129,15 +212,16 @@ test("a gzipped file that was cut short is told", async () => {
 });
 
 test("a sample is taken by its index, within the dataset's bounds", async () => {
-  const samples = await load(lines(humanEval));
-  assert.is(sampleAt(samples, 0), samples[0]);
-  assert.is(sampleAt(samples, 1), samples[1]);
-  for (const index of [2, -1, 0.5, NaN]) {
-    assert.throws(
-      () => sampleAt(samples, index),
-      (error: Error) =>
-        error instanceof RangeError &&
-        error.message === `Cannot take sample ${index}: the dataset has 2, wanted 0 to 1`,
+  const path = await Deno.makeTempFile();
+  await Deno.writeTextFile(path, lines(humanEval));
+  // Two files are one dataset.
+  const dataset: Dataset = await openDataset([path, path]);
+  await Deno.remove(path);
+  for (const index of [0, 1, 2, 3]) assert.equal(await sampleAt(dataset, index), completed[index % 2]);
+  for (const index of [4, -1, 0.5, NaN]) {
+    assert.is(
+      await failure(sampleAt(dataset, index), RangeError),
+      `Cannot take sample ${index}: the dataset has 4, wanted 0 to 3`,
     );
   }
 });

@@ -1,0 +1,101 @@
+// A hub on 127.0.0.1 that speaks what the client asks: commits, lists of files, and files by a redirect to another origin, with Range.
+
+import { createHash } from "node:crypto";
+
+export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
+
+export interface Seen {
+  readonly method: string;
+  readonly path: string;
+  readonly host: "hub" | "storage";
+  readonly token: string | null;
+  readonly range: string | null;
+}
+
+/** What is to go wrong with a request; null lets it pass. */
+export type Fault = (seen: Seen) => Response | Promise<Response> | "cut" | "stall" | null;
+
+export interface HubServer extends AsyncDisposable {
+  readonly url: string;
+  readonly seen: Seen[];
+  fault: Fault;
+}
+
+/** Serves `owner/name` with these files as a model and as a dataset; those that end in `lfs` names are LFS objects. */
+export function serveHub(files: Readonly<Record<string, Uint8Array>>): HubServer {
+  const seen: Seen[] = [];
+  const isLfs = (path: string) => /\.(gguf|safetensors|parquet)$/.test(path);
+  const oid = (bytes: Uint8Array) => createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
+  const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+  const note = async (request: Request, host: Seen["host"]) => {
+    const { pathname } = new URL(request.url);
+    const { method, headers } = request;
+    const one = {
+      method,
+      host,
+      path: decodeURIComponent(pathname),
+      token: headers.get("Authorization"),
+      range: headers.get("Range"),
+    };
+    seen.push(one);
+    return { ...one, fault: await server.fault(one) };
+  };
+  const storage = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    const { path, range, fault } = await note(request, "storage");
+    if (fault instanceof Response) return fault;
+    const bytes = files[path.slice(1)]!;
+    const start = Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1] ?? 0);
+    const headers = new Headers();
+    if (range !== null) headers.set("Content-Range", `bytes ${start}-${bytes.length - 1}/${bytes.length}`);
+    const rest = bytes.slice(start);
+    const init = { status: range === null ? 200 : 206, headers };
+    if (fault === null) return new Response(rest, init);
+    const body = new ReadableStream({
+      async start(controller) {
+        controller.enqueue(rest.slice(0, Math.ceil(rest.length / 2)));
+        if (fault === "stall") return;
+        // The first half shall be on its way before the connection breaks.
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        controller.error(new Error("cut"));
+      },
+    });
+    return new Response(body, init);
+  });
+  const origin = `http://127.0.0.1:${storage.addr.port}`;
+
+  const hub = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    const { path, fault } = await note(request, "hub");
+    if (fault instanceof Response) return fault;
+    if (/^\/api\/(models|datasets)\/owner\/name\/revision\/(main|v1)$/.test(path)) {
+      return Response.json({ _id: "1", id: "owner/name", sha: COMMIT });
+    }
+    if (path.includes("/revision/")) {
+      const code = path.includes("owner/name") ? "RevisionNotFound" : "RepoNotFound";
+      return Response.json({ error: code }, { status: 404, headers: { "X-Error-Code": code } });
+    }
+    if (path.endsWith(`owner/name/tree/${COMMIT}`)) {
+      return Response.json(
+        Object.entries(files).map(([path, bytes]) => ({
+          type: "file",
+          path,
+          size: bytes.length,
+          oid: oid(bytes),
+          lfs: isLfs(path) ? { oid: sha256(bytes), size: bytes.length, pointerSize: 130 } : undefined,
+        })),
+      );
+    }
+    const [, file] = path.split(`owner/name/resolve/${COMMIT}/`);
+    return new Response(null, { status: 302, headers: { Location: `${origin}/${file}` } });
+  });
+
+  const server: HubServer = {
+    url: `http://127.0.0.1:${hub.addr.port}`,
+    seen,
+    fault: () => null,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([hub.shutdown(), storage.shutdown()]);
+    },
+  };
+  return server;
+}
