@@ -9,6 +9,7 @@ import { oneLine, UsageError } from "./src/cli/errors.ts";
 import { joinLists } from "./src/cli/flags.ts";
 import { generateCommand } from "./src/cli/generate.ts";
 import { statsCommand } from "./src/cli/stats.ts";
+import { tuneCommand } from "./src/cli/tune.ts";
 import { vizCommand } from "./src/cli/viz.ts";
 
 const application = buildApplication(
@@ -19,6 +20,7 @@ const application = buildApplication(
       benchmark: benchmarkCommand,
       stats: statsCommand,
       viz: vizCommand,
+      tune: tuneCommand,
     },
     defaultCommand: "generate",
     docs: { brief: manifest.description },

@@ -4,6 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Results } from "../src/bench/results.ts";
 import { randomModel } from "./random-models.ts";
+import "./untuned.ts";
 
 const root = new URL("../", import.meta.url);
 const folder = await Deno.makeTempDir();

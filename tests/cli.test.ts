@@ -4,6 +4,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { GenerationRecord } from "../src/spec/generation.ts";
 import { randomModel, TRAINED_CONTEXT } from "./random-models.ts";
+import "./untuned.ts";
 
 const root = new URL("../", import.meta.url);
 const folder = await Deno.makeTempDir();

@@ -99,6 +99,7 @@ export const benchmarkCommand = buildCommand({
       const configuration: ResultsConfiguration = {
         models: engine.models,
         devices: engine.devices,
+        kernels: engine.kernels,
         dataset: dataset ?? "bundled",
         strategies,
         samples: samples.map(({ index }) => index),

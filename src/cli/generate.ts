@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { loadPrompts, sampleAt } from "../bench/datasets.ts";
 import { chromeTrace } from "../spec/chrome-trace.ts";
-import { encodePrompt } from "../spec/engine.ts";
+import { encodePrompt, type Engine } from "../spec/engine.ts";
 import {
   assertPromptFits,
   type Generation,
@@ -14,6 +14,7 @@ import {
 import { MAX_ROWS } from "../spec/lane.ts";
 import { UsageError } from "./errors.ts";
 import { count, notEmpty, text } from "./flags.ts";
+import { type Profile, profileOf, profileText } from "./profile.ts";
 import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
 import { assertWritable, writeWhole } from "./output.ts";
 
@@ -32,6 +33,7 @@ interface GenerateFlags extends ModelFlags {
   readonly stop: readonly string[];
   readonly "output-file"?: string;
   readonly trace?: string;
+  readonly profile: boolean;
   readonly json: boolean;
 }
 
@@ -82,6 +84,11 @@ export const generateCommand = buildCommand({
       },
       "output-file": text("Write the record, as JSON, to this file", "FILE"),
       trace: text("Write a trace that opens in Perfetto to this file", "FILE"),
+      profile: {
+        kind: "boolean",
+        brief: "Then measure the kernels, at the context reached: time, bytes, multiply-adds, share of the limit",
+        default: false,
+      },
       json: { kind: "boolean", brief: "Print the record as JSON instead of the text", default: false },
     },
   },
@@ -112,7 +119,7 @@ export const generateCommand = buildCommand({
           stop,
           signal: abort.signal,
         });
-        await report(generation, flags);
+        await report(generation, engine, flags);
         if (generation.record.finish === "abort") process.exitCode = 130;
       } finally {
         process.off("SIGINT", onSignal);
@@ -153,17 +160,21 @@ async function readStdin(): Promise<string> {
 /** Streams the text, then writes what was asked for; also when an error ends the generation, which is then thrown. */
 async function report(
   generation: Generation,
-  { json, trace, "output-file": outputFile }: GenerateFlags,
+  engine: Engine,
+  { json, trace, "output-file": outputFile, profile: wantsProfile }: GenerateFlags,
 ): Promise<void> {
+  let profile: Profile | undefined;
   try {
     for await (const { text } of generation) if (!json) process.stdout.write(text);
+    if (wantsProfile && generation.record.finish !== "abort") profile = await profileOf(engine, generation.record);
   } finally {
     if (!json) process.stdout.write("\n");
-    const record = generation.record;
+    const record = { ...generation.record, profile };
     if (json) console.log(JSON.stringify(record));
     if (outputFile !== undefined) await writeWhole(outputFile, JSON.stringify(record, null, 1) + "\n");
     if (trace !== undefined) await writeWhole(trace, JSON.stringify(chromeTrace(record.events)) + "\n");
     console.error(summaryText(record));
+    if (profile) console.error(profileText(profile, record.devices));
   }
 }
 

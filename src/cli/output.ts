@@ -34,6 +34,13 @@ export async function writeWhole(file: string, content: string | Uint8Array): Pr
   }
 }
 
+/** Cells as text in columns; those of numbers are set to the right. */
+export function columnsText(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  const align = (cell: string, i: number) => /^[-\d.]/.test(cell) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!);
+  return rows.map((row) => row.map(align).join("  ").trimEnd()).join("\n");
+}
+
 /** A line on stderr that writes itself over, if that is a terminal. */
 export class Progress {
   #shown = "";

@@ -14,6 +14,9 @@ export type CacheType = "f16" | "f32";
 /** How the cache keeps eight elements. */
 export const CACHE_SOURCES: Readonly<Record<CacheType, string>> = { f16: cacheF16, f32: cacheF32 };
 
+/** Bytes of an element. */
+export const CACHE_BYTES: Readonly<Record<CacheType, number>> = { f16: 2, f32: 4 };
+
 /** Attention of each row over its past. `buffers`: step, queries, keys, values, attended (bindings 0 to 4). */
 export function createAttention(
   device: Device,
@@ -39,5 +42,10 @@ export function createAttention(
     lanes.memory.out,
     attention,
   ]);
-  return createKernel(device, "attention", [code], buffers, shape.kvHeads);
+  const { headSize, heads, kvHeads } = shape;
+  return createKernel(device, "attention", [code], buffers, kvHeads, (position, rows) => ({
+    bytes: 2 * (position + rows) * kvHeads * headSize * CACHE_BYTES[cache],
+    // Row i has position + i + 1 keys and as many values.
+    multiplyAdds: 2 * rows * (position + (rows + 1) / 2) * heads * headSize,
+  }));
 }

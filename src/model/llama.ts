@@ -1,6 +1,6 @@
 import type { Device } from "../gpu/device.ts";
 import { createArgmax } from "../kernels/argmax.ts";
-import { CACHE_SOURCES, type CacheType, createAttention } from "../kernels/attention.ts";
+import { CACHE_BYTES, CACHE_SOURCES, type CacheType, createAttention } from "../kernels/attention.ts";
 import { createEmbed } from "../kernels/embed.ts";
 import finishLogits from "../kernels/finish-logits.wgsl" with { type: "text" };
 import finishQkv from "../kernels/finish-qkv.wgsl" with { type: "text" };
@@ -55,6 +55,7 @@ export class Llama {
   readonly capacity: number;
   /** Tokens that it chooses among: the ids below. */
   readonly choices: number;
+  readonly lanes: Lanes;
   readonly #device: Device;
   readonly #queue: PassQueue;
   readonly #layers: readonly Kernel[];
@@ -66,6 +67,7 @@ export class Llama {
     config: LlamaConfig,
     capacity: number,
     choices: number,
+    lanes: Lanes,
     queue: PassQueue,
     layers: readonly Kernel[],
     head: readonly Kernel[],
@@ -75,6 +77,7 @@ export class Llama {
     this.config = config;
     this.capacity = capacity;
     this.choices = choices;
+    this.lanes = lanes;
     this.#queue = queue;
     this.#layers = layers;
     this.#head = head;
@@ -143,7 +146,7 @@ export class Llama {
       squares,
     ]);
     for (const [i, layer] of layers.entries()) {
-      const cacheBytes = capacity * kvRows * (cache === "f16" ? 2 : 4);
+      const cacheBytes = capacity * kvRows * CACHE_BYTES[cache];
       const [keys, values] = [
         createCache(device, lanes, `keys ${i}`, cacheBytes),
         createCache(device, lanes, `values ${i}`, cacheBytes),
@@ -183,7 +186,7 @@ export class Llama {
       );
     }
 
-    const outputMatrix = output ? await load(output) : embeddingMatrix;
+    const outputMatrix = { ...output ? await load(output) : embeddingMatrix, name: "output" };
     const tiles = Math.ceil(rows / (4 * lanes.rowLanes));
     const bests = device.storage("bests", VERIFY_ROWS * tiles * 8);
     const finish: Finish = {
@@ -195,7 +198,7 @@ export class Llama {
       ...await createMatmul(device, lanes, outputMatrix, queue.step, weighted, finish, rows),
       await createArgmax(device, tiles, [queue.step, bests, queue.chosen, queue.tokens]),
     ];
-    const llama = new Llama(device, config, capacity, rows, queue, kernels, head, logits);
+    const llama = new Llama(device, config, capacity, rows, lanes, queue, kernels, head, logits);
     await queue.run([0], 0, 1, (pass) => {
       for (const kernel of [...kernels, ...head]) encodeWarmUp(pass, kernel);
     }, 0);
@@ -205,6 +208,11 @@ export class Llama {
   /** Dispatches of one pass. */
   get dispatches(): number {
     return this.#layers.length + this.#head.length;
+  }
+
+  /** They themselves, in order. */
+  get kernels(): readonly Kernel[] {
+    return [...this.#layers, ...this.#head];
   }
 
   /** Feeds tokens at `position` and on, in passes cut at multiples of PREFILL_ROWS; chooses nothing. */
@@ -292,7 +300,7 @@ function assertFits(
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
   const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize);
   const weightBytes = plans.reduce((sum, plan) => sum + matrixBytes(plan, lanes), 0);
-  const cacheBytes = capacity * config.kvHeads * config.headSize * (cache === "f16" ? 2 : 4);
+  const cacheBytes = capacity * config.kvHeads * config.headSize * CACHE_BYTES[cache];
   // Those of a prefill are larger than a tile of weights of as many columns, below which no matrix can be cut.
   const rowBytes = 4 * Math.max(config.hidden, config.heads * config.headSize, config.feedForward);
   const largest = Math.max(

@@ -2,8 +2,10 @@ import { chooseAdapters, type DeviceSelection, listAdapters, openDevice } from "
 import { Device } from "../gpu/device.ts";
 import type { CacheType } from "../kernels/attention.ts";
 import { type ChatMessage, encodeChat } from "../model/chat-template.ts";
-import { Llama } from "../model/llama.ts";
+import { Llama, VERIFY_ROWS } from "../model/llama.ts";
 import { TextStream } from "../model/text-stream.ts";
+import { type ModelProfile, profileLlama } from "../model/profile.ts";
+import { tunedLanes } from "../model/tuning.ts";
 import { closeModelPair, type ModelFile, type ModelPair } from "../model/model-file.ts";
 import { Generation, type GenerationOptions } from "./generation.ts";
 import type { Lane } from "./lane.ts";
@@ -25,6 +27,11 @@ export interface EngineOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+interface LoadedModel {
+  readonly device: Device;
+  readonly llama: Llama;
+}
+
 /** What the lanes' caches hold: tokens of `text`, so many in each. */
 interface Cached {
   readonly text: readonly number[];
@@ -42,7 +49,9 @@ export class Engine {
   /** File and device of each lane, for people. */
   readonly models: Readonly<Record<string, string>>;
   readonly devices: Readonly<Record<string, string>>;
+  readonly kernels: Readonly<Record<string, string>>;
   readonly #verifyFile: ModelFile;
+  readonly #loaded: readonly LoadedModel[];
   readonly #verify: Lane;
   readonly #draft: Lane | undefined;
   /** Kept from one generation to the next, for the costs that it has learnt. */
@@ -51,10 +60,17 @@ export class Engine {
   #running = false;
   #draftLost = false;
 
-  private constructor(pair: ModelPair, lanes: readonly Lane[], names: readonly string[], options: EngineOptions) {
+  private constructor(
+    pair: ModelPair,
+    lanes: readonly Lane[],
+    loaded: readonly LoadedModel[],
+    options: EngineOptions,
+  ) {
     const byLane = (values: readonly string[]) => Object.fromEntries(lanes.map(({ name }, i) => [name, values[i]!]));
     this.models = byLane([pair.verify.path, pair.draft?.path ?? ""]);
-    this.devices = byLane(names);
+    this.devices = byLane(loaded.map(({ device }) => device.adapter.name));
+    this.kernels = byLane(loaded.map(({ llama }) => llama.lanes.name));
+    this.#loaded = loaded;
     this.#verifyFile = pair.verify;
     [this.#verify, this.#draft] = [lanes[0]!, lanes[1]];
     this.context = options.context;
@@ -81,8 +97,9 @@ export class Engine {
       for (const { selection } of plans) opened.push(new Device(await openDevice(threadsFor(selection, plans.length))));
 
       const progress = plans.map(() => ({ done: 0, total: 0 }));
-      const llamas = await settleAll(plans.map(({ file }, i) =>
+      const llamas = await settleAll(plans.map(async ({ file }, i) =>
         Llama.load(opened[i]!, file.gguf, file.config, {
+          lanes: await tunedLanes(opened[i]!, file.gguf),
           capacity: options.context,
           cache: options.cache,
           choices: file === pair.draft ? options.draftVocabulary : undefined,
@@ -99,7 +116,7 @@ export class Engine {
         const stepsAhead = device.label === "draft" && device.software ? 1 : 2;
         return new ModelLane(device.label, llama, stepsAhead, () => device.close());
       });
-      return new Engine(pair, lanes, opened.map(({ adapter }) => adapter.name), options);
+      return new Engine(pair, lanes, llamas.map((llama, i) => ({ llama, device: opened[i]! })), options);
     } catch (error) {
       for (const device of opened) device.close();
       throw error;
@@ -161,6 +178,7 @@ export class Engine {
       launchRule: this.#launchRule,
       models: this.models,
       devices: this.devices,
+      kernels: this.kernels,
       onStart: () => {
         if (this.#running) throw new Error("Cannot generate: another generation is running; wait for its end");
         this.#running = true;
@@ -178,6 +196,33 @@ export class Engine {
       },
     }, this.#draftLost ? { ...options, strategy: "greedy" } : options);
     return generation;
+  }
+
+  /**
+   * Measures, lane by lane and kernel by kernel, passes at `position` (lower where the context ends): of each number of `rows` (1 to 16) on
+   * the verify lane, of one on the draft lane. What the caches held is lost. Throws an Error while a generation runs, a RangeError for rows
+   * that no pass takes.
+   */
+  async profile(position: number, rows: readonly number[]): Promise<Record<string, ModelProfile>> {
+    const [most, limit] = [Math.max(...rows), Math.min(VERIFY_ROWS, this.context)];
+    if (!rows.every((count) => Number.isInteger(count) && count >= 1 && count <= limit)) {
+      throw new RangeError(`Cannot profile passes of ${rows.join(", ")} rows: 1 to ${limit} are possible`);
+    }
+    if (this.#running) throw new Error("Cannot profile: a generation is running; wait for its end");
+    this.#running = true;
+    this.#cached = NOTHING_CACHED;
+    try {
+      const profiles: Record<string, ModelProfile> = {};
+      await Promise.all([this.#verify.drain(), this.#draft?.drain()]);
+      for (const { device, llama } of this.#loaded) {
+        if (device.label === "draft" && this.#draftLost) continue;
+        const at = Math.min(position, this.context - most);
+        profiles[device.label] = await profileLlama(device, llama, at, device.label === "draft" ? [1] : rows);
+      }
+      return profiles;
+    } finally {
+      this.#running = false;
+    }
   }
 
   /** Frees devices and models; the process can end. */
