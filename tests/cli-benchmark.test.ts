@@ -60,6 +60,18 @@ test("a benchmark is written, counted and drawn", async () => {
 
   await assertRefused(2, /^Cannot write ".*d\.json": it is there already; give --force /, ...args);
   await assertRefused(2, /^Cannot resume ".*": its seed is 1, now 2; /, ...args, "--resume", "--seed", "2");
+  // Other kernels may choose other tokens.
+  const { configuration } = results;
+  const mixed = { ...configuration, kernels: { ...configuration.kernels, verify: "split-7" } };
+  Deno.writeTextFileSync(at("mixed.json"), JSON.stringify({ ...results, configuration: mixed }));
+  await assertRefused(
+    2,
+    /^Cannot resume ".*": its kernels is \{"verify":"split-7","draft":"[\w-]+"\}, now \{"verify":"[\w-]+","draft":"[\w-]+"\}; /,
+    ...BENCHMARK,
+    "--output-file",
+    at("mixed.json"),
+    "--resume",
+  );
   // As if it had been interrupted after seven answers.
   Deno.writeTextFileSync(file, JSON.stringify({ ...results, runs: results.runs.slice(0, 7) }));
   assert.is((await amusd(...args, "--resume")).code, 0);

@@ -51,7 +51,7 @@ export const tuneCommand = buildCommand({
 });
 
 function measurementsText(measurements: readonly Measurement[]): string {
-  const ms = (value: number | undefined) => value === undefined ? "-" : value.toPrecision(3);
+  const ms = (value: number | undefined) => value === undefined ? "-" : value.toFixed(value < 10 ? 3 : 1);
   return columnsText([
     ["format", "matrix", "kernels", ...TUNED_ROWS.map((rows) => `${rows} row${rows > 1 ? "s" : ""}`), "mean", ""],
     ...measurements.map(({ type, rows, columns, lanes, ms: times, score, problem, isDefault, chosen }) => [

@@ -112,7 +112,7 @@ async function measureShape(device: Device, type: WeightType, rows: number, colu
         const oneRowMs = await timeProduct(device, kernels, 1, 2);
         device.check();
         problem = oneRowMs > SLOW * leastMs
-          ? `one row takes ${oneRowMs.toPrecision(2)} ms, another's ${leastMs.toPrecision(2)}`
+          ? `one row takes ${(oneRowMs / leastMs).toFixed(1)} times as long as another's`
           : await problemOf(device, kernels, y, rows, wanted);
         if (problem === null) leastMs = Math.min(leastMs, oneRowMs);
       } catch (error) {
