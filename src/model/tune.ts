@@ -21,6 +21,8 @@ const TYPES = Object.keys(PACKINGS) as WeightType[];
 const GAIN = 0.95;
 const DISPATCHES = 4;
 const ROUNDS = 5;
+/** A shape gets no further round after so long: a slow device's figures are steady enough. */
+const ENOUGH_MS = 3000;
 /** One that takes so much longer than another with one row is given up: its other compilations alone may take seconds. */
 const SLOW = 3;
 /** Of a float32 sum's error, relative to the sum of its terms' magnitudes. */
@@ -109,7 +111,7 @@ async function measureShape(device: Device, type: WeightType, rows: number, colu
           device.queue.writeTexture({ texture: input }, x, { bytesPerRow: columns * 4 }, [columns / 4, MAX_ROWS]);
         } else device.queue.writeBuffer(input, 0, x);
         kernels = await createMatmul(device, lanes, matrix, step, input, finish);
-        const oneRowMs = await timeProduct(device, kernels, 1, 2);
+        const oneRowMs = await timeProduct(device, kernels, 1, 1, 2);
         device.check();
         problem = oneRowMs > SLOW * leastMs
           ? `one row takes ${(oneRowMs / leastMs).toFixed(1)} times as long as another's`
@@ -123,10 +125,11 @@ async function measureShape(device: Device, type: WeightType, rows: number, colu
       candidates.push({ lanes, kernels, problem, ms: TUNED_ROWS.map(() => Infinity) });
     }
     const sound = candidates.filter(({ problem }) => problem === null);
-    for (let round = 0; round < ROUNDS; round++) {
+    const startMs = performance.now();
+    for (let round = 0; round < ROUNDS && performance.now() - startMs < ENOUGH_MS; round++) {
       for (const { kernels, ms } of sound) {
         for (const [i, count] of TUNED_ROWS.entries()) {
-          ms[i] = Math.min(ms[i]!, await timeProduct(device, kernels, count, 1));
+          ms[i] = Math.min(ms[i]!, await timeProduct(device, kernels, count, DISPATCHES, 1));
         }
       }
     }
@@ -153,13 +156,19 @@ function defaultFirst(device: Device): Lanes[] {
 }
 
 /** Of a product, in ms: the least of some passes. */
-async function timeProduct(device: Device, kernels: readonly Kernel[], count: number, passes: number): Promise<number> {
+async function timeProduct(
+  device: Device,
+  kernels: readonly Kernel[],
+  count: number,
+  dispatches: number,
+  passes: number,
+): Promise<number> {
   let least = Infinity;
   for (let i = 0; i < passes; i++) {
     const { passMs, wallMs } = await timePasses(device, [(pass) => {
-      for (let d = 0; d < DISPATCHES; d++) for (const kernel of kernels) encodeKernel(pass, kernel, count);
+      for (let d = 0; d < dispatches; d++) for (const kernel of kernels) encodeKernel(pass, kernel, count);
     }]);
-    least = Math.min(least, (passMs?.[0] || wallMs) / DISPATCHES);
+    least = Math.min(least, (passMs?.[0] || wallMs) / dispatches);
   }
   return least;
 }
