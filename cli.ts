@@ -10,6 +10,7 @@ import { joinLists } from "./src/cli/flags.ts";
 import { generateCommand } from "./src/cli/generate.ts";
 import { monitorCommand } from "./src/cli/monitor.ts";
 import { statsCommand } from "./src/cli/stats.ts";
+import { tuneCommand } from "./src/cli/tune.ts";
 import { vizCommand } from "./src/cli/viz.ts";
 
 const application = buildApplication(
@@ -21,6 +22,7 @@ const application = buildApplication(
       benchmark: benchmarkCommand,
       stats: statsCommand,
       viz: vizCommand,
+      tune: tuneCommand,
     },
     defaultCommand: "generate",
     docs: { brief: manifest.description },

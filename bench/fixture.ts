@@ -5,6 +5,7 @@ import { findAdapter, listAdapters, openDevice } from "../src/gpu/adapters.ts";
 import { Device } from "../src/gpu/device.ts";
 import { Llama } from "../src/model/llama.ts";
 import { openModelFile } from "../src/model/model-file.ts";
+import { tunedLanes } from "../src/model/tuning.ts";
 
 export interface BenchOptions {
   readonly runs: number;
@@ -60,7 +61,7 @@ export async function openBenchModel(name: ModelName, capacity: number): Promise
   const device = new Device(await openDevice({ adapter, label: name, threads: 1 }));
   try {
     const { gguf, config } = await openModelFile(MODEL_PATHS[name]);
-    const llama = await Llama.load(device, gguf, config, { capacity });
+    const llama = await Llama.load(device, gguf, config, { capacity, lanes: await tunedLanes(device, gguf) });
     await gguf.close();
     const golden = (await readGoldens(name)).get("HumanEval/0")!;
     const last = golden.promptTokens.length - 1;

@@ -3,6 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { randomModel } from "./random-models.ts";
+import "./untuned.ts";
 
 const root = new URL("../", import.meta.url);
 

@@ -3,9 +3,10 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { parseInterrupted, type Results } from "../src/bench/results.ts";
+import { parseInterrupted, type Results, resultsText } from "../src/bench/results.ts";
 import schema from "../src/bench/results.schema.json" with { type: "json" };
 import { randomModel } from "./random-models.ts";
+import "./untuned.ts";
 
 const root = new URL("../", import.meta.url);
 const folder = await Deno.makeTempDir();
@@ -77,6 +78,18 @@ test("a benchmark is written, counted and drawn", async () => {
 
   await assertRefused(2, /^Cannot write ".*d\.json": it is there already; give --force /, ...args);
   await assertRefused(2, /^Cannot resume ".*": its seed is 1, now 2; /, ...args, "--resume", "--seed", "2");
+  // Other kernels may choose other tokens.
+  const { configuration } = results;
+  const mixed = { ...configuration, kernels: { ...configuration.kernels, verify: "split-7" } };
+  Deno.writeTextFileSync(at("mixed.json"), resultsText({ ...results, configuration: mixed }));
+  await assertRefused(
+    2,
+    /^Cannot resume ".*": its kernels is \{"verify":"split-7","draft":"[\w-]+"\}, now \{"verify":"[\w-]+","draft":"[\w-]+"\}; /,
+    ...args.filter((arg) => arg !== "--output-file" && arg !== file),
+    "--output-file",
+    at("mixed.json"),
+    "--resume",
+  );
   // As if it had been interrupted in the middle of writing the eighth answer.
   const lines = Deno.readTextFileSync(file).split("\n");
   Deno.writeTextFileSync(file, [...lines.slice(0, 8), lines[8]!.slice(0, 100)].join("\n"));

@@ -38,6 +38,8 @@ export interface ResultsConfiguration {
   /** By lane: "verify", "draft". */
   readonly models: Readonly<Record<string, string>>;
   readonly devices: Readonly<Record<string, string>>;
+  /** Variant of the kernels; results from before there was a choice have none. */
+  readonly kernels?: Readonly<Record<string, string>>;
   readonly dataset: string;
   readonly strategies: readonly StrategyName[];
   /** Indices into the dataset. */
@@ -59,7 +61,7 @@ export interface ResultsConfiguration {
 }
 
 /** One generation. Times in its events, and the monitor's, are ms on one clock. */
-export interface BenchmarkRun extends Omit<GenerationRecord, "models" | "devices"> {
+export interface BenchmarkRun extends Omit<GenerationRecord, "models" | "devices" | "kernels"> {
   /** Index into the dataset, the sample's own id, and the turn of its conversation, from 0. */
   readonly sample: number;
   readonly id: string;

@@ -119,6 +119,7 @@ export const benchmarkCommand = buildCommand({
       const configuration = {
         models: engine.models,
         devices: engine.devices,
+        kernels: engine.kernels,
         dataset: dataset ?? "bundled",
         strategies,
         samples: samples.map(({ index }) => index),

@@ -4,7 +4,7 @@ import process from "node:process";
 import { openDataset, sampleAt } from "../bench/datasets.ts";
 import { fetchDataset } from "../hub/hub.ts";
 import { ChromeTrace } from "../spec/chrome-trace.ts";
-import { encodePrompt } from "../spec/engine.ts";
+import { encodePrompt, type Engine } from "../spec/engine.ts";
 import {
   assertPromptFits,
   type Generation,
@@ -19,6 +19,7 @@ import { count, notEmpty, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags, withHub } from "./models.ts";
 import { assertNew, assertWritable, PieceWriter, writeWhole } from "./output.ts";
 import { seedParser } from "./sampling.ts";
+import { type Profile, profileOf, profileText } from "./profile.ts";
 
 const PROMPT = "Write a Python class for a stack with push, pop and peek.";
 
@@ -36,6 +37,7 @@ interface GenerateFlags extends ModelFlags, DecodingFlags {
   readonly "output-file"?: string;
   readonly trace?: string;
   readonly force: boolean;
+  readonly profile: boolean;
   readonly json: boolean;
 }
 
@@ -92,6 +94,11 @@ export const generateCommand = buildCommand({
       "output-file": text("Write the record, as JSON, to this file", "FILE"),
       trace: text("Write a trace that opens in Perfetto to this file", "FILE"),
       force: { kind: "boolean", brief: "Replace these files", default: false },
+      profile: {
+        kind: "boolean",
+        brief: "Then measure the kernels, at the context reached: time, bytes, multiply-adds, share of the limit",
+        default: false,
+      },
       json: { kind: "boolean", brief: "Print the record as JSON instead of the text", default: false },
     },
   },
@@ -128,7 +135,7 @@ export const generateCommand = buildCommand({
           stop,
           signal: abort.signal,
         });
-        await report(generation, flags, traceFile);
+        await report(generation, engine, flags, traceFile);
         if (generation.record.finish === "abort") process.exitCode = 130;
       } finally {
         process.off("SIGINT", onSignal);
@@ -173,19 +180,23 @@ async function readStdin(): Promise<string> {
 /** Streams the text, then writes what was asked for; also when an error ends the generation, which is then thrown. */
 async function report(
   generation: Generation,
-  { json, "output-file": outputFile }: GenerateFlags,
+  engine: Engine,
+  { json, "output-file": outputFile, profile: wantsProfile }: GenerateFlags,
   traceFile: TraceFile | undefined,
 ): Promise<void> {
+  let profile: Profile | undefined;
   try {
     for await (const { text } of generation) if (!json) process.stdout.write(text);
+    if (wantsProfile && generation.record.finish !== "abort") profile = await profileOf(engine, generation.record);
   } finally {
     if (!json) process.stdout.write("\n");
-    const record = generation.record;
+    const record = { ...generation.record, profile };
     if (json) console.log(JSON.stringify(record));
     if (outputFile !== undefined) await writeWhole(outputFile, JSON.stringify(record, null, 1) + "\n");
     for (const event of generation.events) traceFile?.add(event);
     await traceFile?.end();
     console.error(summaryText(record));
+    if (profile) console.error(profileText(profile, record.devices));
   }
 }
 

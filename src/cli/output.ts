@@ -62,6 +62,13 @@ async function writeBy(file: string, write: (target: string) => Promise<void>): 
   }
 }
 
+/** Cells as text in columns; those of numbers are set to the right. */
+export function columnsText(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  const align = (cell: string, i: number) => /^[-\d.]/.test(cell) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!);
+  return rows.map((row) => row.map(align).join("  ").trimEnd()).join("\n");
+}
+
 /** A line on stderr that writes itself over, if that is a terminal; what its width has no room for is left out. */
 export class Progress {
   #shown = "";

@@ -128,6 +128,18 @@ export async function writeFile(file: string, bytes: Uint8Array): Promise<void> 
   await fs.writeFile(file, bytes);
 }
 
+/** Writes a file that is there whole or not at all; folders on the way are made. */
+export async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
+  const part = `${file}.${process.pid}.part`;
+  try {
+    await writeFile(part, bytes);
+    await fs.rename(part, file);
+  } catch (error) {
+    await fs.rm(part, { force: true });
+    throw error;
+  }
+}
+
 /** The paths of all files below a folder. */
 export async function listFiles(folder: string): Promise<string[]> {
   const entries = await fs.readdir(folder, { withFileTypes: true });

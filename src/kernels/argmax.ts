@@ -9,6 +9,9 @@ import step from "./step.wgsl" with { type: "text" };
 /** Bytes of one of the `Choice`s that `chosen` holds: token, confidence, second. */
 export const CHOICE_BYTES = 12;
 
+/** Bytes of a tile's `Best`: largest logit, its token, sum of exponentials. */
+const BEST_BYTES = 12;
+
 /** How the output product's workgroups share the `vocabulary` tokens that are chosen among: constants of finish-logits, argmax and noise. */
 export function tileConstants(lanes: Lanes, vocabulary: number) {
   const tileTokens = 4 * lanes.rowLanes;
@@ -17,7 +20,7 @@ export function tileConstants(lanes: Lanes, vocabulary: number) {
 
 /** What `rows` rows' tiles are the best in: zeros. */
 export function createBests(device: Device, lanes: Lanes, rows: number, vocabulary: number): GPUBuffer {
-  return device.storage("bests", rows * tileConstants(lanes, vocabulary).TILES * 12);
+  return device.storage("bests", rows * tileConstants(lanes, vocabulary).TILES * BEST_BYTES);
 }
 
 /** Chooses each row's token from its tiles' bests. `buffers`: step, bests, scores, chosen, tokens (bindings 0 to 4). */
@@ -28,5 +31,13 @@ export function createArgmax(
   buffers: readonly GPUBuffer[],
 ): Promise<Kernel> {
   const code = shaderText(tileConstants(lanes, vocabulary), [step, best, argmax]);
-  return createKernel(device, "argmax", [code], buffers, 1);
+  const bestBytes = tileConstants(lanes, vocabulary).TILES * BEST_BYTES;
+  return createKernel(
+    device,
+    "argmax",
+    [code],
+    buffers,
+    1,
+    (_, rows) => ({ bytes: rows * bestBytes, multiplyAdds: 0 }),
+  );
 }

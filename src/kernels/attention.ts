@@ -51,5 +51,10 @@ export function createAttention(
     lanes.memory.out,
     attention,
   ]);
-  return createKernel(device, "attention", [code], buffers, shape.kvHeads);
+  const { headSize, heads, kvHeads } = shape;
+  return createKernel(device, "attention", [code], buffers, kvHeads, (position, rows) => ({
+    bytes: 2 * (position + rows) * kvHeads * headSize * CACHE_BYTES[cache],
+    // Row i has position + i + 1 keys and as many values.
+    multiplyAdds: 2 * rows * (position + (rows + 1) / 2) * heads * headSize,
+  }));
 }

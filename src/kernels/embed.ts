@@ -6,6 +6,7 @@ import { createKernel, type Kernel } from "./kernel.ts";
 import { type Lanes, TEXTURE_WIDTH } from "./lanes.ts";
 import type { Matrix } from "./matmul.ts";
 import step from "./step.wgsl" with { type: "text" };
+import { tileBytes } from "./weight-layout.ts";
 
 /** The look-up of each row's token in `matrix` (vocabulary x hidden); one kernel a part. `buffers`: bindings 2 and on of embed.wgsl. */
 export function createEmbed(
@@ -34,6 +35,9 @@ export function createEmbed(
       FORMAT_SOURCES[matrix.layout.type],
     ]);
     const width = Math.ceil(matrix.layout.units / 64);
-    return createKernel(device, "embed", [code], [stepBuffer, part.weights, ...buffers], width);
+    return createKernel(device, "embed", [code], [stepBuffer, part.weights, ...buffers], width, (_, rows) => ({
+      bytes: rows * tileBytes(matrix.layout) / (4 * matrix.layout.rowLanes),
+      multiplyAdds: 0,
+    }));
   }));
 }

@@ -1,5 +1,14 @@
 import type { Device, Pipeline, Resource } from "../gpu/device.ts";
 
+/** What a dispatch has to do at least: each byte of weights or cache read once, multiply-adds with them. */
+export interface Work {
+  readonly bytes: number;
+  readonly multiplyAdds: number;
+}
+
+/** The work over `rows` rows of the sequence, from `position` on. */
+export type WorkOf = (position: number, rows: number) => Work;
+
 /** A dispatch that is ready to be encoded: pipelines compiled, buffers bound. */
 export interface Kernel {
   readonly label: string;
@@ -8,6 +17,7 @@ export interface Kernel {
   readonly group: GPUBindGroup;
   /** Workgroups in x; y covers the rows. */
   readonly width: number;
+  readonly workOf: WorkOf;
 }
 
 /** Compiles the variants of a kernel, which differ in nothing that is bound, and binds `resources` to bindings 0, 1 and so on. */
@@ -17,13 +27,14 @@ export async function createKernel(
   codes: readonly string[],
   resources: readonly Resource[],
   width: number,
+  workOf: WorkOf = () => ({ bytes: 0, multiplyAdds: 0 }),
 ): Promise<Kernel> {
   const limit = device.limits.maxComputeWorkgroupsPerDimension;
   if (width > limit) {
     throw new RangeError(`Cannot run "${label}" on the ${device.label} device: ${width} workgroups, at most ${limit}`);
   }
   const variants = await Promise.all(codes.map((code) => device.pipeline(label, code)));
-  return { label, variants, group: device.bind(variants[0]!, resources), width };
+  return { label, variants, group: device.bind(variants[0]!, resources), width, workOf };
 }
 
 /** Encodes one dispatch over `rows` rows: as few workgroups in y as the widest variant allows, each with the fewest rows. */

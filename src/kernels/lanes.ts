@@ -14,6 +14,8 @@ import weightsTexture from "./weights-texture.wgsl" with { type: "text" };
 
 /** How a device's invocations share a matrix product; see the heads of lanes-subgroup.wgsl and lanes-workgroup.wgsl. */
 export interface Lanes {
+  /** "rows-8", "split-64": its kind and lanes, as tuning tables and records have it. */
+  readonly name: string;
   readonly kind: "subgroup" | "workgroup";
   /** Invocations of a workgroup. */
   readonly lanes: number;
@@ -55,12 +57,24 @@ export const TEXTURE_WIDTH = 4096;
 
 /** Row lanes of 4 or 8, at most the smallest subgroup. */
 export function subgroupLanes(lanes: 4 | 8): Lanes {
-  return { kind: "subgroup", lanes, rowLanes: lanes, source: lanesSubgroup, memory: TEXTURES };
+  return { name: `rows-${lanes}`, kind: "subgroup", lanes, rowLanes: lanes, source: lanesSubgroup, memory: TEXTURES };
 }
 
 /** Lanes that split k; needs no subgroups. */
 export function workgroupLanes(lanes = 64): Lanes {
-  return { kind: "workgroup", lanes, rowLanes: 1, source: lanesWorkgroup, memory: BUFFERS };
+  return { name: `split-${lanes}`, kind: "workgroup", lanes, rowLanes: 1, source: lanesWorkgroup, memory: BUFFERS };
+}
+
+/** All there are. */
+export const ALL_LANES: readonly Lanes[] = [
+  subgroupLanes(4),
+  subgroupLanes(8),
+  ...[32, 64, 128, 256].map((lanes) => workgroupLanes(lanes)),
+];
+
+/** Those that the device can run. */
+export function possibleLanes(device: Device): Lanes[] {
+  return ALL_LANES.filter(({ kind, lanes }) => kind === "workgroup" || lanes <= device.smallestSubgroup);
 }
 
 /** Row lanes on a software adapter with subgroups (a CPU's vector lanes), split k on all else. */

@@ -6,7 +6,7 @@ import { createKernel, type Kernel } from "./kernel.ts";
 import { type Lanes, TEXTURE_WIDTH } from "./lanes.ts";
 import matmul from "./matmul.wgsl" with { type: "text" };
 import step from "./step.wgsl" with { type: "text" };
-import type { WeightLayout } from "./weight-layout.ts";
+import { tileBytes, type WeightLayout } from "./weight-layout.ts";
 
 /** Rows of the sequence that one workgroup takes at most: more than 16 accumulators a lane (4 weight rows x 4) spill (notes in lab/kernels). */
 export const MAX_COLUMNS = 4;
@@ -56,12 +56,18 @@ export function createMatmul(
         { length: MAX_COLUMNS },
         (_, i) => matmulText(lanes, matrix.layout, part, i + 1, finish),
       );
+      const width = Math.min(part.tiles, tiles - part.firstTile);
+      const weightRows = Math.min(part.rows, width * 4 * lanes.rowLanes);
       return createKernel(
         device,
         `matmul ${matrix.name}`,
         codes,
         [stepBuffer, part.weights, x, ...finish.buffers],
-        Math.min(part.tiles, tiles - part.firstTile),
+        width,
+        (_, rows) => ({
+          bytes: tileBytes(matrix.layout, width),
+          multiplyAdds: rows * weightRows * matrix.columns,
+        }),
       );
     }),
   );
@@ -71,9 +77,9 @@ export function createMatmul(
 export function matmulText(
   lanes: Lanes,
   layout: WeightLayout,
-  part: MatrixPart,
+  part: Pick<MatrixPart, "tiles" | "firstRow" | "firstTile">,
   columns: number,
-  finish: Finish,
+  finish: Pick<Finish, "source" | "constants">,
 ): string {
   const constants = {
     COLUMNS: columns,

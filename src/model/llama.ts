@@ -59,6 +59,7 @@ export class Llama {
   readonly capacity: number;
   /** Tokens that it chooses among: the ids below. */
   readonly choices: number;
+  readonly lanes: Lanes;
   readonly #device: Device;
   readonly #queue: PassQueue;
   readonly #layers: readonly Kernel[];
@@ -75,6 +76,7 @@ export class Llama {
     config: LlamaConfig,
     capacity: number,
     choices: number,
+    lanes: Lanes,
     queue: PassQueue,
     layers: readonly Kernel[],
     head: readonly [readonly Kernel[], Kernel],
@@ -86,6 +88,7 @@ export class Llama {
     this.config = config;
     this.capacity = capacity;
     this.choices = choices;
+    this.lanes = lanes;
     this.#queue = queue;
     this.#layers = layers;
     this.#head = head;
@@ -212,7 +215,7 @@ export class Llama {
       );
     }
 
-    const outputMatrix = output ? await load(output) : embeddingMatrix;
+    const outputMatrix = { ...output ? await load(output) : embeddingMatrix, name: "output" };
     const bests = createBests(device, lanes, VERIFY_ROWS, rows);
     const finish: Finish = {
       source: rms + finishLogits,
@@ -224,7 +227,7 @@ export class Llama {
       await createArgmax(device, lanes, rows, [queue.step, bests, logits, queue.chosen, queue.tokens]),
     ] as const;
     const strip = new Strip(device, caches, stripCapacity, slotBytes);
-    const llama = new Llama(device, config, capacity, rows, queue, kernels, head, logits, strip, () => {
+    const llama = new Llama(device, config, capacity, rows, lanes, queue, kernels, head, logits, strip, () => {
       const input = { rows: VERIFY_ROWS, vocabulary: rows, step: queue.step, logits, bests };
       return Sampler.create(device, lanes, input).catch((error) => {
         device.check();
@@ -251,6 +254,11 @@ export class Llama {
   /** Dispatches of one pass. */
   get dispatches(): number {
     return this.#layers.length + this.#head.flat().length;
+  }
+
+  /** They themselves, in order. */
+  get kernels(): readonly Kernel[] {
+    return [...this.#layers, ...this.#head.flat()];
   }
 
   /** Feeds tokens at `position` and on, in passes cut at multiples of PREFILL_ROWS; chooses nothing. */

@@ -1,5 +1,5 @@
 import type { Device } from "../gpu/device.ts";
-import { createWords, type Lanes, placeWeights } from "../kernels/lanes.ts";
+import { createWords, type Lanes, placeWeights, TEXTURE_WIDTH } from "../kernels/lanes.ts";
 import type { Matrix, MatrixPart } from "../kernels/matmul.ts";
 import { repack, rowBytes, tileBytes, weightLayout } from "../kernels/weight-layout.ts";
 import { dequantize } from "./dequantize.ts";
@@ -44,7 +44,8 @@ export async function loadMatrix(
   const bytesPerRow = rowBytes(layout.type, columns);
   const tileRows = 4 * lanes.rowLanes;
   const { maxStorageBufferBindingSize, maxBufferSize, maxComputeWorkgroupsPerDimension } = device.limits;
-  const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+  const textureBytes = lanes.memory.textures ? 16 * TEXTURE_WIDTH * device.limits.maxTextureDimension2D : Infinity;
+  const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize, textureBytes);
   const partTiles = Math.min(Math.floor(limit / tileBytes(layout)), maxComputeWorkgroupsPerDimension);
   const chunkTiles = Math.max(1, Math.floor(CHUNK_BYTES / (bytesPerRow * tileRows)));
   const parts: MatrixPart[] = [];

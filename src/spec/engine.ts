@@ -2,8 +2,10 @@ import { type AdapterInfo, chooseAdapters, type DeviceSelection, listAdapters, o
 import { Device } from "../gpu/device.ts";
 import type { CacheType } from "../kernels/attention.ts";
 import { type ChatMessage, encodeChat } from "../model/chat-template.ts";
-import { Llama } from "../model/llama.ts";
+import { Llama, VERIFY_ROWS } from "../model/llama.ts";
 import { TextStream } from "../model/text-stream.ts";
+import { type ModelProfile, profileLlama } from "../model/profile.ts";
+import { tunedLanes } from "../model/tuning.ts";
 import { closeModelPair, type ModelFile, type ModelPair } from "../model/model-file.ts";
 import { Estimates } from "./estimates.ts";
 import { Generation, type GenerationOptions } from "./generation.ts";
@@ -30,6 +32,11 @@ export interface EngineOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+interface LoadedModel {
+  readonly device: Device;
+  readonly llama: Llama;
+}
+
 /** What the lanes' caches hold: tokens of `text`, so many in each. */
 interface Cached {
   readonly text: readonly number[];
@@ -52,7 +59,9 @@ export class Engine {
   readonly devices: Readonly<Record<string, string>>;
   /** What each lane's device was opened on. */
   readonly adapters: Readonly<Record<string, AdapterInfo>>;
+  readonly kernels: Readonly<Record<string, string>>;
   readonly #verifyFile: ModelFile;
+  readonly #loaded: readonly LoadedModel[];
   readonly #verify: Lane;
   readonly #draft: Lane | undefined;
   /** Kept from one generation to the next, as is the launch rule, for what it has learnt of whether drafting pays. */
@@ -65,15 +74,17 @@ export class Engine {
   private constructor(
     pair: ModelPair,
     lanes: readonly Lane[],
-    adapters: readonly AdapterInfo[],
+    loaded: readonly LoadedModel[],
     estimates: Estimates,
     options: EngineOptions,
   ) {
     const byLane = (values: readonly string[]) =>
       Object.fromEntries(lanes.map(({ name }, i) => [name, values[i] ?? NGRAM_LOOK_UP]));
     this.models = byLane([pair.verify, pair.draft].flatMap((file) => file ? [file.path] : []));
-    this.adapters = Object.fromEntries(adapters.map((adapter, i) => [lanes[i]!.name, adapter]));
-    this.devices = byLane(adapters.map(({ name }) => name));
+    this.adapters = Object.fromEntries(loaded.map(({ device }) => [device.label, device.adapter]));
+    this.devices = byLane(loaded.map(({ device }) => device.adapter.name));
+    this.kernels = Object.fromEntries(loaded.map(({ llama, device }) => [device.label, llama.lanes.name]));
+    this.#loaded = loaded;
     this.#estimates = estimates;
     this.#launchRule = new BestLaunch(estimates, new RealClock());
     this.#verifyFile = pair.verify;
@@ -102,8 +113,9 @@ export class Engine {
       for (const { selection } of plans) opened.push(new Device(await openDevice(threadsFor(selection, plans.length))));
 
       const progress = plans.map(() => ({ done: 0, total: 0 }));
-      const llamas = await settleAll(plans.map(({ file }, i) =>
+      const llamas = await settleAll(plans.map(async ({ file }, i) =>
         Llama.load(opened[i]!, file.gguf, file.config, {
+          lanes: await tunedLanes(opened[i]!, file.gguf),
           capacity: options.context,
           cache: options.cache,
           ...(file === pair.draft && { choices: options.draftVocabulary, stripCapacity: MAX_ROWS }),
@@ -123,7 +135,7 @@ export class Engine {
       const estimates = new Estimates();
       if (pair.draft) await calibrate(lanes[0]!, lanes[1]!, estimates.costs, new RealClock());
       else if (options.ngramDrafts) lanes.push(new NgramLane("draft", context, new RealClock()));
-      return new Engine(pair, lanes, opened.map(({ adapter }) => adapter), estimates, options);
+      return new Engine(pair, lanes, llamas.map((llama, i) => ({ llama, device: opened[i]! })), estimates, options);
     } catch (error) {
       for (const device of opened) device.close();
       throw error;
@@ -186,6 +198,7 @@ export class Engine {
       best: this.#launchRule,
       models: this.models,
       devices: this.devices,
+      kernels: this.kernels,
       onStart: () => {
         if (this.#running) throw new Error("Cannot generate: another generation is running; wait for its end");
         this.#running = true;
@@ -203,6 +216,33 @@ export class Engine {
       },
     }, this.#draftLost ? { ...options, strategy: "greedy" } : options);
     return generation;
+  }
+
+  /**
+   * Measures, lane by lane and kernel by kernel, passes at `position` (lower where the context ends): of each number of `rows` (1 to 16) on
+   * the verify lane, of one on the draft lane. What the caches held is lost. Throws an Error while a generation runs, a RangeError for rows
+   * that no pass takes.
+   */
+  async profile(position: number, rows: readonly number[]): Promise<Record<string, ModelProfile>> {
+    const [most, limit] = [Math.max(...rows), Math.min(VERIFY_ROWS, this.context)];
+    if (!rows.every((count) => Number.isInteger(count) && count >= 1 && count <= limit)) {
+      throw new RangeError(`Cannot profile passes of ${rows.join(", ")} rows: 1 to ${limit} are possible`);
+    }
+    if (this.#running) throw new Error("Cannot profile: a generation is running; wait for its end");
+    this.#running = true;
+    this.#cached = NOTHING_CACHED;
+    try {
+      const profiles: Record<string, ModelProfile> = {};
+      await Promise.all([this.#verify.drain(), this.#draft?.drain()]);
+      for (const { device, llama } of this.#loaded) {
+        if (device.label === "draft" && this.#draftLost) continue;
+        const at = Math.min(position, this.context - most);
+        profiles[device.label] = await profileLlama(device, llama, at, device.label === "draft" ? [1] : rows);
+      }
+      return profiles;
+    } finally {
+      this.#running = false;
+    }
   }
 
   /** Frees devices and models; the process can end. */

@@ -58,6 +58,8 @@ export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens
   /** By lane. */
   readonly models: Readonly<Record<string, string>>;
   readonly devices: Readonly<Record<string, string>>;
+  /** Which variant of the kernels: it sets the order of summation, so near-ties, and with them the text, may depend on it. */
+  readonly kernels: Readonly<Record<string, string>>;
   readonly promptTokens: readonly number[];
   readonly tokens: readonly number[];
   readonly text: string;
@@ -75,6 +77,7 @@ export interface GenerationSource {
   readonly best: LaunchRule;
   readonly models: GenerationRecord["models"];
   readonly devices: GenerationRecord["devices"];
+  readonly kernels: GenerationRecord["kernels"];
   /** Tells, as the run begins, how many of the prompt's first tokens each lane's cache holds. */
   readonly onStart: () => { readonly verify: number; readonly draft: number };
   readonly onEnd: () => void;
@@ -245,6 +248,7 @@ export class Generation implements AsyncIterable<Piece> {
       sampling: this.sampling,
       models: this.#source.models,
       devices: this.#source.devices,
+      kernels: this.#source.kernels,
       promptTokens: this.#source.prompt,
       tokens: this.#tokens,
       text: this.#text,

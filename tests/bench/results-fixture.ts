@@ -79,6 +79,7 @@ export async function simulateBenchmark(options: SimulatedBenchmark = {}): Promi
     configuration: {
       models: { verify: "verify.gguf", draft: "draft.gguf" },
       devices: { verify: "simulated", draft: "simulated" },
+      kernels: { verify: "rows-8", draft: "rows-8" },
       dataset: "simulated",
       strategies,
       samples: Array.from({ length: samples }, (_, i) => i),

@@ -150,48 +150,83 @@ await withDevice("a model whose matrices are cut runs as before", async (device)
   assertSameBits("cut", await verifyAll(llama, tokens, 16), whole);
 });
 
-await withDevice("the decode loop allocates and compiles nothing", async (device, gpu) => {
-  const llama = await load(device, await openBytes(randomLlama(SMALL)), { stripCapacity: 4 });
-  const sampling = { temperature: 1, topK: 20, topP: 0.9, minP: 0.01, seed: 1 };
-  llama.sample(sampling);
-  await llama.prefill(tokensOf(20), 0);
-  await llama.decode(null, 20, 1);
-  const calls: string[] = [];
-  const names = [
-    "createBuffer",
-    "createBindGroup",
-    "createBindGroupLayout",
-    "createComputePipeline",
-    "createComputePipelineAsync",
-    "createPipelineLayout",
-    "createQuerySet",
-    "createShaderModule",
-  ] as const;
-  for (const name of names) {
-    const original = gpu[name] as (...args: unknown[]) => unknown;
-    Object.assign(gpu, {
-      [name]: (...args: unknown[]) => {
-        calls.push(name);
-        return original.apply(gpu, args);
-      },
-    });
-  }
-  const before = device.allocatedBytes;
-  for (let i = 0; i < 5; i++) await llama.decode(null, 20 + i, 1);
-  await llama.decode(null, 25, 16);
-  await llama.verify(tokensOf(16), 41);
-  await llama.decode(null, 57, 4, 57);
-  await llama.keep(57, 4);
-  llama.sample(null);
-  await llama.decode(null, 61, 1);
-  llama.sample({ ...sampling, seed: 2 });
-  await llama.decode(null, 62, 1);
-  assert.equal(calls, []);
-  assert.is(device.allocatedBytes, before);
-  // What is counted is what is called.
-  await llama.logits(1);
-  assert.equal(calls, ["createBuffer"]);
-});
+await withDevice(
+  "the decode loop allocates and compiles nothing, and a step is five dispatches a layer and three",
+  async (device, gpu) => {
+    const llama = await load(device, await openBytes(randomLlama(SMALL)), { stripCapacity: 4 });
+    const sampling = { temperature: 1, topK: 20, topP: 0.9, minP: 0.01, seed: 1 };
+    llama.sample(sampling);
+    await llama.prefill(tokensOf(20), 0);
+    await llama.decode(null, 20, 1);
+    llama.sample(null);
+    const calls: string[] = [];
+    let dispatches = 0;
+    const names = [
+      "createBuffer",
+      "createBindGroup",
+      "createBindGroupLayout",
+      "createComputePipeline",
+      "createComputePipelineAsync",
+      "createPipelineLayout",
+      "createQuerySet",
+      "createRenderPipeline",
+      "createRenderPipelineAsync",
+      "createSampler",
+      "createShaderModule",
+      "createTexture",
+    ] as const;
+    for (const name of names) {
+      const original = gpu[name] as (...args: unknown[]) => unknown;
+      Object.assign(gpu, {
+        [name]: (...args: unknown[]) => {
+          calls.push(name);
+          return original.apply(gpu, args);
+        },
+      });
+    }
+    const createCommandEncoder = gpu.createCommandEncoder;
+    gpu.createCommandEncoder = (descriptor) => {
+      const encoder = createCommandEncoder.call(gpu, descriptor);
+      const { beginComputePass } = encoder;
+      encoder.beginComputePass = (descriptor) => {
+        const pass = beginComputePass.call(encoder, descriptor);
+        for (const name of ["dispatchWorkgroups", "dispatchWorkgroupsIndirect"] as const) {
+          const original = pass[name] as (...args: unknown[]) => undefined;
+          Object.assign(pass, {
+            [name]: (...args: unknown[]) => {
+              dispatches++;
+              return original.apply(pass, args);
+            },
+          });
+        }
+        return pass;
+      };
+      return encoder;
+    };
+    const before = device.allocatedBytes;
+    const perPass = 5 * llama.config.layers + 3;
+    const dispatched = async (run: Promise<unknown>) => {
+      await run;
+      const count = dispatches;
+      dispatches = 0;
+      return count;
+    };
+    for (let i = 0; i < 5; i++) assert.is(await dispatched(llama.decode(null, 20 + i, 1)), perPass);
+    assert.is(await dispatched(llama.decode(null, 25, 16)), 16 * perPass);
+    assert.is(await dispatched(llama.verify(tokensOf(16), 41)), perPass);
+    assert.is(await dispatched(llama.decode(null, 57, 4, 57)), 4 * perPass);
+    assert.is(await dispatched(llama.keep(57, 4)), 0);
+    llama.sample(sampling);
+    assert.is(await dispatched(llama.decode(null, 61, 1)), perPass + 2, "the filters' threshold, and the noise");
+    llama.sample({ ...sampling, topK: 0, topP: 1, minP: 0, seed: 2 });
+    assert.is(await dispatched(llama.decode(null, 62, 1)), perPass + 1, "the noise");
+    assert.equal(calls, []);
+    assert.is(device.allocatedBytes, before);
+    // What is counted is what is called.
+    await llama.logits(1);
+    assert.equal(calls, ["createBuffer"]);
+  },
+);
 
 await withDevice("loading streams: no read is larger than a piece of a tensor", async (device) => {
   // Matrices of 16 MiB; zeros, for their random values would take long to make.

@@ -9,6 +9,7 @@ import type { ChatMessage } from "../../src/model/chat-template.ts";
 import type { Engine } from "../../src/spec/engine.ts";
 import type { Generation, GenerationOptions, GenerationRecord, StrategyName } from "../../src/spec/generation.ts";
 import { LaneLostError } from "../../src/spec/lane.ts";
+import "../untuned.ts";
 import type { Operation, Start } from "../../src/spec/trace.ts";
 import { randomModel, TRAINED_CONTEXT, VOCABULARY } from "../random-models.ts";
 

@@ -71,6 +71,7 @@ function generate(options: GenerationOptions, setup: Setup = {}): Generation {
     best: launchAtOnce,
     models: { verify: "v.gguf", draft: "d.gguf" },
     devices: { verify: "one", draft: "two" },
+    kernels: { verify: "rows-8", draft: "split-64" },
     onStart: () => ({ verify: 0, draft: 0 }),
     onEnd: () => {},
     ...setup,
