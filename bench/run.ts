@@ -1,6 +1,6 @@
 // The benchmark, in one command:
 //
-//   deno task bench [speed] [overlap] [strategies] [--json FILE] [--runs N] [--quick]
+//   deno task bench [speed] [formats] [overlap] [strategies] [--json FILE] [--runs N] [--quick]
 //
 // All that is compared runs in one process's rounds, one after the other, on the same llvmpipe device with one thread;
 // figures are medians over the rounds with the least and the most, ratios are taken round by round. `speed` needs npm
@@ -14,12 +14,18 @@ import manifest from "../package.json" with { type: "json" };
 import { findAdapter, listAdapters } from "../src/gpu/adapters.ts";
 import { DAWN_TOGGLES } from "../src/gpu/dawn.ts";
 import { ADAPTER, type BenchOptions } from "./fixture.ts";
+import { formats } from "./formats.ts";
 import { overlap } from "./overlap.ts";
 import peers from "./llama-cpp/package.json" with { type: "json" };
 import { speed } from "./speed.ts";
 import { strategies } from "./strategies.ts";
 
-const PARTS: Readonly<Record<string, (options: BenchOptions) => Promise<unknown>>> = { speed, overlap, strategies };
+const PARTS: Readonly<Record<string, (options: BenchOptions) => Promise<unknown>>> = {
+  speed,
+  formats,
+  overlap,
+  strategies,
+};
 
 function readArguments(args: string[]) {
   const { values, positionals } = parseArgs({
