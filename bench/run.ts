@@ -58,8 +58,8 @@ async function machine() {
   };
 }
 
-// Drivers read it in this process and in those started from here.
-Deno.env.set("LP_NUM_THREADS", "1");
+// Drivers read it in this process and in those started from here. One thread: that of the device's queue.
+Deno.env.set("LP_NUM_THREADS", "0");
 const { names, json, runs, quick } = readArguments(Deno.args);
 // Rather now than after all rounds.
 if (json !== undefined) await Deno.stat(path.dirname(json));
