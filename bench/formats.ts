@@ -1,13 +1,15 @@
 // What each format of weights costs: models of one shape with random weights on the device of the other parts, one thread, in turn
-// within each round. Multiply-adds bound a software adapter, so the figures are held against each other per weight.
+// within each round. Multiply-adds bound a software adapter, so the figures are held against each other per weight. Beside them one
+// step on SwiftShader, the last resort, which is held to nothing.
 
-import { findAdapter, listAdapters, openDevice } from "../src/gpu/adapters.ts";
+import { type AdapterInfo, findAdapter, listAdapters, openDevice } from "../src/gpu/adapters.ts";
 import { Device } from "../src/gpu/device.ts";
 import { llamaConfig } from "../src/model/config.ts";
 import type { TensorType } from "../src/model/formats.ts";
 import type { Gguf } from "../src/model/gguf.ts";
 import { Llama } from "../src/model/llama.ts";
 import { openBytes, randomLlama } from "../tests/model/gguf-builder.ts";
+import { findTestAdapter } from "../tests/with-device.ts";
 import { ADAPTER, assertSame, type BenchOptions, decode, progress } from "./fixture.ts";
 import { ratio, rotate, show, type Spread, spread } from "./stats.ts";
 
@@ -35,7 +37,7 @@ const SHAPE = {
   tied: true,
   seed: 1,
 };
-const LAYERS = 20;
+const LAYERS = 12;
 /** Those whose weights are made; the others have them too. */
 const MADE_LAYERS = 2;
 const ROWS = [1, 2, 4, 8];
@@ -55,6 +57,12 @@ export interface FormatFigures {
   readonly verifyRatio: Readonly<Record<number, Spread>>;
 }
 
+export interface FormatsFigures {
+  readonly formats: Readonly<Record<string, FormatFigures>>;
+  /** A step of the Q4_1 model with MADE_LAYERS layers on SwiftShader, ms a 100 M weights; null where there is none. */
+  readonly swiftShaderMs: number | null;
+}
+
 interface RunModel extends Pick<FormatFigures, "weights" | "bytes"> {
   readonly name: string;
   readonly llama: Llama;
@@ -63,25 +71,16 @@ interface RunModel extends Pick<FormatFigures, "weights" | "bytes"> {
   readonly verifyMs: Readonly<Record<number, number[]>>;
 }
 
-export async function formats({ runs, quick }: BenchOptions): Promise<Record<string, FormatFigures>> {
+export async function formats({ runs, quick }: BenchOptions): Promise<FormatsFigures> {
   const layers = quick ? 4 : LAYERS;
-  const device = new Device(
-    await openDevice({ adapter: findAdapter(await listAdapters(), ADAPTER), label: "formats", threads: 1 }),
-  );
+  const device = await open(findAdapter(await listAdapters(), ADAPTER));
   try {
     const models: RunModel[] = [];
-    for (const [name, type] of Object.entries(FORMATS)) {
+    for (const name of Object.keys(FORMATS)) {
       progress(`formats: loading ${name}`);
-      const made = await openBytes(randomLlama({ ...SHAPE, type, layers: MADE_LAYERS }));
-      const config = { ...await llamaConfig(made), layers };
-      const gguf = { ...made, tensors: repeatLayers(made.tensors, layers) };
-      const llama = await Llama.load(device, gguf, config, { capacity: 2 * CONTEXT });
-      const matrices = [...gguf.tensors.values()].filter(({ shape }) => shape.length === 2);
       models.push({
         name,
-        llama,
-        weights: matrices.reduce((sum, { shape }) => sum + shape[0]! * shape[1]!, 0),
-        bytes: matrices.reduce((sum, { bytes }) => sum + bytes, 0),
+        ...await load(device, FORMATS[name]!, layers),
         decodeMs: [],
         verifyMs: Object.fromEntries(ROWS.map((rows) => [rows, []])),
       });
@@ -111,16 +110,51 @@ export async function formats({ runs, quick }: BenchOptions): Promise<Record<str
       { length: runs },
       (_, round) => Math.min(...models.map(({ decodeMs, weights }) => decodeMs[round]! / weights)),
     );
-    return report(models.map(({ name, weights, bytes, decodeMs, verifyMs }) => [name, {
+    progress("formats: SwiftShader");
+    const swiftShaderMs = await timeSwiftShader();
+    progress("");
+    const entries = models.map(({ name, weights, bytes, decodeMs, verifyMs }): [string, FormatFigures] => [name, {
       weights,
       bytes,
       decodeMs: spread(decodeMs),
       toBest: ratio(decodeMs.map((ms) => ms / weights), best),
       verifyMs: Object.fromEntries(ROWS.map((rows) => [rows, spread(verifyMs[rows]!)])),
       verifyRatio: Object.fromEntries(ROWS.map((rows) => [rows, ratio(verifyMs[rows]!, verifyMs[1]!)])),
-    }]));
+    }]);
+    report(entries, swiftShaderMs);
+    return { formats: Object.fromEntries(entries), swiftShaderMs };
   } finally {
     progress("");
+    device.close();
+  }
+}
+
+const open = async (adapter: AdapterInfo) => new Device(await openDevice({ adapter, label: "formats", threads: 1 }));
+
+/** A model with so many layers and its matrices' weights and bytes. */
+async function load(device: Device, type: TensorType | ((name: string) => TensorType), layers: number) {
+  const made = await openBytes(randomLlama({ ...SHAPE, type, layers: MADE_LAYERS }));
+  const tensors = repeatLayers(made.tensors, layers);
+  const config = { ...await llamaConfig(made), layers };
+  const matrices = [...tensors.values()].filter(({ shape }) => shape.length === 2);
+  return {
+    llama: await Llama.load(device, { ...made, tensors }, config, { capacity: 2 * CONTEXT }),
+    weights: matrices.reduce((sum, { shape }) => sum + shape[0]! * shape[1]!, 0),
+    bytes: matrices.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+/** FormatsFigures.swiftShaderMs. */
+async function timeSwiftShader(): Promise<number | null> {
+  const adapter = await findTestAdapter("swiftshader").catch(() => null);
+  if (!adapter) return null;
+  const device = await open(adapter);
+  try {
+    const { llama, weights } = await load(device, "Q4_1", MADE_LAYERS);
+    await llama.decode(0, 0, 1);
+    const { startMs, endMs } = await llama.decode(0, 0, 1);
+    return (endMs - startMs) * 1e8 / weights;
+  } finally {
     device.close();
   }
 }
@@ -135,7 +169,7 @@ function repeatLayers(made: Gguf["tensors"], layers: number): Gguf["tensors"] {
   return tensors;
 }
 
-function report(entries: [string, FormatFigures][]): Record<string, FormatFigures> {
+function report(entries: readonly [string, FormatFigures][], swiftShaderMs: number | null): void {
   const millions = Math.round(entries[0]![1].weights / 1e6);
   console.log(`\nformats: ${millions} M random weights, one thread; ms of the device after ${CONTEXT} tokens`);
   for (const [name, { weights, bytes, decodeMs, toBest, verifyRatio }] of entries) {
@@ -150,5 +184,7 @@ function report(entries: [string, FormatFigures][]): Record<string, FormatFigure
     ];
     console.log(`  ${words.join("  ")}`);
   }
-  return Object.fromEntries(entries);
+  console.log(
+    `  SwiftShader, Q4_1: ${swiftShaderMs === null ? "it isn't here" : `${swiftShaderMs.toFixed(0)} a 100 M weights`}`,
+  );
 }
