@@ -5,7 +5,7 @@
  *     [--rows 1,4] [--context 256] [--lanes workgroup] [--device swiftshader] [--rounds 10] [--variant FOLDER]...
  *
  * A variant is a folder of WGSL files that stand in for those of the same names in src/kernels; it takes turns with what ships.
- * "loads free" is the same kernel with the loads of weights and rows taken out, which is the floor of its arithmetic.
+ * "loads free" is the same kernel with the loads of weights, rows and cache taken out, which is the floor of its arithmetic.
  * What was tried and what it gave: README.md.
  */
 import path from "node:path";
