@@ -1,6 +1,6 @@
 // The benchmark, in one command:
 //
-//   deno task bench [speed] [overlap] [strategies] [monitor] [--json FILE] [--runs N] [--quick]
+//   deno task bench [speed] [formats] [overlap] [strategies] [monitor] [--json FILE] [--runs N] [--quick]
 //
 // All that is compared runs in one process's rounds, one after the other, on the same llvmpipe device with one thread;
 // figures are medians over the rounds with the least and the most, ratios are taken round by round. `speed` needs npm
@@ -14,6 +14,7 @@ import manifest from "../package.json" with { type: "json" };
 import { findAdapter, listAdapters } from "../src/gpu/adapters.ts";
 import { DAWN_TOGGLES } from "../src/gpu/dawn.ts";
 import { ADAPTER, type BenchOptions } from "./fixture.ts";
+import { formats } from "./formats.ts";
 import { monitor } from "./monitor.ts";
 import { overlap } from "./overlap.ts";
 import peers from "./llama-cpp/package.json" with { type: "json" };
@@ -22,6 +23,7 @@ import { strategies } from "./strategies.ts";
 
 const PARTS: Readonly<Record<string, (options: BenchOptions) => Promise<unknown>>> = {
   speed,
+  formats,
   overlap,
   strategies,
   monitor,
@@ -58,8 +60,8 @@ async function machine() {
   };
 }
 
-// Drivers read it in this process and in those started from here.
-Deno.env.set("LP_NUM_THREADS", "1");
+// Drivers read it in this process and in those started from here. One thread: that of the device's queue.
+Deno.env.set("LP_NUM_THREADS", "0");
 const { names, json, runs, quick } = readArguments(Deno.args);
 // Rather now than after all rounds.
 if (json !== undefined) await Deno.stat(path.dirname(json));

@@ -52,11 +52,12 @@ export async function openTestDevice(): Promise<Device | null> {
 }
 
 function adapterInfo(adapter: TestAdapter): Promise<AdapterInfo | Error> {
-  if (!found.has(adapter)) found.set(adapter, find(adapter).catch((error: Error) => error));
+  if (!found.has(adapter)) found.set(adapter, findTestAdapter(adapter).catch((error: Error) => error));
   return found.get(adapter)!;
 }
 
-async function find(adapter: TestAdapter): Promise<AdapterInfo> {
+/** The adapter itself; throws if there is none. */
+export async function findTestAdapter(adapter: TestAdapter): Promise<AdapterInfo> {
   if (adapter === "default") return (await listAdapters())[0]!;
   const { environment } = await provideSoftwareAdapter();
   const before = Object.keys(environment).map((name) => [name, getEnv(name)] as const);

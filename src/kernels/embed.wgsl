@@ -8,7 +8,7 @@
 
 fn quant_index(unit: u32, word: u32) -> u32 {
   if (ROW_LANES == 1u) { return (tile * UNIT_WORDS + word) * UNITS + unit; }
-  return ((tile * UNITS + unit) * UNIT_WORDS + word) * ROW_LANES + tile_lane;
+  return row_lanes_index(unit, word);
 }
 
 @compute @workgroup_size(64)

@@ -10,9 +10,7 @@ alias X = array<vec4f, COLUMNS * HELD>;
 // Whether this invocation writes what `finish` is given.
 fn owner() -> bool { return true; }
 
-fn quant_index(unit: u32, word: u32) -> u32 {
-  return ((tile * UNITS + unit) * UNIT_WORDS + word) * ROW_LANES + tile_lane;
-}
+fn quant_index(unit: u32, word: u32) -> u32 { return row_lanes_index(unit, word); }
 
 fn first_unit() -> u32 { return 0u; }
 fn unit_stride() -> u32 { return 1u; }

@@ -2,7 +2,8 @@
  * How weight matrices lie on a device. Four rows share each 16-byte word, a component a row, so that one load serves four
  * rows whatever the format; 32 elements of k are a unit. A tile is `4 * rowLanes` rows; planes are tile after tile:
  *
- *     quants  [tile][unit][word][row lane]  (row lanes walk along k), or [tile][word][unit] (lanes split k)
+ *     quants  [tile][unit][word][row lane]  (row lanes walk along k), or [tile][word][unit] (lanes split k);
+ *             with row lanes the words beyond the first ones stand behind those of all the tile's units: see planes.wgsl
  *     scales  [tile][unit][row lane], or [tile][unit / 2][row lane] where two units share a word
  *     supers  [tile][unit / 8][row lane]
  *
@@ -17,23 +18,24 @@ interface Packing {
   /** Elements and bytes of the file's block. */
   readonly elements: number;
   readonly bytes: number;
-  /** 16-byte words of quants a unit (for four rows). */
+  /** 16-byte words of quants a unit (for four rows), and the first ones of them: a power of two, as many an octet. */
   readonly words: number;
+  readonly firstWords: number;
   /** Bytes of scale a row and unit: 0, 2 or 4; and of super-block scale a row and eight units. */
   readonly scaleBytes: 0 | 2 | 4;
   readonly superBytes: 0 | 4;
 }
 
 export const PACKINGS: Readonly<Record<WeightType, Packing>> = {
-  F32: { elements: 1, bytes: 4, words: 32, scaleBytes: 0, superBytes: 0 },
-  F16: { elements: 1, bytes: 2, words: 16, scaleBytes: 0, superBytes: 0 },
-  BF16: { elements: 1, bytes: 2, words: 16, scaleBytes: 0, superBytes: 0 },
-  Q4_0: { elements: 32, bytes: 18, words: 4, scaleBytes: 2, superBytes: 0 },
-  Q4_1: { elements: 32, bytes: 20, words: 4, scaleBytes: 4, superBytes: 0 },
-  Q8_0: { elements: 32, bytes: 34, words: 8, scaleBytes: 2, superBytes: 0 },
-  Q4_K: { elements: 256, bytes: 144, words: 4, scaleBytes: 2, superBytes: 4 },
-  Q5_K: { elements: 256, bytes: 176, words: 5, scaleBytes: 2, superBytes: 4 },
-  Q6_K: { elements: 256, bytes: 210, words: 6, scaleBytes: 2, superBytes: 4 },
+  F32: { elements: 1, bytes: 4, words: 32, firstWords: 32, scaleBytes: 0, superBytes: 0 },
+  F16: { elements: 1, bytes: 2, words: 16, firstWords: 16, scaleBytes: 0, superBytes: 0 },
+  BF16: { elements: 1, bytes: 2, words: 16, firstWords: 16, scaleBytes: 0, superBytes: 0 },
+  Q4_0: { elements: 32, bytes: 18, words: 4, firstWords: 4, scaleBytes: 2, superBytes: 0 },
+  Q4_1: { elements: 32, bytes: 20, words: 4, firstWords: 4, scaleBytes: 4, superBytes: 0 },
+  Q8_0: { elements: 32, bytes: 34, words: 8, firstWords: 8, scaleBytes: 2, superBytes: 0 },
+  Q4_K: { elements: 256, bytes: 144, words: 4, firstWords: 4, scaleBytes: 2, superBytes: 4 },
+  Q5_K: { elements: 256, bytes: 176, words: 5, firstWords: 4, scaleBytes: 2, superBytes: 4 },
+  Q6_K: { elements: 256, bytes: 210, words: 6, firstWords: 4, scaleBytes: 2, superBytes: 4 },
 };
 
 /** Bytes of a row of `columns` elements in the file. */
@@ -80,7 +82,7 @@ export interface RepackedTiles {
 /** Repacks `rows` rows, as they lie in the file, into whole tiles. */
 export function repack(layout: WeightLayout, source: Uint8Array, rows: number): RepackedTiles {
   const { type, rowLanes, units } = layout;
-  const { words, elements, bytes, scaleBytes } = PACKINGS[type];
+  const { words, firstWords, elements, bytes, scaleBytes } = PACKINGS[type];
   const tiles = Math.ceil(rows / (4 * rowLanes));
   const quants = new Uint32Array(tiles * layout.quantWords * 4);
   const scales = new Uint32Array(tiles * layout.scaleWords * 4);
@@ -89,7 +91,12 @@ export function repack(layout: WeightLayout, source: Uint8Array, rows: number): 
   const take = UNPACK[type];
   const unit: Unit = { words: new Uint32Array(words), scale: 0, superScale: 0 };
   const bytesPerRow = rowBytes(type, units * 32);
-  const [unitStride, wordStride] = rowLanes === 1 ? [1, units] : [words * rowLanes, rowLanes];
+  // Of word w of unit u in its tile, for lane 0.
+  const placeOf = (u: number, w: number) => {
+    if (rowLanes === 1) return w * units + u;
+    if (w < firstWords) return (u * firstWords + w) * rowLanes;
+    return (units * firstWords + u * (words - firstWords) + w - firstWords) * rowLanes;
+  };
   for (let row = 0; row < rows; row++) {
     const tile = Math.floor(row / (4 * rowLanes));
     const rowLane = Math.floor(row / 4) % rowLanes;
@@ -97,11 +104,8 @@ export function repack(layout: WeightLayout, source: Uint8Array, rows: number): 
     for (let u = 0; u < units; u++) {
       const block = row * bytesPerRow + Math.floor(u * 32 / elements) * bytes;
       take(source, block, u % 8, unit);
-      let at = (tile * layout.quantWords + u * unitStride + rowLane) * 4 + component;
-      for (let w = 0; w < words; w++) {
-        quants[at] = unit.words[w]!;
-        at += wordStride * 4;
-      }
+      const at = tile * layout.quantWords + rowLane;
+      for (let w = 0; w < words; w++) quants[(at + placeOf(u, w)) * 4 + component] = unit.words[w]!;
       if (scaleBytes === 4) {
         scales[(tile * layout.scaleWords + u * rowLanes + rowLane) * 4 + component] = unit.scale;
       } else if (scaleBytes === 2) {

@@ -4,6 +4,14 @@
 var<private> tile: u32;
 var<private> tile_lane: u32;
 
+// Where row lanes find a word. Those that come octet by octet stand together, a power of two of them a unit, so that a compiler sees that their
+// indices differ in the low bits alone; what is kept for the unit as a whole stands behind those of all units.
+fn row_lanes_index(unit: u32, word: u32) -> u32 {
+  const FIRST = 4u * OCTET_WORDS;
+  let at = select((UNITS * FIRST + unit * (UNIT_WORDS - FIRST)) + (word - FIRST), unit * FIRST + word, word < FIRST);
+  return (tile * (UNITS * UNIT_WORDS) + at) * ROW_LANES + tile_lane;
+}
+
 fn quant_word(unit: u32, word: u32) -> vec4u { return load_word(quant_index(unit, word)); }
 
 fn wide_scale(unit: u32) -> vec4u { return load_word(SCALES_AT + (tile * UNITS + unit) * ROW_LANES + tile_lane); }

@@ -9,10 +9,12 @@ struct Scales { unit: vec2u, d: vec4f, high: array<vec4u, 2> }
 fn load_scales(unit: u32) -> Scales { return Scales(narrow_scale(unit), low_halves(super_scale(unit)),
     array<vec4u, 2>(quant_word(unit, 4u), quant_word(unit, 5u))); }
 fn code(words: ptr<function, Words>, s: Scales, octet: u32, i: u32) -> vec4f {
-  let high = (select(s.high[0], s.high[1], octet >= 2u) >> vec4u(16u * (octet % 2u) + 2u * i)) & vec4u(3u);
-  return vec4f(vec4i(nibble(words, i) | (high << vec4u(4u))) - vec4i(32));
+  let word = select(s.high[0], s.high[1], octet >= 2u);
+  // The octet's, from bit 4 on.
+  let high = select(word << vec4u(4u), word >> vec4u(12u), octet % 2u == 1u);
+  return vec4f(vec4i(nibble(words, i) | ((high >> vec4u(2u * i)) & vec4u(48u))) - vec4i(32));
 }
-fn scale(s: Scales, half: u32) -> vec4f { 
+fn scale(s: Scales, half: u32) -> vec4f {
   return s.d * vec4f(bitcast<vec4i>(row_bytes(s.unit, 8u * half) << vec4u(24u)) >> vec4u(24u));
- }
+}
 fn minimum(s: Scales) -> vec4f { return vec4f(); }

@@ -1,0 +1,4 @@
+// Nothing is loaded.
+@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
+
+fn load_word(i: u32) -> vec4u { return vec4u(i, i + 1u, i + 2u, i + 3u) * 0x9e3779b1u; }
