@@ -1,7 +1,7 @@
 // The kernels of a model, each alone: what it runs on, what it must give, what it reads and computes.
 
 import type { Device } from "../../src/gpu/device.ts";
-import { createArgmax } from "../../src/kernels/argmax.ts";
+import { BEST_BYTES, CHOICE_BYTES, createArgmax, tileConstants } from "../../src/kernels/argmax.ts";
 import { createAttention } from "../../src/kernels/attention.ts";
 import { createEmbed } from "../../src/kernels/embed.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
@@ -172,7 +172,7 @@ async function attentionCase(
       write(device, cache, data);
       return cache;
     });
-    return createAttention(device, lanes, "f16", shape, [step, queries, ...caches, attended]);
+    return createAttention(device, lanes, "f16", shape, 0, [step, queries, ...caches, attended]);
   }));
   return {
     name: `attention over ${context}`,
@@ -206,26 +206,38 @@ async function attentionCase(
 }
 
 async function argmaxCase(device: Device, lanes: Lanes, step: GPUBuffer, { vocabulary }: Shape): Promise<Case> {
-  const tiles = Math.ceil(vocabulary / (4 * lanes.rowLanes));
-  const data = new Float32Array(MAX_ROWS * tiles * 2);
-  const logits = randoms(5, MAX_ROWS * tiles);
-  logits.forEach((logit, i) => data[2 * i] = logit);
-  const ids = new Uint32Array(data.buffer);
-  for (let i = 0; i < MAX_ROWS * tiles; i++) ids[2 * i + 1] = i % tiles;
-  const chosen = device.storage("chosen", MAX_ROWS * 4);
-  const buffers = [step, device.upload("bests", data), chosen, device.storage("tokens", 4)];
+  const { TILES: tiles, TILE_TOKENS: tileTokens } = tileConstants(lanes, vocabulary);
+  const logits = randoms(5, MAX_ROWS * vocabulary);
+  const bests = new Float32Array(MAX_ROWS * tiles * BEST_BYTES / 4);
+  const ids = new Uint32Array(bests.buffer);
+  for (let i = 0; i < MAX_ROWS * tiles; i++) {
+    const first = (i % tiles) * tileTokens;
+    const row = logits.subarray(Math.floor(i / tiles) * vocabulary).subarray(0, vocabulary);
+    const tile = row.subarray(first, first + tileTokens);
+    const best = Math.max(...tile);
+    const sum = tile.reduce((sum, logit) => sum + Math.exp(logit - best), 0);
+    [bests[3 * i], ids[3 * i + 1], bests[3 * i + 2]] = [best, first + tile.indexOf(best), sum];
+  }
+  const chosen = device.storage("chosen", MAX_ROWS * CHOICE_BYTES);
+  const buffers = [
+    step,
+    device.upload("bests", bests),
+    device.upload("logits", logits),
+    chosen,
+    device.storage("tokens", 4),
+  ];
   return {
     name: `argmax of ${tiles} tiles`,
     count: 1,
-    kernels: [await createArgmax(device, tiles, buffers)],
+    kernels: [await createArgmax(device, lanes, vocabulary, buffers)],
     position: 0,
-    bytes: 8 * tiles,
+    bytes: BEST_BYTES * tiles,
     multiplyAdds: 0,
-    output: async (n) => new Uint32Array(await device.read(chosen, n * 4)),
+    output: async (n) => new Uint32Array(await device.read(chosen, n * CHOICE_BYTES)),
     *reference(n) {
       for (let row = 0; row < n; row++) {
-        const own = logits.subarray(row * tiles, (row + 1) * tiles);
-        yield [row, own.indexOf(Math.max(...own))];
+        const own = logits.subarray(row * vocabulary, (row + 1) * vocabulary);
+        yield [3 * row, own.indexOf(Math.max(...own))];
       }
     },
   };

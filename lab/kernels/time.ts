@@ -128,7 +128,13 @@ const variants = [{ name: "ships", folder: null }, { name: "loads free", folder:
 variants.splice(1, 0, ...flags.variant.map((folder) => ({ name: path.basename(folder), folder })));
 console.log(`${new Date().toISOString()}; ${adapter.name}, ${adapter.driver}; ${lanes.kind} lanes of ${lanes.lanes}`);
 const empty = await device.pipeline("empty", EMPTY);
-const emptyKernel = { label: "empty", variants: [empty], group: device.bind(empty, []), width: 1 };
+const emptyKernel = {
+  label: "empty",
+  variants: [empty],
+  group: device.bind(empty, []),
+  width: 1,
+  workOf: () => ({ bytes: 0, multiplyAdds: 0 }),
+};
 await run([emptyKernel], 1, 0, 1);
 console.log(`${flags.model}; an empty dispatch takes ${(1e3 * await run([emptyKernel], 1, 0, 1000)).toFixed(1)} us`);
 for (const type of types) {

@@ -10,7 +10,7 @@ import step from "./step.wgsl" with { type: "text" };
 export const CHOICE_BYTES = 12;
 
 /** Bytes of a tile's `Best`: largest logit, its token, sum of exponentials. */
-const BEST_BYTES = 12;
+export const BEST_BYTES = 12;
 
 /** How the output product's workgroups share the `vocabulary` tokens that are chosen among: constants of finish-logits, argmax and noise. */
 export function tileConstants(lanes: Lanes, vocabulary: number) {
