@@ -126,8 +126,10 @@ export const generateCommand = buildCommand({
       const traceFile = flags.trace === undefined ? undefined : new TraceFile(flags.trace);
       try {
         const generation = engine.generate(prompt, {
-          // The record alone holds all events: without it a run of any length takes no more memory.
-          trace: flags.json || flags["output-file"] !== undefined ? "keep" : (event) => traceFile?.add(event),
+          // The record and the profile need all events: without them a run of any length takes no more memory.
+          trace: flags.json || flags.profile || flags["output-file"] !== undefined
+            ? "keep"
+            : (event) => traceFile?.add(event),
           strategy,
           raw,
           maxNewTokens,
