@@ -9,6 +9,7 @@ import { oneLine, UsageError } from "./src/cli/errors.ts";
 import { joinLists } from "./src/cli/flags.ts";
 import { generateCommand } from "./src/cli/generate.ts";
 import { monitorCommand } from "./src/cli/monitor.ts";
+import { planCommand } from "./src/cli/plan.ts";
 import { statsCommand } from "./src/cli/stats.ts";
 import { tuneCommand } from "./src/cli/tune.ts";
 import { vizCommand } from "./src/cli/viz.ts";
@@ -20,6 +21,7 @@ const application = buildApplication(
       devices: devicesCommand,
       monitor: monitorCommand,
       benchmark: benchmarkCommand,
+      plan: planCommand,
       stats: statsCommand,
       viz: vizCommand,
       tune: tuneCommand,

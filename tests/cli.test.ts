@@ -2,6 +2,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { Plan } from "../src/plan/plan.ts";
 import type { Profile } from "../src/cli/profile.ts";
 import type { GenerationRecord } from "../src/spec/generation.ts";
 import { randomModel, TRAINED_CONTEXT } from "./random-models.ts";
@@ -117,6 +118,37 @@ test("--profile adds the kernels' times to the summary, with --json to the recor
   assert.equal(record.profile.verify!.steps.map(({ rows }) => rows), [1, 6]);
   assert.equal(record.profile.draft!.steps.map(({ rows, position }) => [rows, position]), [[1, 11]]);
   assert.is(record.profile.verify!.lanes, record.kernels.verify);
+});
+
+test("plan takes a recorded run's times and chances, or profiles, and writes a trace", async () => {
+  const [record, trace] = [at("recorded.json"), at("planned.json")];
+  const made = await amusd(
+    ...MODELS,
+    "--prompt",
+    "a",
+    "--max-new-tokens",
+    "100",
+    "--launch",
+    "fixed:3",
+    "--output-file",
+    record,
+  );
+  assert.is(made.code, 0, made.stderr);
+  const sizes = ["--tokens", "40", "--runs", "1"];
+  const recorded = await amusd("plan", "--times", record, "--record", record, ...sizes, "--json");
+  assert.is(recorded.code, 0, recorded.stderr);
+  const { rows, use } = JSON.parse(recorded.stdout) as Plan;
+  assert.is(rows[0]!.setting, "greedy");
+  assert.ok(rows.some(({ setting }) => setting === use));
+  const planned = await amusd("plan", "--acceptance", "0.9", ...sizes, "--trace", trace);
+  assert.match(planned.stdout, /^setting .*\ngreedy .*\nsd --lookahead 5 [^]*\nuse: --strategy [a-z]/);
+  assert.ok(JSON.parse(Deno.readTextFileSync(trace)).traceEvents.length > 40);
+  assertRefused(
+    await amusd("plan", ...sizes, "--trace", trace),
+    2,
+    /^Cannot write ".*planned\.json": it is there already; /,
+  );
+  assert.match((await amusd("plan", "--profiles")).stdout, /"rtx-4090"/);
 });
 
 test("tune refuses a device that isn't there", async () => {
@@ -332,6 +364,14 @@ test("what can't be done is one line on stderr and a code that says whose fault 
       2,
       /^Cannot decode by "amusd" with --drafter none: give another drafter, or greedy\n/,
     ],
+    [["plan", "--acceptance", "1.5"], 2, /"1\.5" for acceptance: a number between 0 and 1 is wanted/],
+    [
+      ["plan", "--verify-profile", "abacus"],
+      2,
+      /^Cannot plan with profile "abacus": there is no such file, .* rtx-4090/,
+    ],
+    [["plan", "--draft-model", "gpt-2"], 2, /^Cannot plan with model "gpt-2": .* llama-3\.1-8b/],
+    [["plan", "--record", one], 1, /^Cannot take chances from ".*one\.jsonl": it has no traces; give what /],
     [["--launch", "fixed:16"], 2, /"fixed:16" is no launch rule: best, published and fixed:1 to fixed:15 are there/],
     [model(missing), 1, /^Cannot open ".*such": there is no such file; check the path\n/],
     [model(at("a folder")), 1, /^Cannot open ".*a folder": it is a folder/],

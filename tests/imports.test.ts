@@ -10,6 +10,7 @@ const root = new URL("../", import.meta.url);
 const FLOORS = [
   /^cli\.ts$/,
   /^src\/cli\//,
+  /^src\/plan\//,
   /^src\/bench\//,
   /^src\/hub\//,
   /^mod\.ts$/,
@@ -22,7 +23,7 @@ const FLOORS = [
 const BESIDE = /^(package|deno)\.json$|^models\//;
 const PLATFORM = /^src\/gpu\/platform[\w-]*\.ts$/;
 /** What a browser never loads: mod.ts, which it does, stands below. */
-const HEADLESS = /^(cli\.ts$|src\/(cli|bench|hub)\/)/;
+const HEADLESS = /^(cli\.ts$|src\/(cli|plan|bench|hub)\/)/;
 const TABLE = /-tables?\.ts$/;
 const MAX_LINES = 500;
 

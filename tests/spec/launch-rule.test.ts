@@ -10,7 +10,7 @@ import { type Lane, MAX_ROWS } from "../../src/spec/lane.ts";
 import { launchAsPublished, launchAtOnce, launchFixed, type LaunchRule } from "../../src/spec/launch-rule.ts";
 import { SimulatedLane } from "../../src/spec/simulated-lane.ts";
 import type { Strategy } from "../../src/spec/strategy.ts";
-import { simulatedPair } from "./simulated-pair.ts";
+import { betaAcceptance, simulatedPair } from "../../src/plan/simulated-pair.ts";
 import { agreeingModel, collect, hashModel, laneOptions } from "./simulated-run.ts";
 
 const TOKENS = 600;
@@ -29,7 +29,7 @@ const best: RuleOf = (estimates, clock) => new BestLaunch(estimates, clock);
 async function speedup({ a, c, beta }: Point, ruleOf: RuleOf, hedge = false, tokens = 3000): Promise<number> {
   const clock = new VirtualClock();
   const estimates = new Estimates();
-  const pair = simulatedPair({ acceptance: a, concentration: 1, second: 0.5, seed: 7 });
+  const pair = simulatedPair(betaAcceptance(a), 7);
   const common = { capacity: tokens + 10, prefillMs: 0 };
   const verifyMs = (rows: number) => 1 + beta * (rows - 1);
   const verify = new SimulatedLane(

@@ -9,12 +9,12 @@ import { Estimates } from "../../src/spec/estimates.ts";
 import { SimulatedLane } from "../../src/spec/simulated-lane.ts";
 import { TokenLog } from "../../src/spec/token-log.ts";
 import { Trace } from "../../src/spec/trace.ts";
-import { simulatedPair } from "./simulated-pair.ts";
+import { betaAcceptance, simulatedPair } from "../../src/plan/simulated-pair.ts";
 import { laneOptions } from "./simulated-run.ts";
 
 const tokens = Number(process.argv[2]);
 const clock = new VirtualClock(Infinity);
-const pair = simulatedPair({ acceptance: 0.8, concentration: 1, second: 0.5, seed: 1 });
+const pair = simulatedPair(betaAcceptance(0.8), 1);
 const common = { capacity: tokens + 10, prefillMs: 0 };
 const verify = new SimulatedLane(
   clock,

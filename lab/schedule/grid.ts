@@ -1,0 +1,85 @@
+/**
+ * Speed-ups over greedy of the launch rules, simulated over acceptance a, c = td / tv(1) and beta = (tv(n) - tv(1)) / ((n - 1) tv(1)), where the draft knows its
+ * chances (Beta(a, 1 - a) distributed, the second choice right in half of the mismatches): `deno run -A lab/schedule/grid.ts [--search]`. With --search
+ * also what the best of the rule's own thresholds gives at each point. No step is cut short. What it printed: docs/schedule.md.
+ */
+import { parseArgs } from "node:util";
+import process from "node:process";
+import { BestLaunch } from "../../src/spec/best-launch.ts";
+import {
+  BEST,
+  fixedOf,
+  HEDGED,
+  LOOKAHEADS,
+  PUBLISHED,
+  sdOf,
+  type Setting,
+  simulateRun,
+} from "../../src/plan/simulate.ts";
+import { betaAcceptance } from "../../src/plan/simulated-pair.ts";
+
+const { values: flags } = parseArgs({ options: { search: { type: "boolean", default: false } } });
+const TOKENS = 3000;
+const SEED = 7;
+const FIXED = [1, 2, 3, 4, 6, 8];
+
+interface Point {
+  readonly a: number;
+  readonly c: number;
+  readonly beta: number;
+}
+
+async function speedup(setting: Setting, { a, c, beta }: Point, tokens = TOKENS): Promise<number> {
+  const rows = Array.from({ length: 17 }, (_, n) => n);
+  const hardware = {
+    draft: { passMs: rows.map(() => c), prefillMs: 0, latencyMs: 0, stepsAhead: 1 as const },
+    verify: { passMs: rows.map((n) => 1 + beta * (n - 1)), prefillMs: 0, latencyMs: 0 },
+  };
+  return 1 / (await simulateRun(setting, hardware, betaAcceptance(a), tokens, SEED)).summary.msPerToken!;
+}
+
+async function most(settings: readonly Setting[], point: Point): Promise<number> {
+  let best = 0;
+  for (const setting of settings) best = Math.max(best, await speedup(setting, point));
+  return best;
+}
+
+/** The rule with other thresholds than those that ship. */
+const searched = [0.03, 0.1, 0.2].flatMap((reached) =>
+  [0.85, 1, 1.15].flatMap((rateFactor) =>
+    [0.2, 0.5, 0.8].map((reachedLate): Setting => ({
+      ...HEDGED,
+      launchRule: (estimates, clock) => new BestLaunch(estimates, clock, { reached, rateFactor, reachedLate }),
+    }))
+  )
+);
+
+console.log(
+  `| beta | c | a | sd, best window | published | fixed, best N | best | best, with hedges | linear bound |${
+    flags.search ? " share of its best thresholds |" : ""
+  }`,
+);
+console.log(`|---|---|---|---|---|---|---|---|---|${flags.search ? "---|" : ""}`);
+let [worstOther, worstSearch] = [Infinity, Infinity];
+for (const beta of [0, 0.1, 0.2, 0.4]) {
+  for (const c of [0.05, 0.1, 0.2, 0.3, 0.5]) {
+    for (const a of [0.6, 0.7, 0.8, 0.9]) {
+      const point = { a, c, beta };
+      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[Kbeta ${beta}, c ${c}, a ${a}`);
+      const sd = await most(LOOKAHEADS.slice(0, 12).map(sdOf), point);
+      const [published, fixed] = [await speedup(PUBLISHED, point), await most(FIXED.map(fixedOf), point)];
+      const [best, hedged] = [await speedup(BEST, point), await speedup(HEDGED, point)];
+      worstOther = Math.min(worstOther, hedged / Math.max(sd, published, fixed, best));
+      const cells = [beta, c, a, ...[sd, published, fixed, best, hedged, 1 / (1 - a + a * c)].map((x) => x.toFixed(2))];
+      if (flags.search) {
+        const share = hedged / Math.max(hedged, await most(searched, point));
+        worstSearch = Math.min(worstSearch, share);
+        cells.push(share.toFixed(3));
+      }
+      console.log(`| ${cells.join(" | ")} |`);
+    }
+  }
+}
+if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+console.log(`\nbest with hedges is at least ${worstOther.toFixed(3)} of any other column's best, at every point`);
+if (flags.search) console.log(`and at least ${worstSearch.toFixed(3)} of what the best of its thresholds gives`);

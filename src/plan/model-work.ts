@@ -1,0 +1,65 @@
+import { PACKINGS, rowBytes, type WeightType } from "../kernels/weight-layout.ts";
+import type { ModelWork } from "./lane-profile.ts";
+
+interface Shape {
+  readonly layers: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  readonly feedForward: number;
+  readonly vocabulary: number;
+}
+
+/** From the models' own config.json. */
+const SHAPES: Readonly<Record<string, Shape>> = {
+  "smollm2-135m": shape(30, 576, 9, 3, 64, 1536, 49_152),
+  "smollm2-360m": shape(32, 960, 15, 5, 64, 2560, 49_152),
+  "tinyllama-1.1b": shape(22, 2048, 32, 4, 64, 5632, 32_000),
+  "llama-3.2-1b": shape(16, 2048, 32, 8, 64, 8192, 128_256),
+  "llama-3.2-3b": shape(28, 3072, 24, 8, 128, 8192, 128_256),
+  "llama-3.1-8b": shape(32, 4096, 32, 8, 128, 14_336, 128_256),
+  "llama-3.1-70b": shape(80, 8192, 64, 8, 128, 28_672, 128_256),
+};
+
+function shape(
+  layers: number,
+  hidden: number,
+  heads: number,
+  kvHeads: number,
+  headSize: number,
+  feedForward: number,
+  vocabulary: number,
+): Shape {
+  return { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary };
+}
+
+export const SHAPE_NAMES: readonly string[] = Object.keys(SHAPES);
+
+/** An f16 cache. */
+const CACHE_BYTES = 2;
+
+/** Of a model of that shape: multiply-adds a row, bytes a position of an f16 cache, dispatches a pass. */
+export function workOf(name: string, shape: Shape, weightBytes: number): ModelWork {
+  const { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary } = shape;
+  const attention = 2 * hidden * headSize * (heads + kvHeads);
+  return {
+    name,
+    weightBytes,
+    multiplyAdds: layers * (attention + 3 * hidden * feedForward) + hidden * vocabulary,
+    cacheBytes: 2 * layers * kvHeads * headSize * CACHE_BYTES,
+    dispatches: 5 * layers + 3,
+  };
+}
+
+/** "llama-3.1-8b:q4_k": a known shape with all weights in one format (f16 if none is given), or null. */
+export function namedModel(name: string): ModelWork | null {
+  const [shapeName = "", format = "f16"] = name.toLowerCase().split(":");
+  const shape = Object.hasOwn(SHAPES, shapeName) ? SHAPES[shapeName]! : undefined;
+  // A "medium" mix is a little more than its main format.
+  const type = format.replace(/_[sml]$/, "").toUpperCase();
+  if (!shape || !Object.hasOwn(PACKINGS, type)) return null;
+  const weights = workOf(name, shape, 0).multiplyAdds;
+  const { elements } = PACKINGS[type as WeightType];
+  return workOf(name, shape, rowBytes(type as WeightType, elements) / elements * weights);
+}

@@ -1,0 +1,67 @@
+import { ALL_ROWS, Costs } from "../spec/costs.ts";
+import type { TraceEvent } from "../spec/trace.ts";
+import type { LaneTimes, SimulatedHardware } from "./simulate.ts";
+
+/** The traces in a file's JSON: a record of generate's, or a benchmark's results. Throws a TypeError where it is neither. */
+export function tracesOf(value: unknown, where: string): TraceEvent[][] {
+  const isTrace = (events: unknown): events is TraceEvent[] =>
+    Array.isArray(events) && events.every((event) => typeof event?.kind === "string");
+  const record = value as { runs?: unknown; events?: unknown } | null;
+  const traces = Array.isArray(record?.runs) ? record.runs.map((run) => run?.events) : [record?.events];
+  if (traces.length > 0 && traces.every(isTrace)) return traces;
+  throw new TypeError(
+    `${where}: it has no traces; give what generate --output-file or benchmark --output-file wrote`,
+  );
+}
+
+/** Times of the lanes as runs had them, with both at work. Throws a RangeError where the runs say too little. */
+export function recordedTimes(traces: readonly (readonly TraceEvent[])[], where: string): SimulatedHardware {
+  const costs = new Costs();
+  let prefillMs = 0;
+  for (const events of traces) {
+    const lanes = events.find((event) => event.kind === "start")?.lanes.map(({ name }) => name);
+    for (const event of events) {
+      if (event.kind !== "operation") continue;
+      const ms = event.endMs - event.startMs;
+      if (event.operation === "prefill" && event.lane === lanes?.[0]) prefillMs = ms / event.tokens.length;
+      if (event.accepted !== undefined) costs.observeVerify(event.tokens.length, ms, true);
+      else if (event.lane === lanes?.[1] && event.operation === "decode") {
+        costs.observeDraft(ms / event.chosen.length, true);
+      }
+    }
+  }
+  return timesOf(costs.draftMs(), (rows) => costs.verifyMs(rows), prefillMs, where);
+}
+
+/** The same of what `deno task bench speed --json` wrote. */
+export function benchTimes(value: unknown, where: string): SimulatedHardware | null {
+  const speed = (value as { speed?: Record<string, { median?: unknown }> } | null)?.speed;
+  if (typeof speed !== "object" || speed === null) return null;
+  const costs = new Costs();
+  const median = (name: string) => {
+    const figure = speed[name]?.median;
+    return typeof figure === "number" && figure > 0 ? figure : undefined;
+  };
+  for (const rows of ALL_ROWS) {
+    const ms = median(`verify${rows}Ms`);
+    if (ms !== undefined) costs.observeVerify(rows, ms, true);
+  }
+  return timesOf(median("draftMs"), (rows) => costs.verifyMs(rows), median("prefillMs") ?? 0, where);
+}
+
+function timesOf(
+  draftMs: number | undefined,
+  verifyMs: (rows: number) => number | undefined,
+  prefillMs: number,
+  where: string,
+): SimulatedHardware {
+  if (draftMs === undefined || verifyMs(1) === undefined) {
+    throw new RangeError(`${where}: it has no draft steps, or verifications of one size alone; record a run of amusd`);
+  }
+  const lane = (passMs: readonly number[]): LaneTimes => ({ passMs, prefillMs, latencyMs: 0 });
+  return {
+    verify: lane([0, ...ALL_ROWS.map((rows) => verifyMs(rows)!)]),
+    // A catching-up pass of a few rows takes about what a step takes.
+    draft: lane([0, ...ALL_ROWS.map(() => draftMs)]),
+  };
+}
