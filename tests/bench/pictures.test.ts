@@ -158,6 +158,29 @@ test("an operation's fate is told by what became of its tokens", () => {
   ]);
 });
 
+test("a hedge's drafts are accepted where the text came to it, and do not touch the trunk's fate", () => {
+  const text = [1, 2, 5, 6, 7];
+  const events: TraceEvent[] = [
+    { kind: "start", ms: 0, promptTokens: 1, lanes: [{ name: "V", cached: 0 }, { name: "draft", cached: 0 }] },
+    { kind: "commit", ms: 0, tokens: text.map((token, i) => ({ token, position: 1 + i, origin: "accepted" })) },
+    operation("draft", 0, [9, 1, 2], [1, 2, 3], 0, { endMs: 3 }),
+    operation("draft", 3, [5], [6], 3, { fork: 3 }),
+    operation("draft", 3, [3], [4], 5),
+    operation("draft", 4, [6], [8], 7, { fork: 3 }),
+    operation("draft", 3, [5], [], 9, { operation: "keep", endMs: 9 }),
+    operation("draft", 4, [6], [7], 9),
+  ];
+  assert.equal(barsOf(events).map(({ startMs, fate }) => `${startMs} ${fate}`), [
+    "0 accepted",
+    "1 accepted",
+    "2 rejected",
+    "3 accepted",
+    "5 rejected",
+    "7 rejected",
+    "9 accepted",
+  ]);
+});
+
 test("the bars add up to what the summary of the run says", async () => {
   await fc.assert(
     fc.asyncProperty(fc.double({ min: 0, max: 1, noNaN: true }), async (agreement) => {

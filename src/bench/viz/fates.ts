@@ -15,7 +15,7 @@ export interface Bar {
 /**
  * What became of a run's operations. A verification is cut across: so much of it as was accepted, below, and what was
  * rejected; one without drafts is "alone". A drafting operation is cut along, into its tokens: "accepted" if the token
- * stands in the text, drafted after nothing but the text, else "rejected"; "stale" if it came when its branch was dead
+ * stands in the text, drafted after nothing but the text (on a branch too), else "rejected"; "stale" if it came when its branch was dead
  * already, or lies behind the text's end.
  */
 export function barsOf(events: readonly TraceEvent[]): Bar[] {
@@ -26,23 +26,30 @@ export function barsOf(events: readonly TraceEvent[]): Bar[] {
     ),
   );
   const end = Math.max(...text.keys()) + 1;
-  /** The first position at which the draft lane's cache is not the text. */
-  let wrong = Infinity;
-  const feed = (position: number, token: number) => {
-    if (text.has(position) ? text.get(position) !== token : position >= end) wrong = Math.min(wrong, position);
+  /** The first position at which the draft lane's cache, or the branch in its strip, is not the text. */
+  const wrong = { trunk: Infinity, branch: Infinity };
+  const feed = (where: keyof typeof wrong, position: number, token: number) => {
+    if (text.has(position) ? text.get(position) !== token : position >= end) {
+      wrong[where] = Math.min(wrong[where], position);
+    }
   };
 
   const bars: Bar[] = [];
   for (const event of events) {
     if (event.kind !== "operation") continue;
-    const { operation, position, tokens, chosen, accepted, startMs, endMs } = event;
+    const { operation, position, fork, tokens, chosen, accepted, startMs, endMs } = event;
     const lane = event.lane === draft?.name ? "draft" : "verify";
     const add = (fate: Fate, cut: Partial<Bar> = {}) =>
       bars.push({ lane, startMs, endMs, bottom: 0, top: 1, fate, ...cut });
 
-    if (lane === "draft" && position <= wrong) wrong = Infinity;
+    const where = fork === undefined ? "trunk" : "branch";
+    if (lane === "draft" && position === fork) wrong.branch = wrong.trunk < fork ? wrong.trunk : Infinity;
+    if (lane === "draft" && position <= wrong[where]) wrong[where] = Infinity;
     if (operation === "prefill") {
       add("prefill");
+    } else if (operation === "keep") {
+      // A copy of what was drafted: no more than a moment.
+      for (const [i, token] of tokens.entries()) feed("trunk", position + i, token);
     } else if (lane === "verify") {
       const drafted = tokens.length - 1;
       if (accepted === undefined) add("stale");
@@ -57,10 +64,10 @@ export function barsOf(events: readonly TraceEvent[]): Bar[] {
       const drafts = operation === "verify" ? chosen.slice(-1) : chosen;
       const first = position + tokens.length - drafts.length + 1;
       const stepMs = (endMs - startMs) / drafts.length;
-      tokens.slice(0, tokens.length - drafts.length + 1).forEach((token, i) => feed(position + i, token));
+      tokens.slice(0, tokens.length - drafts.length + 1).forEach((token, i) => feed(where, position + i, token));
       for (const [i, token] of drafts.entries()) {
-        feed(first + i, token);
-        const fate = event.stale || first + i >= end ? "stale" : wrong <= first + i ? "rejected" : "accepted";
+        feed(where, first + i, token);
+        const fate = event.stale || first + i >= end ? "stale" : wrong[where] <= first + i ? "rejected" : "accepted";
         add(fate, { startMs: startMs + i * stepMs, endMs: startMs + (i + 1) * stepMs });
       }
     }
