@@ -8,7 +8,7 @@ import type { Operation } from "./trace.ts";
 
 /** What the rule may be turned by: the lab searches them. */
 export interface BestLaunchOptions {
-  /** Drafts that the committed text will come to with a smaller chance are not worth their energy. */
+  /** Drafts that the committed text will come to with a smaller chance are not worth their energy; by default the less so the dearer they are. */
   readonly reached?: number;
   /** Of the rate at which time is valued. */
   readonly rateFactor?: number;
@@ -16,6 +16,9 @@ export interface BestLaunchOptions {
   readonly reachedLate?: number;
 }
 
+/** What the chance of a draft has to be: less where a step takes less than a sixth of a verification. Searched over a .6 to .9, c .05 to .5: docs/schedule.md. */
+const REACHED = 0.1;
+const LEAST_REACHED = 0.02;
 /** No average token is surer. */
 const SUREST = 0.995;
 /** Verifications between two looks at the costs. */
@@ -29,14 +32,14 @@ const STRETCH = 8;
 export class BestLaunch implements LaunchRule {
   readonly #estimates: Estimates;
   readonly #clock: Clock;
-  readonly #reached: number;
+  readonly #fixedReached: number | undefined;
   readonly #rateFactor: number;
   readonly #reachedLate: number;
   /** When the verification in flight is likely to end. */
   #verifiedMs = Infinity;
   #value: LaunchValue | undefined;
   #draftMs = 0;
-  #verifyMs: readonly number[] = [];
+  #verifyMs: readonly number[] = [0, NaN];
   #verifications = 0;
   /** When the draft step in flight began: at the last one's end, or when the draft lane was let go on. */
   #draftFromMs = 0;
@@ -46,11 +49,11 @@ export class BestLaunch implements LaunchRule {
   constructor(
     estimates: Estimates,
     clock: Clock,
-    { reached = 0.1, rateFactor = 1, reachedLate = 0.5 }: BestLaunchOptions = {},
+    { reached, rateFactor = 1, reachedLate = 0.5 }: BestLaunchOptions = {},
   ) {
     this.#estimates = estimates;
     this.#clock = clock;
-    this.#reached = reached;
+    this.#fixedReached = reached;
     this.#rateFactor = rateFactor;
     this.#reachedLate = reachedLate;
   }
@@ -94,6 +97,11 @@ export class BestLaunch implements LaunchRule {
     if (++this.#verifications % STRETCH === 0) this.#value = this.#evaluate();
     const aloneMs = this.#estimates.costs.verifyMs(1, false);
     this.#pace.add(position, accepted + 1, endMs, aloneMs, this.#value && this.#value.rate * (aloneMs ?? 0));
+  }
+
+  get #reached(): number {
+    const c = this.#draftMs / this.#verifyMs[1]!;
+    return this.#fixedReached ?? (c > 0 ? Math.min(REACHED, Math.max(LEAST_REACHED, 0.6 * c)) : REACHED);
   }
 
   get #rate(): number {

@@ -27,7 +27,10 @@ export class Pace {
   /** Of the stretch under way; with drafts, the older ones weigh on in it. */
   #now = { tokens: 0, ms: 0 };
   #drafting = this.#now;
-  #position = -1;
+  /** Where the run's next verification begins; another one is of another run. */
+  #next = -1;
+  /** Whether the next one is not counted: it may have the other lane's last step beside it. */
+  #skips = true;
   #lastMs = 0;
 
   /** Tokens that the verify lane is to go on without drafts for now. */
@@ -40,22 +43,26 @@ export class Pace {
    * yet), and how many times as fast the launch rule expects to be.
    */
   add(position: number, tokens: number, endMs: number, aloneMs = 0, expectedGain?: number): void {
-    // Else another run has begun, or a change, and the time between is nobody's.
-    if (position === this.#position) {
-      this.#now.tokens += tokens;
-      this.#now.ms += endMs - this.#lastMs;
-      if (--this.#left === 0) return this.#judge(aloneMs);
-      const hopeless = expectedGain !== undefined && expectedGain < HOPELESS && this.#left <= STRETCH - PROBE;
-      if (!this.#alone && hopeless) return this.#leave();
-    }
-    this.#position = position + tokens;
+    const isAnother = position !== this.#next;
+    const [fromMs, counts] = [this.#lastMs, !this.#skips && !isAnother];
+    this.#next = position + tokens;
     this.#lastMs = endMs;
+    this.#skips = false;
+    // Another text: what was learnt of the last one may not hold, and the time between is nobody's.
+    if (isAnother && this.#alone && this.#aloneMs !== undefined) {
+      this.#rest = REST;
+      this.#go(false, PROBE);
+    }
+    if (!counts) return;
+    this.#now.tokens += tokens;
+    this.#now.ms += endMs - fromMs;
+    if (--this.#left === 0) return this.#judge(aloneMs);
+    const hopeless = expectedGain !== undefined && expectedGain < HOPELESS && this.#left <= STRETCH - PROBE;
+    if (!this.#alone && hopeless) this.#leave();
   }
 
-  /** The first verification after it is not counted: it may have the other lane's last step beside it. */
   #judge(aloneMs: number): void {
     const msPerToken = this.#now.ms / this.#now.tokens;
-    this.#position = -1;
     if (this.#alone) {
       this.#aloneMs = msPerToken;
       this.#go(false, PROBE);
@@ -79,6 +86,7 @@ export class Pace {
   #go(alone: boolean, verifications: number): void {
     this.#alone = alone;
     this.#left = verifications;
+    this.#skips = true;
     if (alone) this.#now = { tokens: 0, ms: 0 };
     else {
       this.#drafting.tokens *= KEEP;
