@@ -5,6 +5,9 @@ import * as assert from "uvu/assert";
 import type { Plan } from "../src/plan/plan.ts";
 import type { Profile } from "../src/cli/profile.ts";
 import type { GenerationRecord } from "../src/spec/generation.ts";
+import { type RandomLlama, randomLlama } from "./model/gguf-builder.ts";
+import { SMALL } from "./model/llama-fixture.ts";
+import { randomLlamaFolder, writeFolder } from "./model/safetensors-builder.ts";
 import { randomModel, TRAINED_CONTEXT } from "./random-models.ts";
 import "./untuned.ts";
 
@@ -311,6 +314,21 @@ test("devices lists them, for people and as JSON", async () => {
   assert.equal(listed.map(({ index }: { index: number }) => index), listed.map((_: unknown, i: number) => i));
   for (const field of ["name", "driver", "kind", "features", "limits"]) assert.ok(field in listed[0], field);
   assert.ok(stdout.startsWith(`0  ${listed[0].name}\n`));
+});
+
+test("a folder in Hugging Face's layout is a model, and writes what its GGUF writes", async () => {
+  const options: RandomLlama = {
+    ...SMALL,
+    type: "F16",
+    tokenizer: true,
+    metadata: [["tokenizer.chat_template", "string", "{{ messages[0].content }}"]],
+  };
+  const prompt = ["--prompt", "the otter", "--max-new-tokens", "8", "--strategy", "greedy"];
+  const folder = await writeFolder(at("as saved"), randomLlamaFolder(options));
+  const saved = await amusd("--verify-model-path", folder, ...prompt);
+  const gguf = await amusd("--verify-model-path", write("saved.gguf", randomLlama(options)), ...prompt);
+  assert.equal([saved.code, saved.stdout], [0, gguf.stdout]);
+  assert.ok(saved.stdout.length > 4, saved.stdout);
 });
 
 /** The bytes with a text in them replaced by one of the same length. */

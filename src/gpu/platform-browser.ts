@@ -28,6 +28,7 @@ export const openFile: typeof native.openFile = missing("openFile");
 export const readFile: typeof native.readFile = missing("readFile");
 export const writeFile: typeof native.writeFile = missing("writeFile");
 export const replaceFile: typeof native.replaceFile = missing("replaceFile");
+export const listFolder: typeof native.listFolder = missing("listFolder");
 export const listFiles: typeof native.listFiles = missing("listFiles");
 export const makeTempFolder: typeof native.makeTempFolder = missing("makeTempFolder");
 export const renameFolder: typeof native.renameFolder = missing("renameFolder");

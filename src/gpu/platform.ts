@@ -140,6 +140,12 @@ export async function replaceFile(file: string, bytes: Uint8Array): Promise<void
   }
 }
 
+/** The names of what lies in a folder; `null` where the path is none. */
+export async function listFolder(path: string): Promise<string[] | null> {
+  const isFolder = await fs.stat(path).then((stat) => stat.isDirectory(), () => false);
+  return isFolder ? await fs.readdir(path) : null;
+}
+
 /** The paths of all files below a folder. */
 export async function listFiles(folder: string): Promise<string[]> {
   const entries = await fs.readdir(folder, { withFileTypes: true });

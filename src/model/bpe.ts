@@ -49,6 +49,14 @@ export function mergeSymbols(text: string, rank: (left: string, right: string) =
   return symbols;
 }
 
+/** The rank of a pair in a list of merges ("left right", the most urgent first). */
+export function rankMerges(merges: readonly string[]): (left: string, right: string) => number | undefined {
+  const ranks = new Map<string, number>();
+  // From the end, so that of two equal merges the first counts.
+  for (let rank = merges.length - 1; rank >= 0; rank--) ranks.set(merges[rank]!, rank);
+  return (left, right) => ranks.get(`${left} ${right}`);
+}
+
 /** The letters in which byte-level vocabularies write the 256 bytes: a printable byte is its Latin-1 letter. */
 const BYTE_LETTERS: readonly string[] = (() => {
   let spare = 256;
@@ -74,10 +82,7 @@ export function createByteLevelEncoder(
   merges: readonly string[],
   { patterns, ignoreMerges }: PreTokenizer,
 ): (text: string) => number[] {
-  const ranks = new Map<string, number>();
-  // From the end, so that of two equal merges the first counts.
-  for (let rank = merges.length - 1; rank >= 0; rank--) ranks.set(merges[rank]!, rank);
-  const findRank = (left: string, right: string) => ranks.get(`${left} ${right}`);
+  const findRank = rankMerges(merges);
   const utf8 = new TextEncoder();
 
   return (text) => {

@@ -15,8 +15,9 @@ export interface GgufTensor {
   readonly bytes: number;
 }
 
+/** A model in GGUF's terms: what a GGUF file says, or what hugging-face.ts translates into the same keys and tensors. */
 export interface Gguf {
-  /** The (first) file's name, for errors. */
+  /** The (first) file's or the folder's name, for errors. */
   readonly name: string;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tensors: ReadonlyMap<string, GgufTensor>;
@@ -111,6 +112,16 @@ function join(parts: readonly Part[], close: () => Promise<void>): Gguf {
   const wanted = parts.length > 1 ? metadata.get("split.tensors.count") ?? tensors.size : tensors.size;
   if (wanted !== tensors.size) throw damaged(name, `its parts have ${tensors.size} tensors, wanted ${wanted}`);
 
+  return ggufOf(name, metadata, tensors, close);
+}
+
+/** A model in GGUF's terms from its parts, whichever format they were read from. */
+export function ggufOf(
+  name: string,
+  metadata: ReadonlyMap<string, MetadataValue>,
+  tensors: ReadonlyMap<string, GgufTensor>,
+  close: () => Promise<void>,
+): Gguf {
   const read = <T extends string | number>(key: string, fallback: T | undefined, wanted: "string" | "number"): T => {
     const value = metadata.get(key) ?? fallback;
     if (typeof value === wanted) return value as T;

@@ -1,10 +1,11 @@
 import type { ByteSource } from "../gpu/byte-source.ts";
-import { openFile } from "../gpu/platform.ts";
+import { listFolder, openFile } from "../gpu/platform.ts";
 import { type LlamaConfig, llamaConfig } from "./config.ts";
 import { type Gguf, openGguf, partPaths } from "./gguf.ts";
+import { openHuggingFace } from "./hugging-face.ts";
 import { assertSameVocabulary, loadTokenizer, type Tokenizer } from "./tokenizer.ts";
 
-/** A model file whose header was read and checked; its weights are still in the file. */
+/** A model file, or folder, whose header was read and checked; its weights are still in the file. */
 export interface ModelFile {
   readonly path: string;
   readonly gguf: Gguf;
@@ -12,8 +13,22 @@ export interface ModelFile {
   readonly tokenizer: Tokenizer;
 }
 
-/** Opens a GGUF file; of a split one, any part names them all. Throws an Error of one line if it isn't a model that runs here. */
+/**
+ * Opens a GGUF file (of a split one, any part names them all) or a folder in Hugging Face's layout. Throws an Error of one
+ * line if it isn't a model that runs here.
+ */
 export async function openModelFile(path: string): Promise<ModelFile> {
+  const names = await listFolder(path);
+  const gguf = names ? await openHuggingFace(path, names) : await openGgufParts(path);
+  try {
+    return { path, gguf, config: await llamaConfig(gguf), tokenizer: loadTokenizer(gguf.metadata) };
+  } catch (error) {
+    await gguf.close();
+    throw error;
+  }
+}
+
+async function openGgufParts(path: string): Promise<Gguf> {
   const sources: ByteSource[] = [];
   try {
     for (const part of partPaths(path)) sources.push(await openFile(part));
@@ -21,13 +36,7 @@ export async function openModelFile(path: string): Promise<ModelFile> {
     await Promise.all(sources.map((source) => source.close()));
     throw error;
   }
-  const gguf = await openGguf(sources);
-  try {
-    return { path, gguf, config: await llamaConfig(gguf), tokenizer: loadTokenizer(gguf.metadata) };
-  } catch (error) {
-    await gguf.close();
-    throw error;
-  }
+  return await openGguf(sources);
 }
 
 /** The model that writes, and the one that drafts for it, if any: both share a vocabulary. */

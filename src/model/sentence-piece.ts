@@ -12,15 +12,25 @@ export function sentencePieceBytes(token: string): Uint8Array {
     : Uint8Array.of(Number.parseInt(byte, 16));
 }
 
+/** The pairs whose text is a token, that of the highest score first. */
+export function rankScores(
+  ids: ReadonlyMap<string, number>,
+  scores: ArrayLike<number>,
+): (left: string, right: string) => number | undefined {
+  return (left, right) => {
+    const id = ids.get(left + right);
+    return id === undefined ? undefined : -scores[id]!;
+  };
+}
+
 /**
- * SentencePiece's BPE (Llama 2, TinyLlama): of all adjacent pairs whose text is a token, the one of the highest score
- * is joined first. A character that stays without a token becomes the tokens `<0xNN>` of its UTF-8 bytes, or
+ * SentencePiece's BPE (Llama 2, TinyLlama): the adjacent pair of the lowest rank is joined first. A character that stays without a token becomes the tokens `<0xNN>` of its UTF-8 bytes, or
  * `unknownId` for a byte that has none. `ids` holds the tokens that text may become, so no control tokens.
  */
 export function createSentencePieceEncoder(
   ids: ReadonlyMap<string, number>,
   tokens: readonly string[],
-  scores: ArrayLike<number>,
+  rank: (left: string, right: string) => number | undefined,
   { unknownId, addSpacePrefix }: { unknownId: number | undefined; addSpacePrefix: boolean },
 ): (text: string) => number[] {
   const byteIds: (number | undefined)[] = new Array(256).fill(unknownId);
@@ -28,10 +38,6 @@ export function createSentencePieceEncoder(
     const byte = BYTE_TOKEN.exec(token)?.[1];
     if (byte !== undefined) byteIds[Number.parseInt(byte, 16)] = id;
   });
-  const rank = (left: string, right: string) => {
-    const id = ids.get(left + right);
-    return id === undefined ? undefined : -scores[id]!;
-  };
   const utf8 = new TextEncoder();
 
   return (text) => {

@@ -1,7 +1,7 @@
-import { byteLevelBytes, createByteLevelEncoder } from "./bpe.ts";
+import { byteLevelBytes, createByteLevelEncoder, rankMerges } from "./bpe.ts";
 import { quote } from "./gguf.ts";
 import { findPreTokenizer } from "./pre-tokenizers.ts";
-import { createSentencePieceEncoder, sentencePieceBytes } from "./sentence-piece.ts";
+import { createSentencePieceEncoder, rankScores, sentencePieceBytes } from "./sentence-piece.ts";
 
 export interface EncodeOptions {
   /** Whether the text of a control token, such as `<|im_start|>`, becomes that token. */
@@ -76,6 +76,7 @@ export function loadTokenizer(metadata: ReadonlyMap<string, unknown>): Tokenizer
     const id = readId(metadata, key, vocabulary);
     if (id !== undefined) eosIds.add(id);
   }
+  for (const id of readIds(metadata, "eos_token_ids", vocabulary)) eosIds.add(id);
   const bosId = readId(metadata, "bos_token_id", vocabulary);
 
   const idsOf = (...wanted: number[]) => {
@@ -98,7 +99,10 @@ export function loadTokenizer(metadata: ReadonlyMap<string, unknown>): Tokenizer
     encodeText = createByteLevelEncoder(ids, readStrings(metadata, "merges"), preTokenizer);
     defaultBos = preTokenizer.addBos;
   } else {
-    encodeText = createSentencePieceEncoder(ids, tokens, readNumbers(metadata, "scores", vocabulary), {
+    // The pair whose token has the highest score, or by the list of merges that a tokenizer.json has instead.
+    const scores = metadata.has(PREFIX + "merges") ? null : readNumbers(metadata, "scores", vocabulary);
+    const rank = scores ? rankScores(ids, scores) : rankMerges(readStrings(metadata, "merges"));
+    encodeText = createSentencePieceEncoder(ids, tokens, rank, {
       unknownId: readId(metadata, "unknown_token_id", vocabulary),
       addSpacePrefix: readBoolean(metadata, "add_space_prefix") ?? true,
     });
@@ -202,6 +206,14 @@ function readNumbers(metadata: Metadata, key: string, length: number): ArrayLike
 function readBoolean(metadata: Metadata, key: string): boolean | undefined {
   if (!metadata.has(PREFIX + key)) return undefined;
   return read(metadata, key, "true or false", (value) => typeof value === "boolean");
+}
+
+/** No GGUF has a list of ids: hugging-face.ts writes one, as generation_config.json has it. */
+function readIds(metadata: Metadata, key: string, vocabulary: number): Iterable<number> {
+  if (!metadata.has(PREFIX + key)) return [];
+  const fits = (value: unknown): value is number[] =>
+    isArray(value) && Array.prototype.every.call(value, (id) => Number.isInteger(id) && id >= 0 && id < vocabulary);
+  return read(metadata, key, `token ids below ${vocabulary}`, fits);
 }
 
 function readId(metadata: Metadata, key: string, vocabulary: number): number | undefined {
