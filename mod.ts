@@ -28,6 +28,7 @@ export {
 export type { Sampling } from "./src/kernels/sampling.ts";
 export type { SamplingOptions } from "./src/spec/sampling-options.ts";
 export { LaneLostError } from "./src/spec/lane.ts";
+export type { LaunchName } from "./src/spec/launch-rule.ts";
 export { chromeTrace } from "./src/spec/chrome-trace.ts";
 export type { CommittedToken, Origin } from "./src/spec/token-log.ts";
 export type { TraceEvent } from "./src/spec/trace.ts";
@@ -47,6 +48,8 @@ export interface LoadOptions {
   readonly cache?: "f16" | "f32";
   /** The draft proposes only tokens with ids below; all by default. It drafts faster, and is accepted less. */
   readonly draftVocabulary?: number;
+  /** Without a draft model: draft by looking up what followed in the text before; right where a text repeats itself, as edits of code do. */
+  readonly ngramDrafts?: boolean;
   /** Hears how many of all weights' bytes lie on their devices. */
   readonly onProgress?: (done: number, total: number) => void;
 }

@@ -101,6 +101,29 @@ test("loading tells of itself, and leaves no file open", async () => {
   assert.equal(Object.keys(engine.devices), ["verify", "draft"]);
 });
 
+test("every launch rule, with hedges and without, writes greedy's text", async () => {
+  const wanted = await afresh("The", 40);
+  for (const launch of ["best", "published", "fixed:1", "fixed:7"] as const) {
+    for (const hedge of [true, false]) {
+      const { tokens, events } = await finished(
+        engine.generate("The", { raw: true, strategy: "amusd", maxNewTokens: 40, launch, hedge }),
+      );
+      assert.equal(tokens, wanted, `${launch}, hedge ${hedge}`);
+      if (!hedge) assert.ok(events.every((event) => event.kind !== "operation" || event.fork === undefined));
+    }
+  }
+  assert.throws(
+    () => engine.generate("The", { launch: "fixed:0" }),
+    (error: Error) => error instanceof RangeError && /^Cannot launch by "fixed:0"/.test(error.message),
+  );
+});
+
+test("what was calibrated stands in the trace", async () => {
+  const { events } = await finished(engine.generate("The", { raw: true, maxNewTokens: 4 }));
+  const { costs } = events[0] as Start;
+  assert.ok(costs!.otherIdle.draftMs! > 0 && costs!.otherIdle.verifyMs[4]! > 0 && costs!.otherBusy.verifyMs[1]! > 0);
+});
+
 test("what can't be loaded is refused, and leaves no file open", async () => {
   const part = Deno.readFileSync(draftPath).slice(0, -1000);
   Deno.writeFileSync(`${folder}/cut.gguf`, part);
@@ -360,6 +383,24 @@ if (isSlow) console.log("skipped: the embedded pair takes SwiftShader many minut
 test.after(async () => {
   adapterPrototype.requestDevice = requestDevice;
   await Deno.remove(folder, { recursive: true });
+});
+
+test("an engine without a draft model drafts by look-up, and writes the same", async () => {
+  const ngram = await load({ verify: verifyPath, ngramDrafts: true });
+  try {
+    assert.ok(ngram.drafts);
+    const generate = (strategy: StrategyName) =>
+      finished(ngram.generate("a b c a b c a b", { raw: true, strategy, maxNewTokens: 60 }));
+    const wanted = (await generate("greedy")).tokens;
+    for (const strategy of STRATEGY_NAMES) {
+      const { tokens, drafted, devices } = await generate(strategy);
+      assert.equal(tokens, wanted, strategy);
+      assert.is(drafted > 0, strategy !== "greedy");
+      assert.is(devices.draft, "n-gram look-up");
+    }
+  } finally {
+    await ngram.close();
+  }
 });
 
 test.run();
