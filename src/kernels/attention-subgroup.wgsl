@@ -1,12 +1,19 @@
 // Attention of one row over positions 0 .. its own, for the GROUP query heads that share a key-value head; online softmax over blocks
-// of LANES positions (FlashAttention, arXiv 2205.14135). For keys a lane is a position, for values a lane is HEAD_SIZE / LANES dimensions.
-// Grid: (key-value heads, rows). Blocks stand at absolute positions, so the order does not depend on the rows beside it.
+// of PARTS * LANES positions (FlashAttention, arXiv 2205.14135). For keys a lane is PARTS positions in a row, for values HEAD_SIZE / LANES
+// dimensions. Grid: (key-value heads, rows). Blocks stand at absolute positions, so the order does not depend on the rows beside it.
 // A workgroup fits in one subgroup.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> queries: array<vec4f>;  // [row][KV_HEADS][GROUP][HEAD_SIZE / 4], scaled
 
 const HELD = HEAD_SIZE / 4u / LANES;  // vec4s a lane holds of a head
 const OCTETS = HEAD_SIZE / 8u;
+// Positions of a lane: a shuffle of q serves them all, and their loads wait for memory together. More, and llvmpipe no longer unrolls
+// what they and the group make.
+const PARTS = select(2u, 4u, GROUP <= 4u);
+const BLOCK = LANES * PARTS;
+const LOWEST = -3.4028234e38;
+
+fn place(position: u32, last: u32, head: u32) -> u32 { return (slot(min(position, last)) * KV_HEADS + head) * OCTETS; }
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -19,39 +26,50 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   var high = array<f32, GROUP>();
   var total = array<f32, GROUP>();
   for (var g = 0u; g < GROUP; g++) {
-    high[g] = -3.4028234e38;
+    high[g] = LOWEST;
     for (var v = 0u; v < HELD; v++) { q[g * HELD + v] = queries[at + g * (HEAD_SIZE / 4u) + lane * HELD + v]; }
   }
-  for (var block = 0u; block <= last / LANES; block++) {
-    let position = block * LANES + lane;
-    var score = array<f32, GROUP>();
+  for (var base = 0u; base <= last; base += BLOCK) {
+    let first = base + lane * PARTS;
+    var places = array<u32, PARTS>();
+    for (var p = 0u; p < PARTS; p++) { places[p] = place(first + p, last, head); }
+    var score = array<f32, GROUP * PARTS>();
     for (var o = 0u; o < OCTETS; o++) {
-      let k = key_octet((slot(min(position, last)) * KV_HEADS + head) * OCTETS + o);
+      var k = array<array<vec4f, 2>, PARTS>();
+      for (var p = 0u; p < PARTS; p++) { k[p] = key_octet(places[p] + o); }
       for (var i = 0u; i < 8u; i++) {
         let quad = o * 2u + i / 4u;
         for (var g = 0u; g < GROUP; g++) {
-          score[g] = fma(subgroupShuffle(q[g * HELD + quad % HELD][i % 4u], quad / HELD), k[i / 4u][i % 4u], score[g]);
+          let x = subgroupShuffle(q[g * HELD + quad % HELD][i % 4u], quad / HELD);
+          for (var p = 0u; p < PARTS; p++) {
+            score[g * PARTS + p] = fma(x, k[p][i / 4u][i % 4u], score[g * PARTS + p]);
+          }
         }
       }
     }
     for (var g = 0u; g < GROUP; g++) {
-      let s = select(-3.4028234e38, score[g], position <= last);
       var top = high[g];
-      for (var i = 0u; i < LANES; i++) { top = max(top, subgroupShuffle(s, i)); }
+      for (var p = 0u; p < PARTS; p++) { top = max(top, select(LOWEST, score[g * PARTS + p], first + p <= last)); }
+      for (var half = 1u; half < LANES; half *= 2u) { top = max(top, subgroupShuffleXor(top, half)); }
       let shrink = exp(high[g] - top);
       high[g] = top;
-      score[g] = select(0.0, exp(s - top), position <= last);
-      total[g] = fma(total[g], shrink, score[g]);
+      total[g] *= shrink;
+      for (var p = 0u; p < PARTS; p++) {
+        score[g * PARTS + p] = select(0.0, exp(score[g * PARTS + p] - top), first + p <= last);
+        total[g] += score[g * PARTS + p];
+      }
       for (var v = 0u; v < HELD; v++) { sum[g * HELD + v] *= shrink; }
     }
-    for (var i = 0u; i < LANES; i++) {
-      let first = (slot(min(block * LANES + i, last)) * KV_HEADS + head) * OCTETS + lane * (HELD / 2u);
-      for (var o = 0u; o < HELD / 2u; o++) {
-        let value = value_octet(first + o);
-        for (var g = 0u; g < GROUP; g++) {
-          let p = vec4f(subgroupShuffle(score[g], i));
-          sum[g * HELD + o * 2u] = fma(p, value[0], sum[g * HELD + o * 2u]);
-          sum[g * HELD + o * 2u + 1u] = fma(p, value[1], sum[g * HELD + o * 2u + 1u]);
+    for (var i = 0u; i < LANES && base + i * PARTS <= last; i++) {
+      for (var p = 0u; p < PARTS; p++) {
+        let origin = place(base + i * PARTS + p, last, head) + lane * (HELD / 2u);
+        for (var o = 0u; o < HELD / 2u; o++) {
+          let value = value_octet(origin + o);
+          for (var g = 0u; g < GROUP; g++) {
+            let w = vec4f(subgroupShuffle(score[g * PARTS + p], i));
+            sum[g * HELD + o * 2u] = fma(w, value[0], sum[g * HELD + o * 2u]);
+            sum[g * HELD + o * 2u + 1u] = fma(w, value[1], sum[g * HELD + o * 2u + 1u]);
+          }
         }
       }
     }
