@@ -185,9 +185,9 @@ function addsSpacePrefix(
     const { type, prepend, pattern, content, replacement, prepend_scheme: scheme } = step;
     if (type === "Prepend" && prepend === "▁") return "prefix";
     if (type === "Replace" && isObject(pattern) && pattern.String === " " && content === "▁") return "spaces";
-    const isWhole = type === "Metaspace" && replacement === "▁" && step.split === false;
-    if (isWhole && scheme === "always") return "prefix + spaces";
-    if (isWhole && scheme === "never") return "spaces";
+    // "always" is another prefix than the encoder's: a text that begins with a space gets none.
+    const isPlain = type === "Metaspace" && replacement === "▁" && scheme === "never" && step.split === false;
+    if (isPlain) return "spaces";
     return JSON.stringify(step);
   }).join(" + ");
   if (described !== "prefix + spaces" && described !== "spaces") {

@@ -218,17 +218,17 @@ test("a tokenizer.json with byte fallback is SentencePiece's: prefix, merges by 
     normalizer: null,
     pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: scheme, split: false },
   });
-  for (const [name, wanted] of [["always", ["▁ab", "▁a"]], ["never", ["ab", "▁a"]]] as const) {
-    const other = await tokenizerOf(
-      { "tokenizer.json": scheme(name), "tokenizer_config.json": {} },
-      LLAMA2_TOKENS.length,
-    );
-    assert.equal(other.encode("ab a", { special: true, addBos: false }).map((id) => other.tokenStrings[id]), wanted);
-  }
-  await assertRefused(
-    () => tokenizerOf({ "tokenizer.json": scheme("first") }, LLAMA2_TOKENS.length),
-    /tokenizer\.json": its tokenizer has the steps .*Metaspace.*, wanted those of Llama 2; use a Llama/,
+  const never = await tokenizerOf(
+    { "tokenizer.json": scheme("never"), "tokenizer_config.json": {} },
+    LLAMA2_TOKENS.length,
   );
+  assert.equal(never.encode("ab a", { special: true }).map((id) => never.tokenStrings[id]), ["ab", "▁a"]);
+  for (const name of ["first", "always"]) {
+    await assertRefused(
+      () => tokenizerOf({ "tokenizer.json": scheme(name) }, LLAMA2_TOKENS.length),
+      /tokenizer\.json": its tokenizer has the steps .*Metaspace.*, wanted those of Llama 2; use a Llama/,
+    );
+  }
 });
 
 test("the chat template comes from its file, or from tokenizer_config.json", async () => {
