@@ -1,8 +1,11 @@
 /**
- * What limiting the draft's vocabulary gives: `sd` of the embedded pair, whose lanes work in turn and so don't slow each other down, with
- * the draft's proposals limited to the first N ids: `LP_NUM_THREADS=1 deno run -A lab/draft-vocabulary/sd.ts`. What it printed: README.md.
+ * What limiting the draft's vocabulary gives: the embedded pair by `amusd`, or by `sd`, whose lanes work in turn and so don't slow each other down, with
+ * the draft's proposals limited to the first N ids: `deno run -A lab/draft-vocabulary/sizes.ts [amusd | sd]`. What it printed: README.md.
  */
-import { load } from "../../mod.ts";
+import process from "node:process";
+import { load, type StrategyName } from "../../mod.ts";
+
+const strategy = (process.argv[2] ?? "amusd") as StrategyName;
 
 const SIZES = [49_152, 24_576, 16_384, 8_192];
 const NAMES = ["HumanEval/0", "HumanEval/1", "HumanEval/5", "mt_bench/101", "mt_bench/130"];
@@ -23,7 +26,7 @@ for (let round = 0; round < ROUNDS; round++) {
       draftVocabulary,
     });
     for (const prompt of prompts) {
-      const generation = pair.generate(prompt, { strategy: "sd", lookahead: 3, maxNewTokens: 48 });
+      const generation = pair.generate(prompt, { strategy, lookahead: 3, maxNewTokens: 48 });
       for await (const _ of generation);
       const { msPerToken, drafted, accepted, events } = generation.record;
       const total = totals[i]!;
@@ -40,7 +43,7 @@ for (let round = 0; round < ROUNDS; round++) {
     await pair.close();
   }
 }
-console.log("| N | ms/token of sd, lookahead 3 | td, ms | accepted of drafted |\n|---|---|---|---|");
+console.log(`| N | ms/token of ${strategy} | td, ms | accepted of drafted |\n|---|---|---|---|`);
 for (const [i, { ms, drafted, accepted, draftMs, verified }] of totals.entries()) {
   const cells = [ms / (ROUNDS * prompts.length), draftMs / verified, accepted / drafted];
   console.log(`| ${SIZES[i]} | ${cells.map((cell) => cell.toFixed(2)).join(" | ")} |`);
