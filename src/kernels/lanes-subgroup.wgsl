@@ -31,11 +31,17 @@ fn x_at(held: ptr<function, X>, column: u32, octet: u32, i: u32) -> f32 {
 // The sum of the unit's elements, in one order for every width.
 fn x_sum(held: ptr<function, X>, column: u32) -> f32 {
   var total = 0.0;
-  for (var quad = 0u; quad < 8u; quad++) {
-    let v = (*held)[column * HELD + quad % HELD];
-    total += subgroupShuffle((v.x + v.y) + (v.z + v.w), quad / HELD);
+  if (HELD == 1u) {
+    let v = (*held)[column];
+    total = (v.x + v.y) + (v.z + v.w);
+    total += subgroupShuffleXor(total, 1u);
+  } else {
+    let a = (*held)[column * HELD];
+    let b = (*held)[column * HELD + HELD - 1u];
+    total = ((a.x + a.y) + (a.z + a.w)) + ((b.x + b.y) + (b.z + b.w));
   }
-  return total;
+  total += subgroupShuffleXor(total, LANES / 4u);
+  return total + subgroupShuffleXor(total, LANES / 2u);
 }
 
 // The sum over the workgroup's lanes, in lane order; every lane gets it.

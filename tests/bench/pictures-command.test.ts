@@ -68,7 +68,7 @@ test("what can't be drawn is one line, and nothing is written", async () => {
     [[written("cut.json", text.slice(0, -9))], 1, /^Cannot .*cut\.json": .*cut short/],
     [[written("list.json", "[1]")], 1, /^Cannot .*list\.json": .*results/],
     [[written("null.json", "null")], 1, /^Cannot .*null\.json": .*results/],
-    [[written("other.json", text.replace('"version":1', '"version":2'))], 1, /^Cannot .*other\.json": .*version 2/],
+    [[written("other.json", text.replace('"version":2', '"version":3'))], 1, /^Cannot .*other\.json": .*version 3/],
     [[written("empty.json", JSON.stringify({ ...results, runs: [] }))], 1, /^Cannot draw .*no runs yet; .*--resume/],
     [[at("d.json"), "--output", at("none/such")], 1, /^Cannot write ".*such-tokens\.svg": there is no such folder/],
   ];
