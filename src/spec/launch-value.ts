@@ -65,6 +65,8 @@ export function launchValue({ acceptance, draftMs, verifyMs, staleSteps }: Launc
   const rate = low;
   values.fill(0);
   surplus(rate);
+  // More pending tokens are worth no less: what falls is what the sweeps have not settled.
+  for (let n = 1; n <= MOST; n++) values[n] = Math.max(values[n]!, n > 1 ? values[n - 1]! : 0);
   // A chain of so many average tokens has as many that are expected to be accepted as one of fewer that are surer.
   const full = MAX_ROWS - 1;
   const slope = (at(full) - at(full - 1)) / a ** full;
