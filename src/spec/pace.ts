@@ -7,6 +7,8 @@ const CALIBRATION = 3;
 const KEEP = 0.75;
 /** Drafting is left off where it is slower by more than this. */
 const LOSS = 1.03;
+/** By more than this no whole stretch is waited for. */
+const CLEAR_LOSS = 1.1;
 /** By what is known of times and acceptance, at best: then a whole stretch need not be waited for. */
 const HOPELESS = 0.8;
 /** Tokens without drafts after a stretch that lost, doubled each time that it loses again. */
@@ -57,8 +59,10 @@ export class Pace {
     this.#now.tokens += tokens;
     this.#now.ms += endMs - fromMs;
     if (--this.#left === 0) return this.#judge(aloneMs);
-    const hopeless = expectedGain !== undefined && expectedGain < HOPELESS && this.#left <= STRETCH - PROBE;
-    if (!this.#alone && hopeless) this.#leave();
+    if (this.#alone || this.#left > STRETCH - PROBE) return;
+    const hopeless = expectedGain !== undefined && expectedGain < HOPELESS;
+    const loses = this.#now.ms > CLEAR_LOSS * aloneMs * this.#now.tokens && aloneMs > 0;
+    if (hopeless || loses) this.#leave();
   }
 
   #judge(aloneMs: number): void {
