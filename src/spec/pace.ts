@@ -24,6 +24,8 @@ const CLEAR_GAIN = 1.6;
 export class Pace {
   #alone = false;
   #left = STRETCH;
+  /** Verifications with drafts since the last change. */
+  #seen = 0;
   #rest = REST;
   #aloneMs: number | undefined;
   /** Of the stretch under way; with drafts, the older ones weigh on in it. */
@@ -59,7 +61,7 @@ export class Pace {
     this.#now.tokens += tokens;
     this.#now.ms += endMs - fromMs;
     if (--this.#left === 0) return this.#judge(aloneMs);
-    if (this.#alone || this.#left > STRETCH - PROBE) return;
+    if (this.#alone || ++this.#seen < PROBE) return;
     const hopeless = expectedGain !== undefined && expectedGain < HOPELESS;
     const loses = this.#now.ms > CLEAR_LOSS * aloneMs * this.#now.tokens && aloneMs > 0;
     if (hopeless || loses) this.#leave();
@@ -90,6 +92,7 @@ export class Pace {
   #go(alone: boolean, verifications: number): void {
     this.#alone = alone;
     this.#left = verifications;
+    this.#seen = 0;
     this.#skips = true;
     if (alone) this.#now = { tokens: 0, ms: 0 };
     else {
