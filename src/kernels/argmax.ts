@@ -1,7 +1,9 @@
 import type { Device } from "../gpu/device.ts";
 import { shaderText } from "../gpu/shader-text.ts";
+import accept from "./accept.wgsl" with { type: "text" };
 import argmax from "./argmax.wgsl" with { type: "text" };
 import best from "./best.wgsl" with { type: "text" };
+import choice from "./choice.wgsl" with { type: "text" };
 import { createKernel, type Kernel } from "./kernel.ts";
 import type { Lanes } from "./lanes.ts";
 import step from "./step.wgsl" with { type: "text" };
@@ -23,6 +25,11 @@ export function createBests(device: Device, lanes: Lanes, rows: number, vocabula
   return device.storage("bests", rows * tileConstants(lanes, vocabulary).TILES * BEST_BYTES);
 }
 
+/** Moves on behind what a pass accepted. `buffers`: step, chosen, tokens (bindings 0 to 2). */
+export function createAccept(device: Device, buffers: readonly GPUBuffer[]): Promise<Kernel> {
+  return createKernel(device, "accept", [shaderText({}, [step, choice, accept])], buffers, 1);
+}
+
 /** Chooses each row's token from its tiles' bests. `buffers`: step, bests, scores, chosen, tokens (bindings 0 to 4). */
 export function createArgmax(
   device: Device,
@@ -30,7 +37,7 @@ export function createArgmax(
   vocabulary: number,
   buffers: readonly GPUBuffer[],
 ): Promise<Kernel> {
-  const code = shaderText(tileConstants(lanes, vocabulary), [step, best, argmax]);
+  const code = shaderText(tileConstants(lanes, vocabulary), [step, best, choice, argmax]);
   const bestBytes = tileConstants(lanes, vocabulary).TILES * BEST_BYTES;
   return createKernel(
     device,

@@ -8,8 +8,6 @@
 @group(0) @binding(3) var<storage, read_write> chosen: array<Choice>;
 @group(0) @binding(4) var<storage, read_write> tokens: array<u32>;
 
-struct Choice { token: u32, confidence: f32, second: u32 }
-
 const LANES = 64u;
 var<workgroup> tree: array<Best, LANES>;
 var<workgroup> sums: array<f32, LANES>;

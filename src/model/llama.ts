@@ -1,5 +1,5 @@
 import type { Device, Resource } from "../gpu/device.ts";
-import { createArgmax, createBests, tileConstants } from "../kernels/argmax.ts";
+import { createAccept, createArgmax, createBests, tileConstants } from "../kernels/argmax.ts";
 import { CACHE_BYTES, CACHE_SOURCES, type CacheType, createAttention } from "../kernels/attention.ts";
 import { createEmbed } from "../kernels/embed.ts";
 import finishLogits from "../kernels/finish-logits.wgsl" with { type: "text" };
@@ -65,6 +65,7 @@ export class Llama {
   readonly #layers: readonly Kernel[];
   /** The output product, then argmax. */
   readonly #head: readonly [readonly Kernel[], Kernel];
+  readonly #accept: Kernel;
   readonly #logits: GPUBuffer;
   readonly #strip: Strip;
   readonly #createSampler: () => Promise<Sampler>;
@@ -80,6 +81,7 @@ export class Llama {
     queue: PassQueue,
     layers: readonly Kernel[],
     head: readonly [readonly Kernel[], Kernel],
+    accept: Kernel,
     logits: GPUBuffer,
     strip: Strip,
     createSampler: () => Promise<Sampler>,
@@ -92,6 +94,7 @@ export class Llama {
     this.#queue = queue;
     this.#layers = layers;
     this.#head = head;
+    this.#accept = accept;
     this.#logits = logits;
     this.#strip = strip;
     this.#createSampler = createSampler;
@@ -226,8 +229,9 @@ export class Llama {
       await createMatmul(device, lanes, outputMatrix, queue.step, weighted, finish, rows),
       await createArgmax(device, lanes, rows, [queue.step, bests, logits, queue.chosen, queue.tokens]),
     ] as const;
+    const accept = await createAccept(device, [queue.step, queue.chosen, queue.tokens]);
     const strip = new Strip(device, caches, stripCapacity, slotBytes);
-    const llama = new Llama(device, config, capacity, rows, lanes, queue, kernels, head, logits, strip, () => {
+    const llama = new Llama(device, config, capacity, rows, lanes, queue, kernels, head, accept, logits, strip, () => {
       const input = { rows: VERIFY_ROWS, vocabulary: rows, step: queue.step, logits, bests };
       return Sampler.create(device, lanes, input).catch((error) => {
         device.check();
@@ -239,7 +243,7 @@ export class Llama {
       position: 0,
       steps: 1,
       encode: (pass) => {
-        for (const kernel of [...kernels, ...head.flat()]) encodeWarmUp(pass, kernel);
+        for (const kernel of [...kernels, ...head.flat(), accept]) encodeWarmUp(pass, kernel);
       },
       chosenRows: 0,
     });
@@ -286,12 +290,26 @@ export class Llama {
   }
 
   /**
+   * As `verify`, behind a verification sent just before, whatever that accepts: of the token that it chose last of those accepted, in the place where that
+   * stands, then of `drafted`, fewer than VERIFY_ROWS.
+   */
+  verifyNext(drafted: readonly number[]): Promise<Answer> {
+    return this.#queue.run({
+      tokens: [null, ...drafted],
+      position: null,
+      steps: 1,
+      before: (pass) => encodeKernel(pass, this.#accept, 1),
+      encode: this.#encode,
+      chosenRows: drafted.length + 1,
+    });
+  }
+
+  /**
    * Feeds `token`, or the token chosen last, and then each chosen token, `steps` (at most VERIFY_ROWS) in one submission. With `fork`, into
    * the strip: what is fed attends to the text below `fork`, then to the strip.
    */
   decode(token: number | null, position: number, steps: number, fork?: number): Promise<Answer> {
-    const tokens = token === null ? null : [token];
-    return this.#queue.run({ tokens, position, steps, fork, encode: this.#encode, chosenRows: 1 });
+    return this.#queue.run({ tokens: [token], position, steps, fork, encode: this.#encode, chosenRows: 1 });
   }
 
   /** Copies the strip's first `count` tokens to positions `fork` and on of the text. */

@@ -25,12 +25,15 @@ export type EncodePass = (pass: GPUComputePassEncoder, rows: number) => void;
 
 /** The passes of a submission: the first over `tokens` at `position`, each further one over one row at the next position. */
 export interface Passes {
-  /** With null, the first pass is over the token chosen last. */
-  readonly tokens: readonly number[] | null;
-  readonly position: number;
+  /** The first one may be null: what is in its place on the device. */
+  readonly tokens: readonly (number | null)[];
+  /** With null, the one on the device. */
+  readonly position: number | null;
   readonly steps: number;
   /** Rows from here on are in the strip; see cache-slot.wgsl. None are if not given. */
   readonly fork?: number;
+  /** A pass that comes first, for what is taken from the device. */
+  readonly before?: EncodePass;
   readonly encode: EncodePass | Promise<EncodePass>;
   /** Tokens that a pass chooses. */
   readonly chosenRows: number;
@@ -55,7 +58,7 @@ interface Slot {
  * buffers; a step's parameters are copied from a list that is written once a submission, so nothing is allocated.
  */
 export class PassQueue {
-  /** The uniform of step.wgsl. */
+  /** Of step.wgsl. */
   readonly step: GPUBuffer;
   /** The tokens that the next pass feeds; argmax.wgsl writes the last chosen one to its head. */
   readonly tokens: GPUBuffer;
@@ -63,10 +66,10 @@ export class PassQueue {
   readonly #device: Device;
   readonly #maxRows: number;
   readonly #maxChosen: number;
-  readonly #steps: GPUBuffer;
+  /** A submission's steps, then its tokens. */
+  readonly #input: GPUBuffer;
+  readonly #inputData: Uint32Array<ArrayBuffer>;
   readonly #ring: Slot[];
-  readonly #stepData: Uint32Array<ArrayBuffer>;
-  readonly #tokenData: Uint32Array<ArrayBuffer>;
   #turn = 0;
   #tail: Promise<unknown> = Promise.resolve();
   #lastEndMs = 0;
@@ -76,12 +79,12 @@ export class PassQueue {
     this.#device = device;
     this.#maxRows = maxRows;
     this.#maxChosen = maxChosen;
-    this.step = device.buffer("step", STEP_BYTES, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+    const { UNIFORM, STORAGE, COPY_DST } = GPUBufferUsage;
+    this.step = device.buffer("step", STEP_BYTES, UNIFORM | STORAGE | COPY_DST);
     this.tokens = device.storage("tokens", maxRows * 4);
     this.chosen = device.storage("chosen", maxChosen * CHOICE_BYTES);
-    this.#steps = device.storage("steps", maxChosen * STEP_BYTES);
-    this.#stepData = new Uint32Array(maxChosen * STEP_BYTES / 4);
-    this.#tokenData = new Uint32Array(maxRows);
+    this.#input = device.storage("input", maxChosen * STEP_BYTES + maxRows * 4);
+    this.#inputData = new Uint32Array(this.#input.size / 4);
     this.#ring = Array.from({ length: RING }, () => {
       const timestamps = device.timestamps(2);
       const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
@@ -101,7 +104,7 @@ export class PassQueue {
   /** Submits passes; answers what they chose. */
   run(passes: Passes): Promise<Answer> {
     const { tokens, steps, chosenRows } = passes;
-    const rows = tokens?.length ?? 1;
+    const rows = tokens.length;
     if (rows < 1 || rows > this.#maxRows || steps * chosenRows > this.#maxChosen) {
       throw new RangeError(
         `Cannot run ${rows} rows, ${steps} steps: at most ${this.#maxRows} rows, ${this.#maxChosen} steps`,
@@ -151,16 +154,24 @@ export class PassQueue {
   }
 
   #encode(encoder: GPUCommandEncoder, slot: Slot, passes: Passes, rows: number, encode: EncodePass): void {
-    const { tokens, position, steps, fork = NO_FORK, chosenRows } = passes;
-    const { queue } = this.#device;
-    for (let i = 0; i < steps; i++) this.#stepData.set([position + i, rows, i * chosenRows, fork], i * 4);
-    queue.writeBuffer(this.#steps, 0, this.#stepData, 0, steps * 4);
-    if (tokens) {
-      this.#tokenData.set(tokens);
-      queue.writeBuffer(this.tokens, 0, this.#tokenData, 0, rows);
-    }
+    const { tokens, position, steps, fork = NO_FORK, chosenRows, before } = passes;
+    const tokensAt = this.#maxChosen * STEP_BYTES;
     for (let i = 0; i < steps; i++) {
-      encoder.copyBufferToBuffer(this.#steps, i * STEP_BYTES, this.step, 0, STEP_BYTES);
+      this.#inputData.set([(position ?? 0) + i, rows, i * chosenRows, fork], i * STEP_BYTES / 4);
+    }
+    this.#inputData.set(tokens.map((token) => token ?? 0), tokensAt / 4);
+    this.#device.queue.writeBuffer(this.#input, 0, this.#inputData, 0, tokensAt / 4 + rows);
+    if (before) {
+      const pass = encoder.beginComputePass();
+      before(pass, 1);
+      pass.end();
+    }
+    const copy = (from: number, to: GPUBuffer, skip: number, bytes: number) => {
+      if (skip < bytes) encoder.copyBufferToBuffer(this.#input, from + skip, to, skip, bytes - skip);
+    };
+    copy(tokensAt, this.tokens, tokens[0] === null ? 4 : 0, rows * 4);
+    for (let i = 0; i < steps; i++) {
+      copy(i * STEP_BYTES, this.step, position === null ? 4 : 0, STEP_BYTES);
       const pass = encoder.beginComputePass(timed(slot, i === 0, i === steps - 1));
       encode(pass, rows);
       pass.end();

@@ -1,9 +1,7 @@
 import { Drafter } from "./drafter.ts";
 import { decodeAlone } from "./greedy.ts";
-import { MAX_ROWS } from "./lane.ts";
 import type { Run, Strategy } from "./strategy.ts";
-import type { CommittedToken } from "./token-log.ts";
-import type { Operation } from "./trace.ts";
+import type { CommittedToken, TokenNode } from "./token-log.ts";
 import { drain } from "./traced-lane.ts";
 import { Verifier } from "./verifier.ts";
 
@@ -13,7 +11,7 @@ import { Verifier } from "./verifier.ts";
  * die on the log.
  */
 export async function* amusd(run: Run): ReturnType<Strategy> {
-  const { log, launchRule, signal } = run;
+  const { log, signal } = run;
   const verifier = new Verifier(run);
   const drafter = new Drafter(run, verifier);
   run.trace.start(log.length, [verifier.start, drafter.start], run.estimates.costs.figures);
@@ -23,28 +21,15 @@ export async function* amusd(run: Run): ReturnType<Strategy> {
     drafter.prefill();
     // The first verification goes out behind the prefill with row 0 alone: to wait for drafts, or to take more rows,
     // could make the first token later than greedy's.
-    let verification: Promise<Operation> | undefined = verifier.verify([]);
-    let verifying = 0;
+    verifier.verify([]);
     let batch: CommittedToken[] = [];
-    while (!verifier.ended && (verification || drafter.room > 0)) {
-      while (drafter.step(verification && verifying));
-      if (!verification && launchRule.rest > 0) {
-        yield* decodeAlone(verifier, batch, launchRule.rest);
-        batch = [];
-        if (signal?.aborted) return;
+    while (!verifier.ended && (verifier.next || drafter.room > 0)) {
+      while (drafter.step(verifier.verifying));
+      const drafted = launch(run, verifier, drafter);
+      if (drafted) {
+        verifier.verify(drafted);
+        // The draft lane hears of it at once: it may hedge now.
         continue;
-      }
-      if (!verification) {
-        const pending = log.pending();
-        let count = launchRule.take(drafter.chances(pending), drafter.staleInFlight);
-        // An idle draft lane would leave nothing to wait for.
-        if (count === null && !drafter.next) count = pending.length;
-        if (count !== null) {
-          verifying = Math.min(count, MAX_ROWS - 1);
-          verification = verifier.verify(pending.slice(0, verifying));
-          // The draft lane hears of it at once: it may hedge now.
-          continue;
-        }
       }
       if (batch.length > 0) {
         // Only now that both lanes have their next messages, so that the consumer does not hold them up. It may have
@@ -54,15 +39,27 @@ export async function* amusd(run: Run): ReturnType<Strategy> {
         continue;
       }
       // Of the two, only a verification has a value.
-      const answer = await Promise.race([verification, drafter.next].filter((message) => message !== undefined));
+      const answer = await Promise.race([verifier.next, drafter.next].filter((message) => message !== undefined));
       if (signal?.aborted) return;
-      if (answer) {
-        verification = undefined;
-        batch = verifier.commit(answer, drafter.lane);
-      }
+      if (answer) batch = verifier.commit(answer, drafter.lane);
     }
     yield* decodeAlone(verifier, batch);
   } finally {
     await drain(run.trace, verifier.lane, drafter.lane);
   }
+}
+
+/** The drafted tokens of the verification to send now; `undefined`: none is to be sent yet. */
+function launch({ log, launchRule }: Run, verifier: Verifier, drafter: Drafter): readonly TokenNode[] | undefined {
+  const { room, verifying } = verifier;
+  if (room < 0) return undefined;
+  const pending = log.pending();
+  const chances = drafter.chances(pending);
+  const { staleInFlight } = drafter;
+  let count;
+  if (verifying !== undefined) count = launchRule.chain(chances, verifying, staleInFlight, drafter.hedgeChances);
+  // An idle draft lane would leave nothing to wait for.
+  else count = launchRule.take(chances, staleInFlight) ?? (drafter.next ? null : pending.length);
+  const from = verifying === undefined ? 0 : verifying + 1;
+  return count === null ? undefined : pending.slice(from, from + Math.min(count, room));
 }

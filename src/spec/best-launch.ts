@@ -19,6 +19,12 @@ export interface BestLaunchOptions {
 /** What the chance of a draft has to be: less where a step takes less than a sixth of a verification. Searched over a .6 to .9, c .05 to .5: docs/schedule.md. */
 const REACHED = 0.1;
 const LEAST_REACHED = 0.02;
+/**
+ * A verification queued behind another one has to gain so many committed tokens, and counts so much of the turnaround that it hides as gained:
+ * searched over turnarounds of .05 to .4 tv(1).
+ */
+const DOUBT = 0.01;
+const HIDDEN = 0.6;
 /** No average token is surer. */
 const SUREST = 0.995;
 /** Verifications between two looks at the costs. */
@@ -35,8 +41,9 @@ export class BestLaunch implements LaunchRule {
   readonly #fixedReached: number | undefined;
   readonly #rateFactor: number;
   readonly #reachedLate: number;
-  /** When the verification in flight is likely to end. */
+  /** When the verification in flight is likely to end, and how many drafted tokens the one queued behind it has. */
   #verifiedMs = Infinity;
+  #chained: number | null = null;
   #value: LaunchValue | undefined;
   #draftMs = 0;
   #verifyMs: readonly number[] = [0, NaN];
@@ -60,31 +67,70 @@ export class BestLaunch implements LaunchRule {
 
   take(chances: readonly number[], stale: number): number | null {
     const count = this.#take(chances, stale);
-    this.#verifiedMs = count === null ? Infinity : this.#clock.now() + (this.#verifyMs[count + 1] ?? Infinity);
+    this.#verifiedMs = count === null ? Infinity : this.#clock.now() + this.#turnaroundMs + this.#deviceMs(count);
     return count;
   }
 
   #take(chances: readonly number[], stale: number): number | null {
+    if (this.#pace.rests) return 0;
     this.#value ??= this.#evaluate();
     if (!this.#value) return launchAtOnce.take(chances, stale);
     const pending = chances.length;
     const now = this.#best(chances);
     if (pending >= MAX_ROWS - 1) return now.count;
-    const waitMs = Math.max(0, this.#draftFromMs + this.#draftMs * (1 + stale) - this.#clock.now());
+    const waitMs = Math.max(0, this.#draftEndMs(stale) - this.#clock.now());
     const later = this.#best([...chances, this.#estimates.predictor.mean]);
     return later.worth - this.#rate * waitMs > now.worth ? null : now.count;
+  }
+
+  chain(chances: readonly number[], verifying: number, stale: number, hedge: readonly number[]): number | null {
+    const count = this.#pace.rests ? 0 : this.#chain(chances, verifying, stale, hedge);
+    this.#chained = count;
+    return count;
+  }
+
+  /** Of two ways to go on behind a verification: to be there as it ends, or to know first what it came to. */
+  #chain(chances: readonly number[], verifying: number, stale: number, hedge: readonly number[]): number | null {
+    if (!this.#value || this.#verifiedMs === Infinity) return null;
+    const lastMs = this.#verifiedMs - this.#turnaroundMs;
+    const nowMs = this.#clock.now();
+    // Time to hear of one more draft.
+    if (!this.#paused && this.#draftEndMs(stale) < lastMs) return null;
+    const judged = [...chances.slice(0, verifying), chances[verifying] ?? this.#estimates.predictor.mean];
+    const behind = chances.slice(verifying + 1);
+    const isRight = judged.reduce((product, chance) => product * chance, 1);
+    const { count, worth } = this.#best(behind, isRight);
+    const chained = worth - this.#rate * Math.max(0, nowMs - lastMs);
+    const more = Math.floor(Math.max(0, this.#verifiedMs - nowMs) / this.#draftMs);
+    const later = [...behind, ...Array<number>(Math.min(more, MAX_ROWS)).fill(this.#estimates.predictor.mean)];
+    // With nothing pending it may be best to wait for drafts: that is what worth 0 stands for.
+    const [isHedged = 0, ...hedged] = hedge;
+    const known = isRight * this.#best(later).worth + isHedged * Math.max(0, this.#best(hedged).worth) +
+      (1 - isRight - isHedged) * Math.max(0, this.#best([]).worth);
+    const gained = HIDDEN * this.#rate * this.#turnaroundMs - DOUBT;
+    return chained + gained > known ? count : null;
   }
 
   pauses(chance: number, ahead: number): boolean {
     const isLate = this.#clock.now() + this.#draftMs > this.#verifiedMs;
     const least = isLate ? this.#reachedLate : this.#reached;
-    const pauses = this.rest > 0 || chance < least || launchAtOnce.pauses(chance, ahead);
+    const pauses = this.#pace.rests || chance < least || launchAtOnce.pauses(chance, ahead);
     if (this.#paused && !pauses) this.#draftFromMs = this.#clock.now();
     return this.#paused = pauses;
   }
 
-  get rest(): number {
-    return this.#pace.rest;
+  get #turnaroundMs(): number {
+    return this.#estimates.costs.turnaroundMs("verify");
+  }
+
+  /** When the draft step in flight is likely to end, after `stale` others. */
+  #draftEndMs(stale: number): number {
+    return this.#draftFromMs + this.#draftMs * (1 + stale);
+  }
+
+  /** What the device takes for a verification of so many drafted tokens. */
+  #deviceMs(count: number): number {
+    return this.#estimates.costs.verifyMs(count + 1) ?? Infinity;
   }
 
   observe(operation: Operation): void {
@@ -93,7 +139,8 @@ export class BestLaunch implements LaunchRule {
       this.#draftFromMs = endMs;
       return;
     }
-    this.#verifiedMs = Infinity;
+    this.#verifiedMs = this.#chained === null ? Infinity : endMs + this.#deviceMs(this.#chained);
+    this.#chained = null;
     if (++this.#verifications % STRETCH === 0) this.#value = this.#evaluate();
     const aloneMs = this.#estimates.costs.verifyMs(1, false);
     this.#pace.add(position, accepted + 1, endMs, aloneMs, this.#value && this.#value.rate * (aloneMs ?? 0));
@@ -108,12 +155,12 @@ export class BestLaunch implements LaunchRule {
     return this.#rateFactor * this.#value!.rate;
   }
 
-  /** How many of the tokens are worth most to take. */
-  #best(chances: readonly number[]): { count: number; worth: number } {
+  /** How many of the tokens are worth most to take, if the token before them is what they were drafted after with a chance of `isRight`. */
+  #best(chances: readonly number[], isRight = 1): { count: number; worth: number } {
     const mean = Math.min(this.#estimates.predictor.mean, SUREST);
     let best = { count: 0, worth: -Infinity };
     let expected = 1;
-    let reached = 1;
+    let reached = isRight;
     for (let count = 0; count <= chances.length && count < MAX_ROWS; count++) {
       if (count > 0) expected += reached;
       const ms = this.#verifyMs[count + 1]!;
@@ -121,7 +168,9 @@ export class BestLaunch implements LaunchRule {
       const drafted = Math.max(0, ms / this.#draftMs - Math.max(0, count + 1 - chances.length));
       let left = acceptedOf(drafted, mean);
       for (let i = chances.length - 1; i > count; i--) left = chances[i]! * (1 + left);
-      const worth = expected - this.#rate * ms + reached * this.#value!.value(left);
+      const anew = acceptedOf(Math.max(0, ms / this.#draftMs - 1), mean);
+      const worth = expected - this.#rate * ms + reached * this.#value!.value(left) +
+        (1 - isRight) * mean * this.#value!.value(anew);
       if (worth > best.worth) best = { count, worth };
     }
     return best;
@@ -131,10 +180,9 @@ export class BestLaunch implements LaunchRule {
     const { costs, predictor } = this.#estimates;
     const draftMs = costs.draftMs();
     if (draftMs === undefined || costs.verifyMs(1) === undefined) return undefined;
-    const turnaroundMs = costs.turnaroundMs("verify");
-    this.#verifyMs = Array.from({ length: MAX_ROWS + 1 }, (_, n) => n === 0 ? 0 : costs.verifyMs(n)! + turnaroundMs);
+    this.#verifyMs = Array.from({ length: MAX_ROWS + 1 }, (_, n) => n === 0 ? 0 : costs.verifyMs(n)!);
     // A draft without a device takes no time at all.
-    this.#draftMs = Math.max(draftMs + costs.turnaroundMs("draft"), this.#verifyMs[1]! / 1000);
+    this.#draftMs = Math.max(draftMs + costs.turnaroundMs("draft"), this.#verifyMs[1]! / 1000, 1e-6);
     return launchValue({
       acceptance: predictor.mean,
       draftMs: this.#draftMs,

@@ -40,7 +40,9 @@ export class Costs {
     if (own.sizes.length >= 2) return own.ms(rows);
     if (other.sizes.length < 2) return undefined;
     const both = own.sizes.find((size) => other.at(size) !== undefined) ?? own.sizes[0];
-    return other.ms(rows) * (both === undefined ? 1 : own.at(both)! / other.ms(both));
+    const slowdown = both === undefined ? 1 : own.at(both)! / other.ms(both);
+    // Of no time at all there is no multiple.
+    return other.ms(rows) * (Number.isFinite(slowdown) ? slowdown : 1);
   }
 
   /** What was measured so far, in ms: for a trace. */

@@ -91,6 +91,11 @@ export class Drafter {
     return pending.map(({ draft, position }) => predictor.chance(draft!.confidence, position - log.length + 1));
   }
 
+  /** Of the hedge, the chance that the verification in flight ends with its first token, then those of its others; empty without a hedge. */
+  get hedgeChances(): number[] {
+    return this.#hedge ? this.#chancesOf(this.#hedge) : [];
+  }
+
   /** Feeds what the cache lacks of the prompt, but for its last token. */
   prefill(): void {
     const { cached } = this.start;
@@ -166,15 +171,19 @@ export class Drafter {
   }
 
   /** The chance that the verification in flight ends with the hedge's first token and the text then comes to its next one. */
-  #hedgeChance({ tip, head, fork }: Branch): number {
+  #hedgeChance(hedge: Branch): number {
+    const product = this.#chancesOf(hedge).reduce((product, chance) => product * chance, 1);
+    return product * this.#run.estimates.predictor.mean ** (hedge.head - hedge.tip.position);
+  }
+
+  /** The chance that the verification in flight ends with the hedge's first token, then of each other one, given those before it. */
+  #chancesOf({ tip, fork }: Branch): number[] {
     const { log, estimates: { predictor } } = this.#run;
     const path = log.path(tip);
     const first = fork! - log.length;
-    const drafted = path.slice(first + 1);
-    // These will be the first of a verification of their own.
-    const after = drafted.map(({ draft }, i) => predictor.chance(draft!.confidence, i + 1));
-    const product = after.reduce((product, chance) => product * chance, this.#secondChance(path.slice(0, first + 1)));
-    return product * predictor.mean ** (head - tip.position);
+    // Those behind the first will be the first of a verification of their own.
+    const behind = path.slice(first + 1).map(({ draft }, i) => predictor.chance(draft!.confidence, i + 1));
+    return [this.#secondChance(path.slice(0, first + 1)), ...behind];
   }
 
   /** The chance that all tokens of a pending path but the last are right, and in the last one's place the second choice is. */
@@ -203,14 +212,16 @@ export class Drafter {
     return branch.fork === undefined && branch.head >= log.length && log.isLive(branch.tip);
   }
 
-  /** Where the hedge's first token was committed, the hedge is the trunk. */
+  /** Where the hedge's first token was committed, the hedge is the trunk; where the text went another way, there is none. */
   #adopt(): void {
     const { log, trace } = this.#run;
     const hedge = this.#hedge;
-    if (!hedge || hedge.fork! >= log.length) return;
+    if (!hedge) return;
+    const isLive = log.isLive(hedge.tip);
+    if (isLive && hedge.fork! >= log.length) return;
     this.#hedge = undefined;
     const count = hedge.head - hedge.fork!;
-    if (count === 0 || log.length !== hedge.fork! + 1 || !log.isLive(hedge.tip)) return;
+    if (!isLive || count === 0 || log.length !== hedge.fork! + 1) return;
     trace.rollback(hedge.fork!);
     const first = log.end;
     this.lane.keep(
@@ -272,7 +283,8 @@ export class Drafter {
       if (kind === "decode") {
         estimates.costs.observeDraft((endMs - startMs) / chosen.length, this.#verifyLane.wasBusy(startMs, endMs));
         // With a step ahead in its queue the device doesn't wait for the host.
-        if (this.lane.stepsAhead === 1) estimates.costs.observeTurnaround("draft", this.lane.turnaroundMs ?? 0);
+        const { stepsAhead, turnaroundMs } = this.lane;
+        if (stepsAhead === 1 && turnaroundMs !== undefined) estimates.costs.observeTurnaround("draft", turnaroundMs);
       }
       launchRule.observe(operation);
       trace.settle(operation);

@@ -18,23 +18,18 @@ export async function* greedy(run: Run): ReturnType<Strategy> {
 }
 
 /**
- * Yields `batch`, committed just before, and goes on without drafts for `count` tokens, or to the run's end. No verification may be in flight.
+ * Yields `batch`, committed just before, and goes on without drafts to the run's end. No verification may be in flight.
  * The steps are chained on the device, `stepsAhead` of them in its queue, so that it never waits for the host; what it
  * decodes past the run's end is not used.
  */
-export async function* decodeAlone(
-  verifier: Verifier,
-  batch: CommittedToken[],
-  count = Infinity,
-): ReturnType<Strategy> {
+export async function* decodeAlone(verifier: Verifier, batch: CommittedToken[]): ReturnType<Strategy> {
   const { run: { log, signal }, lane, maxLength } = verifier;
   const steps: Promise<Operation>[] = [];
   let token: number | null = log.end.token;
   let { position } = log.end;
-  const last = Math.min(maxLength - 1, position + count);
   for (;;) {
     const ended = verifier.ended;
-    while (!ended && steps.length < lane.stepsAhead && position < last) {
+    while (!ended && steps.length < lane.stepsAhead && position < maxLength - 1) {
       steps.push(lane.decode(token, position++, 1));
       token = null;
     }

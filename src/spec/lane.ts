@@ -39,6 +39,12 @@ export interface Lane {
   /** Feeds 1 to MAX_ROWS tokens in one pass; answers, for each, the token chosen after it. */
   verify(tokens: readonly number[], position: number): Promise<LaneResult>;
   /**
+   * Verifies behind the message before, itself a verification, without a look at its answer: feeds the token that it chose after the last of its
+   * accepted rows (see `acceptedOf`), in the place behind that row, then `drafted`, fewer than MAX_ROWS; answers as `verify`. `position` is that
+   * token's if all rows are accepted; where it really stands only the device knows yet. Rejects with a RangeError behind another message.
+   */
+  verifyNext(drafted: readonly number[], position: number): Promise<LaneResult>;
+  /**
    * Feeds `token` at `position`, or with `null` the token that the previous message chose last (it never leaves the
    * device), then the token so chosen, and so on for `steps` steps; answers the `steps` chosen tokens.
    *
@@ -55,6 +61,13 @@ export interface Lane {
   drain(): Promise<void>;
   /** Drains, then frees what the lane holds. Later messages reject. */
   close(): Promise<void>;
+}
+
+/** How many of the drafted tokens that a verification was fed (`tokens` but the first) are accepted: as long as each is the one chosen in its place. */
+export function acceptedOf(tokens: readonly number[], chosen: readonly number[]): number {
+  let accepted = 0;
+  while (accepted + 1 < tokens.length && tokens[accepted + 1] === chosen[accepted]) accepted++;
+  return accepted;
 }
 
 /** The lane's device is gone: pending and later messages reject with this. */

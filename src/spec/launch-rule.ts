@@ -14,12 +14,17 @@ export interface LaunchRule {
    */
   take(chances: readonly number[], stale: number): number | null;
   /**
+   * How many pending drafted tokens a verification takes that is queued now behind the one in flight. That one judges the first `verifying` of
+   * them; the next one is a guess at what it adds, and those behind can be taken. `hedge` has the chance that it ends
+   * with another token, and those of what is drafted behind that. With `null` none is queued: it is asked again after the next draft, and as the verify
+   * lane falls idle.
+   */
+  chain(chances: readonly number[], verifying: number, stale: number, hedge: readonly number[]): number | null;
+  /**
    * Whether the draft lane waits rather than draft a token that the text will come to with this chance, the `ahead`th
    * beyond the committed text.
    */
   pauses(chance: number, ahead: number): boolean;
-  /** How many tokens the verify lane now decodes by itself, its steps chained, before it is asked again; 0 where drafting goes on. */
-  readonly rest: number;
   /** Hears of each operation when it is known what came of it. */
   observe(operation: Operation): void;
 }
@@ -31,8 +36,8 @@ const FAR_AHEAD = 2 * (MAX_ROWS - 1);
 function launchFrom(least: number): LaunchRule {
   return {
     take: ({ length }) => length >= least ? length : null,
+    chain: () => null,
     pauses: (_, ahead) => ahead > FAR_AHEAD,
-    rest: 0,
     observe: () => {},
   };
 }

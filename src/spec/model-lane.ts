@@ -17,6 +17,8 @@ export class ModelLane implements Lane {
   #branch: { readonly fork: number; readonly length: number } | undefined;
   /** Whether the last message chooses a token, for a `decode` without one. */
   #chooses = false;
+  /** Whether it is a verification, for a `verifyNext`. */
+  #verifies = false;
   #closed = false;
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -34,7 +36,7 @@ export class ModelLane implements Lane {
     this.#llama.sample(sampling);
   }
 
-  // Async so that a RangeError rejects; so are the next three.
+  // Async so that a RangeError rejects; so are the next four.
   async prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
     this.#check("prefill", tokens.length, position, Infinity);
     this.#fed(position + tokens.length, position, false);
@@ -44,7 +46,18 @@ export class ModelLane implements Lane {
   async verify(tokens: readonly number[], position: number): Promise<LaneResult> {
     this.#check("verify", tokens.length, position, MAX_ROWS);
     this.#fed(position + tokens.length, position, true);
+    this.#verifies = true;
     return this.#send(() => this.#llama.verify(tokens, position));
+  }
+
+  async verifyNext(drafted: readonly number[], position: number): Promise<LaneResult> {
+    if (!this.#verifies) {
+      throw new RangeError(`Cannot verify behind the last message of the ${this.name} lane: it is no verification`);
+    }
+    this.#check("verify", drafted.length + 1, position, MAX_ROWS);
+    this.#fed(position + drafted.length + 1, position, true);
+    this.#verifies = true;
+    return this.#send(() => this.#llama.verifyNext(drafted));
   }
 
   async decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult> {
@@ -57,6 +70,7 @@ export class ModelLane implements Lane {
     else {
       this.#branch = { fork, length: position - fork + steps };
       this.#chooses = true;
+      this.#verifies = false;
     }
     return this.#send(async () => {
       const answers = [];
@@ -128,6 +142,7 @@ export class ModelLane implements Lane {
   #fed(length: number, position: number, chooses: boolean): void {
     this.#length = length;
     this.#chooses = chooses;
+    this.#verifies = false;
     if (this.#branch && this.#branch.fork > position) this.#branch = undefined;
   }
 

@@ -39,6 +39,10 @@ export class NgramLane implements Lane {
     return this.#send(rows, position, true, (i) => tokens[i]!);
   }
 
+  verifyNext(): Promise<LaneResult> {
+    return Promise.reject(new RangeError(`Cannot verify ahead on the ${this.name} lane: it only drafts`));
+  }
+
   decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult> {
     if (fork !== undefined) {
       return Promise.reject(new RangeError(`Cannot branch on the ${this.name} lane: it has no strip`));

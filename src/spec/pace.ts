@@ -1,104 +1,58 @@
-/** Verifications between two judgements while drafting pays, and when it is tried again after a rest. */
-const STRETCH = 16;
+/** Drafting is left off once it has lost what so many tokens take the verify lane alone; what it gains first doesn't count. */
+const PATIENCE = 4;
+/** Or where less than this is to be expected of it, by what is known of times and acceptance; but after so many verifications at the earliest. */
+const LEAST_GAIN = 0.98;
 const PROBE = 6;
-/** Verifications without drafts that tell how fast that is. */
-const CALIBRATION = 3;
-/** What the drafting before weighs at a judgement: tokens come by chance, and 16 verifications are off by a tenth. */
-const KEEP = 0.75;
-/** Drafting is left off where it is slower by more than this. */
-const LOSS = 1.03;
-/** By more than this no whole stretch is waited for. */
-const CLEAR_LOSS = 1.1;
-/** By what is known of times and acceptance, at best: then a whole stretch need not be waited for. */
-const HOPELESS = 0.8;
-/** Tokens without drafts after a stretch that lost, doubled each time that it loses again. */
+/** Tokens without drafts after that, doubled each time until a new text begins. */
 const REST = 64;
 const LONGEST_REST = 512;
-/** Two lanes that share a machine slow each other down; by more than this nobody has seen. */
-const CLEAR_GAIN = 1.6;
 
 /**
- * Whether drafting pays at all: compares the pace of tokens with drafts and without. What the draft lane takes from the verify lane
- * where they share cores or a card shows in it. A verify lane alone is measured only where the gain is not clear beyond doubt.
+ * Whether drafting pays at all: compares what tokens take with drafts and what the verify lane takes for them alone. What the draft lane takes from the verify lane
+ * where they share cores or a card shows in it. The loss is summed as in a CUSUM chart (Page, "Continuous inspection schemes", Biometrika 41, 1954).
  */
 export class Pace {
-  #alone = false;
-  #left = STRETCH;
-  /** Verifications with drafts since the last change. */
-  #seen = 0;
+  /** Tokens that the verify lane is to go on without drafts for now. */
+  #left = 0;
   #rest = REST;
-  #aloneMs: number | undefined;
-  /** Of the stretch under way; with drafts, the older ones weigh on in it. */
-  #now = { tokens: 0, ms: 0 };
-  #drafting = this.#now;
+  /** Verifications with drafts since the last rest. */
+  #seen = 0;
+  #lostMs = 0;
   /** Where the run's next verification begins; another one is of another run. */
   #next = -1;
-  /** Whether the next one is not counted: it may have the other lane's last step beside it. */
-  #skips = true;
   #lastMs = 0;
 
-  /** Tokens that the verify lane is to go on without drafts for now. */
-  get rest(): number {
-    return this.#alone ? this.#left : 0;
+  get rests(): boolean {
+    return this.#left > 0;
   }
 
   /**
-   * Of a verification that began at `position`: what it committed, when it ended, what a token costs the verify lane alone (`undefined` if not known
-   * yet), and how many times as fast the launch rule expects to be.
+   * Of a verification that began at `position`: what it committed, when it ended, what a token costs the verify lane alone, and how many times as fast
+   * the launch rule expects to be; `undefined` where that is not known yet.
    */
-  add(position: number, tokens: number, endMs: number, aloneMs = 0, expectedGain?: number): void {
+  add(position: number, tokens: number, endMs: number, aloneMs?: number, expectedGain?: number): void {
     const isAnother = position !== this.#next;
-    const [fromMs, counts] = [this.#lastMs, !this.#skips && !isAnother];
+    const ms = endMs - this.#lastMs;
     this.#next = position + tokens;
     this.#lastMs = endMs;
-    this.#skips = false;
-    // Another text: what was learnt of the last one may not hold, and the time between is nobody's.
-    if (isAnother && this.#alone && this.#aloneMs !== undefined) {
+    // What was learnt of the last text may not hold.
+    if (isAnother) {
       this.#rest = REST;
-      this.#go(false, PROBE);
+      return this.#go(0);
     }
-    if (!counts) return;
-    this.#now.tokens += tokens;
-    this.#now.ms += endMs - fromMs;
-    if (--this.#left === 0) return this.#judge(aloneMs);
-    if (this.#alone || ++this.#seen < PROBE) return;
-    const hopeless = expectedGain !== undefined && expectedGain < HOPELESS;
-    const loses = this.#now.ms > CLEAR_LOSS * aloneMs * this.#now.tokens && aloneMs > 0;
-    if (hopeless || loses) this.#leave();
-  }
-
-  #judge(aloneMs: number): void {
-    const msPerToken = this.#now.ms / this.#now.tokens;
-    if (this.#alone) {
-      this.#aloneMs = msPerToken;
-      this.#go(false, PROBE);
-    } else if (msPerToken * CLEAR_GAIN < aloneMs) {
-      this.#go(false, STRETCH);
-    } else if (this.#aloneMs === undefined) {
-      this.#go(true, CALIBRATION);
-    } else if (msPerToken > LOSS * this.#aloneMs) {
-      this.#leave();
-    } else {
-      this.#rest = REST;
-      this.#go(false, STRETCH);
+    if (this.#left > 0) return this.#go(Math.max(0, this.#left - tokens));
+    if (aloneMs === undefined || expectedGain === undefined) return;
+    this.#seen++;
+    this.#lostMs = Math.max(0, this.#lostMs + ms - aloneMs * tokens);
+    if (this.#lostMs > PATIENCE * aloneMs || (this.#seen >= PROBE && expectedGain < LEAST_GAIN)) {
+      this.#go(this.#rest);
+      this.#rest = Math.min(2 * this.#rest, LONGEST_REST);
     }
   }
 
-  #leave(): void {
-    this.#go(true, this.#rest);
-    this.#rest = Math.min(2 * this.#rest, LONGEST_REST);
-  }
-
-  #go(alone: boolean, verifications: number): void {
-    this.#alone = alone;
-    this.#left = verifications;
+  #go(rest: number): void {
+    this.#left = rest;
     this.#seen = 0;
-    this.#skips = true;
-    if (alone) this.#now = { tokens: 0, ms: 0 };
-    else {
-      this.#drafting.tokens *= KEEP;
-      this.#drafting.ms *= KEEP;
-      this.#now = this.#drafting;
-    }
+    this.#lostMs = 0;
   }
 }

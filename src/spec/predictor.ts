@@ -4,15 +4,18 @@ const MEMORY = 0.998;
 const PRIOR = 0.25;
 const CLOSEST = 0.002;
 
+type Vector = readonly [number, number, number];
+
 /**
  * The chance that a drafted token is accepted, given that those before it in its verification are: a logistic regression on the logit of
- * the confidence with which it was drafted and on its place, learnt while running by recursive least squares on its linearisation, with a
- * memory that fades (Ljung, "System Identification", chapter 11). It begins with the confidence itself. One for each drafter.
+ * the confidence with which it was drafted and on its place, learnt while running by a Newton step an observation, with a
+ * memory that fades (recursive least squares on its linearisation: Ljung, "System Identification", chapter 11, in terms of the information matrix, which rounding
+ * can't make indefinite). It begins with the confidence itself. One for each drafter.
  */
 export class Predictor {
-  readonly #weights = [0, 1, 0];
-  /** Of the weights, by rows. */
-  #covariance = [[PRIOR, 0, 0], [0, PRIOR, 0], [0, 0, PRIOR]];
+  #weights: Vector = [0, 1, 0];
+  /** Of the weights: the inverse of their covariance, by rows. What observations tell nothing of keeps what was known in the beginning. */
+  #information: readonly [Vector, Vector, Vector] = [[1 / PRIOR, 0, 0], [0, 1 / PRIOR, 0], [0, 0, 1 / PRIOR]];
   /** Of the chances given to tokens that came to be judged: what an average token is likely to have; begins as if 7 of 10 were accepted. */
   #mean = 0.7;
   #judged = 10;
@@ -40,15 +43,12 @@ export class Predictor {
     const p = sigmoid(dot(this.#weights, x));
     const error = (accepted ? 1 : 0) - p;
     const weight = p * (1 - p);
-    const spread = this.#covariance.map((row) => dot(row, x));
-    const gain = spread.map((value) => value / (1 + weight * dot(spread, x)));
-    // What an observation says nothing about isn't forgotten beyond what was known in the beginning.
-    const spreads = this.#covariance.reduce((sum, row, i) => sum + row[i]!, 0);
-    const memory = spreads < 3 * PRIOR ? MEMORY : 1;
-    for (const [i, value] of gain.entries()) this.#weights[i]! += error * value;
-    this.#covariance = this.#covariance.map((row, i) =>
-      row.map((value, j) => (value - weight * gain[i]! * spread[j]!) / memory)
-    );
+    const at = (i: number, j: number) =>
+      MEMORY * this.#information[i]![j]! + (i === j ? (1 - MEMORY) / PRIOR : 0) + weight * x[i]! * x[j]!;
+    const row = (i: number): Vector => [at(i, 0), at(i, 1), at(i, 2)];
+    this.#information = [row(0), row(1), row(2)];
+    const step = solve(this.#information, x);
+    this.#weights = [0, 1, 2].map((i) => this.#weights[i]! + error * step[i]!) as unknown as Vector;
     this.#judged = Math.min(this.#judged + 1, MEAN_OVER);
     this.#mean += ((accepted ? 1 : 0) - this.#mean) / this.#judged;
   }
@@ -67,7 +67,7 @@ export class Predictor {
 /** Judged tokens that the averages go back over. */
 const MEAN_OVER = 60;
 
-function features(confidence: number, place: number): [number, number, number] {
+function features(confidence: number, place: number): Vector {
   const share = Math.min(1 - CLOSEST, Math.max(CLOSEST, confidence));
   return [1, Math.log(share / (1 - share)), Math.log(place)];
 }
@@ -78,4 +78,19 @@ function dot(a: readonly number[], b: readonly number[]): number {
 
 function sigmoid(x: number): number {
   return 1 / (1 + Math.exp(-x));
+}
+
+/** What `matrix`, symmetric and positive definite, makes `wanted`, by Cramer's rule. */
+function solve(matrix: readonly [Vector, Vector, Vector], wanted: Vector): Vector {
+  const [a, b, c] = matrix;
+  const determinant = dot(a, cross(b, c));
+  return [
+    dot(wanted, cross(b, c)) / determinant,
+    dot(a, cross(wanted, c)) / determinant,
+    dot(a, cross(b, wanted)) / determinant,
+  ];
+}
+
+function cross(a: Vector, b: Vector): Vector {
+  return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
 }

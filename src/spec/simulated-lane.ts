@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import { type Lane, LaneLostError, type LaneResult, MAX_ROWS } from "./lane.ts";
+import { acceptedOf, type Lane, LaneLostError, type LaneResult, MAX_ROWS } from "./lane.ts";
 
 /** A model and a device to simulate. */
 export interface SimulatedLaneOptions {
@@ -50,6 +50,10 @@ export class SimulatedLane implements Lane {
   /** Whether the last message sent chooses a token, for a `decode` without one. */
   #chooses = false;
   #chosen = 0;
+  /** Whether the last message sent is a verification, for a `verifyNext`. */
+  #verifies = false;
+  /** Where the text ends that the last verification accepted, and what it chose behind that. */
+  #accepted = { length: 0, chosen: 0 };
   #lost = false;
   #closed = false;
   /** When the device is done with all that was sent; never rejects. */
@@ -73,14 +77,25 @@ export class SimulatedLane implements Lane {
   async prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
     this.#check("prefill", tokens.length, position, 0, Infinity);
     const ms = tokens.length * this.#options.prefillMs;
-    return this.#send(tokens.length, position, ms, false, (i) => tokens[i]!);
+    return this.#send("prefill", tokens.length, position, ms, (i) => tokens[i]!);
   }
 
   // Async so that a RangeError rejects.
   async verify(tokens: readonly number[], position: number): Promise<LaneResult> {
     this.#check("verify", tokens.length, position, 1, MAX_ROWS);
     const ms = this.#options.verifyMs(tokens.length);
-    return this.#send(tokens.length, position, ms, true, (i) => tokens[i]!);
+    return this.#send("verify", tokens.length, position, ms, (i) => tokens[i]!);
+  }
+
+  // Async so that a RangeError rejects.
+  async verifyNext(drafted: readonly number[], position: number): Promise<LaneResult> {
+    if (!this.#verifies) {
+      throw new RangeError(`Cannot verify behind the last message of the ${this.name} lane: it is no verification`);
+    }
+    const rows = 1 + drafted.length;
+    this.#check("verify", rows, position, 1, MAX_ROWS);
+    const ms = this.#options.verifyMs(rows);
+    return this.#send("verifyNext", rows, position, ms, (i) => i === 0 ? this.#accepted.chosen : drafted[i - 1]!);
   }
 
   // Async so that a RangeError rejects.
@@ -91,7 +106,7 @@ export class SimulatedLane implements Lane {
       throw new RangeError(`Cannot decode on the ${this.name} lane without a token: the message before it chose none`);
     }
     const ms = steps * this.#options.decodeMs;
-    return this.#send(steps, position, ms, true, (i) => i === 0 && token !== null ? token : this.#chosen, fork);
+    return this.#send("decode", steps, position, ms, (i) => i === 0 && token !== null ? token : this.#chosen, fork);
   }
 
   // Async so that a RangeError rejects.
@@ -103,7 +118,7 @@ export class SimulatedLane implements Lane {
       );
     }
     this.#check("keep", count, fork, 1, Infinity);
-    return this.#send(count, fork, 0, false, (i) => this.#strip[i]!);
+    return this.#send("keep", count, fork, 0, (i) => this.#strip[i]!);
   }
 
   async drain(): Promise<void> {
@@ -150,15 +165,12 @@ export class SimulatedLane implements Lane {
     }
   }
 
-  /**
-   * Queues a message that feeds `token(i)` for i below `count`, one after the other, and chooses after each if
-   * `chooses`.
-   */
+  /** Queues a message that feeds `token(i)` for i below `count`, one after the other. */
   #send(
+    operation: "prefill" | "verify" | "verifyNext" | "decode" | "keep",
     count: number,
     position: number,
     ms: number,
-    chooses: boolean,
     token: (i: number) => number,
     fork?: number,
   ): Promise<LaneResult> {
@@ -168,12 +180,14 @@ export class SimulatedLane implements Lane {
       this.#length = position + count;
       if (this.#branch && this.#branch.fork > position) this.#branch = undefined;
     }
-    this.#chooses = chooses;
+    this.#verifies = operation === "verify" || operation === "verifyNext";
+    this.#chooses = this.#verifies || operation === "decode";
+    const chooses = this.#chooses;
     const done = this.#device.then(async () => {
       const startMs = this.#clock.now();
       await this.#work(ms * (jitter?.() ?? 1));
       const trunk = fork === undefined ? [] : this.#text.splice(fork, Infinity, ...this.#strip);
-      this.#text.length = position;
+      this.#text.length = operation === "verifyNext" ? this.#accepted.length : position;
       const answer = this.#feed(count, chooses, token);
       if (fork !== undefined) {
         this.#strip = this.#text.splice(fork);
@@ -192,6 +206,7 @@ export class SimulatedLane implements Lane {
   #feed(count: number, chooses: boolean, token: (i: number) => number) {
     const { next, confidence, second } = this.#options;
     const answer = { tokens: [] as number[], confidences: [] as number[], seconds: [] as number[] };
+    const start = this.#text.length;
     for (let i = 0; i < count; i++) {
       this.#text.push(token(i));
       if (!chooses) continue;
@@ -200,6 +215,8 @@ export class SimulatedLane implements Lane {
       answer.confidences.push(confidence?.(this.#text) ?? 0.5);
       answer.seconds.push(second?.(this.#text, this.#chosen) ?? this.#chosen + 1);
     }
+    const accepted = acceptedOf(this.#text.slice(start), answer.tokens);
+    this.#accepted = { length: start + accepted + 1, chosen: answer.tokens[accepted] ?? 0 };
     return answer;
   }
 

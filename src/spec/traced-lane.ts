@@ -1,4 +1,4 @@
-import { type Lane, LaneLostError, type LaneResult } from "./lane.ts";
+import { acceptedOf, type Lane, LaneLostError, type LaneResult } from "./lane.ts";
 import type { Operation, Trace } from "./trace.ts";
 
 /**
@@ -13,8 +13,8 @@ export class TracedLane {
   #failure: unknown;
   /** The newest message, once it is in the trace; never rejects. */
   #newest: Promise<unknown> = Promise.resolve();
-  /** What the last message settled chose last: the input of a `decode` without a token. */
-  #chosen = NaN;
+  /** Of the last message settled: the input of a `decode` without a token, or of a `verifyNext`, follows from it. */
+  #last: Operation | undefined;
   /** When the device was busy, newest last. */
   readonly #busy: [startMs: number, endMs: number][] = [];
   /** Of the messages in flight. */
@@ -36,7 +36,7 @@ export class TracedLane {
     return this.#lane.stripCapacity;
   }
 
-  /** What the last message sent to an idle lane took beyond the device's time: to get there, and to be known of. */
+  /** What the last message took beyond the device's time, to get there and to be known of; `undefined` if the lane was not idle when it was sent. */
   get turnaroundMs(): number | undefined {
     return this.#turnaroundMs;
   }
@@ -53,9 +53,20 @@ export class TracedLane {
     return this.#send("verify", position, this.#lane.verify(tokens, position), () => tokens);
   }
 
+  verifyNext(drafted: readonly number[], position: number): Promise<Operation> {
+    const fed = () => [this.#last!.chosen[acceptedOf(this.#last!.tokens, this.#last!.chosen)]!, ...drafted];
+    return this.#send("verify", null, this.#lane.verifyNext(drafted, position), fed);
+  }
+
   decode(token: number | null, position: number, steps: number, fork?: number): Promise<Operation> {
     const message = this.#lane.decode(token, position, steps, fork);
-    return this.#send("decode", position, message, (chosen) => [token ?? this.#chosen, ...chosen.slice(0, -1)], fork);
+    return this.#send(
+      "decode",
+      position,
+      message,
+      (chosen) => [token ?? this.#last!.chosen.at(-1)!, ...chosen.slice(0, -1)],
+      fork,
+    );
   }
 
   /** `tokens` tells, once that is known, which ones of the branch are kept. */
@@ -87,7 +98,7 @@ export class TracedLane {
 
   #send(
     operation: Operation["operation"],
-    position: number,
+    at: number | null,
     message: Promise<LaneResult>,
     fed: (chosen: readonly number[]) => readonly number[],
     fork?: number,
@@ -97,9 +108,11 @@ export class TracedLane {
     this.#sentMs.push(now);
     const traced = message.finally(() => this.#sentMs.shift()).then(({ startMs, endMs, ...answer }) => {
       const { tokens: chosen, confidences, seconds } = answer;
-      if (wasIdle) this.#turnaroundMs = this.#trace.now - now - (endMs - startMs);
+      this.#turnaroundMs = wasIdle ? this.#trace.now - now - (endMs - startMs) : undefined;
       this.#busy.push([startMs, endMs]);
       if (this.#busy.length > REMEMBERED) this.#busy.shift();
+      const last = this.#last;
+      const position = at ?? last!.position + acceptedOf(last!.tokens, last!.chosen) + 1;
       const entry: Operation = {
         kind: "operation",
         lane: this.#lane.name,
@@ -115,7 +128,7 @@ export class TracedLane {
         // Until someone makes use of it.
         stale: operation !== "prefill",
       };
-      this.#chosen = chosen.at(-1) ?? NaN;
+      this.#last = entry;
       this.#trace.operation(entry);
       return entry;
     });

@@ -1,3 +1,4 @@
+import { MAX_ROWS } from "./lane.ts";
 import type { Run } from "./strategy.ts";
 import type { CommittedToken, TokenNode } from "./token-log.ts";
 import type { Operation, Start } from "./trace.ts";
@@ -11,8 +12,8 @@ export class Verifier {
   readonly maxLength: number;
   /** How the lane begins, for the trace. */
   readonly start: Start["lanes"][number];
-  /** Of the verification in flight. */
-  #drafted: readonly TokenNode[] = [];
+  /** The verifications in flight, oldest first: two at most. */
+  readonly #inFlight: { readonly answer: Promise<Operation>; readonly drafted: readonly TokenNode[] }[] = [];
 
   /** Throws a RangeError if the prompt is longer than the lane's capacity. */
   constructor(run: Run) {
@@ -43,23 +44,55 @@ export class Verifier {
     if (tokens.length > 0) this.lane.prefill(tokens, cached);
   }
 
-  /**
-   * Sends a verification of tokens drafted after the log's end, fewer than are missing to `maxLength`; `commit` takes
-   * its answer, before another one is sent.
-   */
-  verify(drafted: readonly TokenNode[]): Promise<Operation> {
-    const { token, position } = this.run.log.end;
-    this.#drafted = drafted;
-    return this.lane.verify([token, ...drafted.map(({ token }) => token)], position);
+  /** The oldest verification in flight: `commit` takes its answer. */
+  get next(): Promise<Operation> | undefined {
+    return this.#inFlight[0]?.answer;
+  }
+
+  /** How many of the log's pending tokens the oldest verification in flight judges. */
+  get verifying(): number | undefined {
+    const [oldest] = this.#inFlight;
+    if (!oldest) return undefined;
+    const [first] = oldest.drafted;
+    // Behind another verification that came to something else, they are dead.
+    return first && this.run.log.isLive(first) ? oldest.drafted.length : 0;
   }
 
   /**
-   * Commits the answer to a verification that began at the log's end, but nothing after an end-of-text token; `beside` is the draft lane, if it was
-   * let work meanwhile.
+   * How many drafted tokens the next verification can take at most, none below 0: of an idle lane, or queued behind the one in flight, so that the
+   * device doesn't wait for the host in between.
+   */
+  get room(): number {
+    const [first, second] = this.#inFlight;
+    if (second || (first && this.lane.stepsAhead === 1)) return -1;
+    const ahead = first ? first.drafted.length + 1 : 0;
+    return Math.min(MAX_ROWS - 1, this.maxLength - 1 - this.run.log.length - ahead);
+  }
+
+  /**
+   * Sends a verification of tokens drafted after the log's end, or, where one is in flight, after what that one would commit at most; there is
+   * `room` for them.
+   */
+  verify(drafted: readonly TokenNode[]): Promise<Operation> {
+    const { token, position } = this.run.log.end;
+    const tokens = drafted.map(({ token }) => token);
+    const [before] = this.#inFlight;
+    const answer = before
+      ? this.lane.verifyNext(tokens, position + before.drafted.length + 1)
+      : this.lane.verify([token, ...tokens], position);
+    this.#inFlight.push({ answer, drafted });
+    return answer;
+  }
+
+  /**
+   * Commits the answer to the oldest verification in flight, or to a decode step that began at the log's end, but nothing after an end-of-text
+   * token; `beside` is the draft lane, if it was let work meanwhile.
    */
   commit(answer: Operation, beside?: TracedLane): CommittedToken[] {
     const { log, eosIds, estimates, launchRule, trace } = this.run;
     const { startMs, endMs } = answer;
+    this.#inFlight.shift();
+    const pending = log.pending();
     const eosAt = answer.chosen.findIndex((token) => eosIds.includes(token));
     const chosen = eosAt < 0 ? answer.chosen : answer.chosen.slice(0, eosAt + 1);
     const batch = log.commit(answer.tokens.slice(1), chosen);
@@ -69,20 +102,22 @@ export class Verifier {
     if (answer.operation === "verify" && this.lane.turnaroundMs !== undefined) {
       estimates.costs.observeTurnaround("verify", this.lane.turnaroundMs);
     }
-    this.#judge(answer);
+    this.#judge(pending, batch);
     launchRule.observe(answer);
     trace.settle(answer);
     trace.commit(batch);
     return batch;
   }
 
-  /** Tells the predictor what became of the drafted tokens that it gave a chance. */
-  #judge({ accepted, chosen }: Operation): void {
+  /** Tells the predictor what became of the drafted tokens in the places of those that were committed, verified or not. */
+  #judge(pending: readonly TokenNode[], batch: readonly CommittedToken[]): void {
     const { predictor } = this.run.estimates;
-    for (const [i, { draft }] of this.#drafted.slice(0, accepted! + 1).entries()) {
-      predictor.observe(draft!.confidence, i + 1, i < accepted!);
-      if (i === accepted) predictor.observeSecond(draft!.second === chosen[i]);
+    for (const [i, { token, draft }] of pending.slice(0, batch.length).entries()) {
+      const isRight = token === batch[i]!.token;
+      predictor.observe(draft!.confidence, i + 1, isRight);
+      if (isRight) continue;
+      predictor.observeSecond(draft!.second === batch[i]!.token);
+      return;
     }
-    this.#drafted = [];
   }
 }

@@ -68,6 +68,15 @@ await withDevice("steps in one submission, in many, and as verified rows choose 
   const rows = [prompt[8]!, ...tokens.slice(0, -1)];
   assert.equal((await llama.verify(rows, 8)).tokens, tokens);
   assertSameBits("verified", (await llama.logits(VERIFY_ROWS)).slice(-last.length), last);
+  // A verification goes on from the last row that one accepts.
+  const second = await llama.verify([tokens[2]!, ...tokens.slice(3, 6)], 11);
+  const bits = await llama.logits(4);
+  const [, following] = await Promise.all([
+    llama.verify([...rows.slice(0, 3), tokens[2]! + 1, tokens[3]!], 8),
+    llama.verifyNext(tokens.slice(3, 6)),
+  ]);
+  assert.equal(following.tokens, second.tokens);
+  assertSameBits("verified behind another one", await llama.logits(4), bits);
   // A decode goes on from a verification's last row, and from a step within a submission.
   const [, next] = await Promise.all([llama.verify(rows.slice(0, 5), 8), llama.decode(null, 13, 4)]);
   assert.equal(next.tokens, tokens.slice(5, 9));
@@ -214,6 +223,7 @@ await withDevice(
     for (let i = 0; i < 5; i++) assert.is(await dispatched(llama.decode(null, 20 + i, 1)), perPass);
     assert.is(await dispatched(llama.decode(null, 25, 16)), 16 * perPass);
     assert.is(await dispatched(llama.verify(tokensOf(16), 41)), perPass);
+    assert.is(await dispatched(llama.verifyNext(tokensOf(3))), perPass + 1, "what the one before accepts");
     assert.is(await dispatched(llama.decode(null, 57, 4, 57)), 4 * perPass);
     assert.is(await dispatched(llama.keep(57, 4)), 0);
     llama.sample(sampling);

@@ -111,6 +111,7 @@ function delayed(lane: Lane, seed: number): Lane {
     sample: (sampling) => lane.sample(sampling),
     prefill: (tokens, position) => late(() => lane.prefill(tokens, position)),
     verify: (tokens, position) => late(() => lane.verify(tokens, position)),
+    verifyNext: (drafted, position) => late(() => lane.verifyNext(drafted, position)),
     decode: (token, position, steps, fork) => late(() => lane.decode(token, position, steps, fork)),
     keep: (fork, count) => late(() => lane.keep(fork, count)),
     drain: async () => void await settled,

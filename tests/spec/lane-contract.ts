@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Lane, MAX_ROWS } from "../../src/spec/lane.ts";
+import { acceptedOf, type Lane, MAX_ROWS } from "../../src/spec/lane.ts";
 
 /** What the suite needs to know of a lane. */
 export interface LaneContractOptions {
@@ -8,6 +8,8 @@ export interface LaneContractOptions {
   readonly tokens: readonly number[];
   /** Gives `body` a lane, fresh or used but not closed, and frees what `body` left open. */
   readonly withLane: (body: (lane: Lane) => Promise<void>) => Promise<void>;
+  /** Whether it only drafts: then it refuses `verifyNext`. */
+  readonly onlyDrafts?: boolean;
 }
 
 async function rejects(message: () => Promise<unknown>, type: typeof Error): Promise<void> {
@@ -24,7 +26,7 @@ async function rejects(message: () => Promise<unknown>, type: typeof Error): Pro
  * What every lane has to do, whatever its model and device: registers a uvu suite of that name and runs it. The model's
  * choices are not known here, so they are held against each other.
  */
-export function laneContract(name: string, { tokens, withLane }: LaneContractOptions): void {
+export function laneContract(name: string, { tokens, withLane, onlyDrafts = false }: LaneContractOptions): void {
   const test = suite(`lane contract: ${name}`);
   const promptLength = tokens.length - MAX_ROWS;
   const prompt = tokens.slice(0, promptLength);
@@ -66,6 +68,43 @@ export function laneContract(name: string, { tokens, withLane }: LaneContractOpt
       lane.decode(null, promptLength + 2, steps - 2),
     ]);
     assert.equal([...head.tokens, ...tail.tokens], single, "chained on a verification");
+  });
+
+  check("verifies behind a verification that it has not answered yet, whatever that accepts", async (lane) => {
+    await lane.prefill(prompt, 0);
+    if (onlyDrafts) {
+      await lane.verify(rows.slice(0, 1), promptLength);
+      return rejects(() => lane.verifyNext([], promptLength + 1), RangeError);
+    }
+    const text = [rows[0]!, ...await stepByStep(lane, rows[0]!)];
+    const wrong = (at: number) => tokens.find((token) => token !== text[at])!;
+    for (const drafts of [0, 1, 3]) {
+      for (let accepted = 0; accepted <= drafts; accepted++) {
+        const fed = [
+          ...text.slice(0, accepted + 1),
+          ...text.slice(accepted + 1, drafts + 1).map(() => wrong(accepted + 1)),
+        ];
+        const [at, most] = [promptLength + accepted + 1, promptLength + drafts + 1];
+        const drafted = [...text.slice(accepted + 2, accepted + 3), wrong(accepted + 3), text.at(-1)!];
+        const [first, next, last] = await Promise.all([
+          lane.verify(fed, promptLength),
+          lane.verifyNext(drafted, most),
+          lane.verifyNext([], most + drafted.length + 1),
+        ]);
+        const what = `${accepted} of ${drafts} accepted`;
+        assert.is(first.tokens[accepted], text[accepted + 1], what);
+        const second = await lane.verify([text[accepted + 1]!, ...drafted], at);
+        assert.equal([next.tokens, next.confidences], [second.tokens, second.confidences], what);
+        const right = acceptedOf([text[accepted + 1]!, ...drafted], second.tokens);
+        const third = await lane.verify([second.tokens[right]!], at + right + 1);
+        assert.equal([last.tokens, last.confidences], [third.tokens, third.confidences], `${what}, then ${right}`);
+      }
+    }
+    await rejects(() => lane.verifyNext(Array(MAX_ROWS).fill(0), promptLength + 2), RangeError);
+    await lane.decode(rows[0]!, promptLength, 1);
+    await rejects(() => lane.verifyNext([], promptLength + 1), RangeError);
+    await lane.prefill(prompt, 0);
+    await rejects(() => lane.verifyNext([], promptLength), RangeError);
   });
 
   check("chooses the same after a row, alone or among others", async (lane) => {

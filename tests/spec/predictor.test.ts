@@ -34,6 +34,21 @@ for (const [name, chance] of Object.entries(DRAFTERS)) {
   });
 }
 
+test("Predictor stays with the truth through a long text of changing kinds", () => {
+  const random = randomOf(1);
+  const predictor = new Predictor();
+  const kinds = [() => random() ** 4, () => 1 - random() ** 6, random];
+  for (let i = 0; i < 60_000; i++) {
+    const confidence = kinds[Math.floor(i / 700) % kinds.length]!();
+    predictor.observe(confidence, 1 + Math.floor(12 * random() ** 3), random() < 0.9 * confidence);
+    if (i < 2000 || i % 500 > 0) continue;
+    for (const confidence of [0.1, 0.5, 0.9]) {
+      const chance = predictor.chance(confidence, 1);
+      assert.ok(Math.abs(chance - 0.9 * confidence) < 0.25, `${confidence} is said to be ${chance} after ${i}`);
+    }
+  }
+});
+
 test("Predictor learns how often the second choice is right", () => {
   const predictor = new Predictor();
   assert.is(predictor.secondChance, 0.5);

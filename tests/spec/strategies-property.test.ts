@@ -56,12 +56,14 @@ const rule: fc.Arbitrary<RuleOf> = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 60 }).map((stretch) => () => stopAndGo(stretch)) },
   {
     weight: 1,
-    arbitrary: fc.record({ least: fc.nat(8), most: fc.nat(40), pause: fc.nat(20) }).map((rule) => () => ({
-      take: ({ length }: readonly number[]) => length < rule.least ? null : Math.min(length, rule.most),
-      pauses: (_: number, ahead: number) => ahead > rule.pause,
-      rest: 0,
-      observe: () => {},
-    })),
+    arbitrary: fc.record({ least: fc.nat(8), behind: fc.nat(8), most: fc.nat(40), pause: fc.nat(20) }).map(
+      (rule) => () => ({
+        take: ({ length }: readonly number[]) => length < rule.least ? null : Math.min(length, rule.most),
+        pauses: (_: number, ahead: number) => ahead > rule.pause,
+        chain: ({ length }: readonly number[]) => length < rule.behind ? null : Math.min(length, rule.most),
+        observe: () => {},
+      }),
+    ),
   },
 );
 const scenario = fc.record({

@@ -3,9 +3,10 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { amusd } from "../../src/spec/amusd.ts";
 import { VirtualClock } from "../../src/spec/clock.ts";
+import { Estimates } from "../../src/spec/estimates.ts";
 import { greedy } from "../../src/spec/greedy.ts";
 import { LaneLostError } from "../../src/spec/lane.ts";
-import { launchAtOnce } from "../../src/spec/launch-rule.ts";
+import { launchAtOnce, type LaunchRule } from "../../src/spec/launch-rule.ts";
 import { sd } from "../../src/spec/sd.ts";
 import { SimulatedLane, type SimulatedLaneOptions } from "../../src/spec/simulated-lane.ts";
 import type { Run, Strategy } from "../../src/spec/strategy.ts";
@@ -147,12 +148,17 @@ test("amusd drafts on while the verify lane works, and sends the draft back at o
 });
 
 test("amusd lets a launch rule hold the verify lane back, but not for nothing", async () => {
-  const patient = { take: () => null, pauses: (_: number, ahead: number) => ahead > 4, rest: 0, observe: () => {} };
+  const patient = {
+    take: () => null,
+    pauses: (_: number, ahead: number) => ahead > 4,
+    chain: () => null,
+    observe: () => {},
+  };
   const run = await watch(amusd, { maxNewTokens: 16, launchRule: patient });
   assert.equal(run.verifyMessages.slice(0, 4), ["prefill 2 at 0", "verify 1 at 2", "verify 5 at 3", "verify 5 at 8"]);
   const greedyOne = await watch(amusd, {
     maxNewTokens: 4,
-    launchRule: { take: () => null, pauses: () => true, rest: 0, observe: () => {} },
+    launchRule: { take: () => null, pauses: () => true, chain: () => null, observe: () => {} },
   });
   assert.equal(greedyOne.verifyMessages, [
     "prefill 2 at 0",
@@ -162,6 +168,38 @@ test("amusd lets a launch rule hold the verify lane back, but not for nothing", 
     "decode one x1 at 5",
   ]);
   assert.equal(greedyOne.draftMessages, ["prefill 2 at 0"]);
+});
+
+/** Takes nothing as the lane falls idle, and queues a verification of what is pending behind each one. */
+const chaining: LaunchRule = {
+  ...launchAtOnce,
+  take: () => 0,
+  chain: ({ length }, verifying) => length > verifying + 1 ? length - verifying - 1 : null,
+};
+
+test("amusd queues a verification behind one whose answer it doesn't know", async () => {
+  const run = await watch(amusd, {
+    maxNewTokens: 40,
+    verifyLane: { latencyMs: 3, stepsAhead: 2 },
+    launchRule: chaining,
+  });
+  assert.equal(run.tokens, plainLoop(next, prompt, 43));
+  const verified = run.events.filter((event) => event.kind === "operation").filter((event) =>
+    event.operation === "verify"
+  );
+  const gaps = verified.slice(1).map((event, i) => event.startMs - verified[i]!.endMs);
+  assert.equal(gaps.filter((ms) => ms > 0), [], "the verify lane never waits");
+  assert.ok(summarize(run.events).accepted > 10, `${summarize(run.events).accepted}`);
+});
+
+test("amusd learns from drafts that were never verified", async () => {
+  const wrong = (text: readonly number[]) => next(text) + 1;
+  for (const [drafts, mean] of [[next, 1], [wrong, 0]] as const) {
+    const estimates = new Estimates();
+    const launchRule = { ...launchAtOnce, take: () => 0 };
+    await watch(amusd, { maxNewTokens: 200, draftLane: { next: drafts }, estimates, launchRule });
+    assert.ok(Math.abs(estimates.predictor.mean - mean) < 0.1, `${estimates.predictor.mean}, ${mean} are right`);
+  }
 });
 
 test("amusd's draft catches up when it was paused for long", async () => {

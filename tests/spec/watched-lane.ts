@@ -48,6 +48,11 @@ export class WatchedLane implements Lane {
     return this.#watch(`verify ${tokens.length} at ${position}`, this.#lane.verify(tokens, position));
   }
 
+  verifyNext(drafted: readonly number[], position: number): Promise<LaneResult> {
+    const message = this.#lane.verifyNext(drafted, position);
+    return this.#watch(`verify ${drafted.length + 1} up to ${position}`, message);
+  }
+
   decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult> {
     const what = (token === null ? "on" : "one") + (fork === undefined ? "" : ` forked at ${fork}`);
     return this.#watch(`decode ${what} x${steps} at ${position}`, this.#lane.decode(token, position, steps, fork));
