@@ -17,20 +17,20 @@ export function tracesOf(value: unknown, where: string): TraceEvent[][] {
 /** Times of the lanes as runs had them, with both at work. Throws a RangeError where the runs say too little. */
 export function recordedTimes(traces: readonly (readonly TraceEvent[])[], where: string): SimulatedHardware {
   const costs = new Costs();
-  let prefillMs = 0;
+  const prefillMs = [0, 0];
   for (const events of traces) {
     const lanes = events.find((event) => event.kind === "start")?.lanes.map(({ name }) => name);
     for (const event of events) {
       if (event.kind !== "operation") continue;
       const ms = event.endMs - event.startMs;
-      if (event.operation === "prefill" && event.lane === lanes?.[0]) prefillMs = ms / event.tokens.length;
+      if (event.operation === "prefill") prefillMs[lanes!.indexOf(event.lane)] = ms / event.tokens.length;
       if (event.accepted !== undefined) costs.observeVerify(event.tokens.length, ms, true);
       else if (event.lane === lanes?.[1] && event.operation === "decode") {
         costs.observeDraft(ms / event.chosen.length, true);
       }
     }
   }
-  return timesOf(costs.draftMs(), (rows) => costs.verifyMs(rows), prefillMs, where);
+  return timesOf(costs.draftMs(), (rows) => costs.verifyMs(rows), prefillMs[0]!, prefillMs[1]!, where);
 }
 
 /** The same of what `deno task bench speed --json` wrote. */
@@ -46,22 +46,24 @@ export function benchTimes(value: unknown, where: string): SimulatedHardware | n
     const ms = median(`verify${rows}Ms`);
     if (ms !== undefined) costs.observeVerify(rows, ms, true);
   }
-  return timesOf(median("draftMs"), (rows) => costs.verifyMs(rows), median("prefillMs") ?? 0, where);
+  const prefillMs = median("prefillMs") ?? 0;
+  return timesOf(median("draftMs"), (rows) => costs.verifyMs(rows), prefillMs, prefillMs, where);
 }
 
 function timesOf(
   draftMs: number | undefined,
   verifyMs: (rows: number) => number | undefined,
-  prefillMs: number,
+  verifyPrefillMs: number,
+  draftPrefillMs: number,
   where: string,
 ): SimulatedHardware {
   if (draftMs === undefined || verifyMs(1) === undefined) {
     throw new RangeError(`${where}: it has no draft steps, or verifications of one size alone; record a run of amusd`);
   }
-  const lane = (passMs: readonly number[]): LaneTimes => ({ passMs, prefillMs, latencyMs: 0 });
+  const lane = (passMs: readonly number[], prefillMs: number): LaneTimes => ({ passMs, prefillMs, latencyMs: 0 });
   return {
-    verify: lane([0, ...ALL_ROWS.map((rows) => verifyMs(rows)!)]),
+    verify: lane([0, ...ALL_ROWS.map((rows) => verifyMs(rows)!)], verifyPrefillMs),
     // A catching-up pass of a few rows takes about what a step takes.
-    draft: lane([0, ...ALL_ROWS.map(() => draftMs)]),
+    draft: lane([0, ...ALL_ROWS.map(() => draftMs)], draftPrefillMs),
   };
 }

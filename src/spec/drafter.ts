@@ -53,6 +53,8 @@ export class Drafter {
   #trunk: Branch;
   /** Of the verification in flight. */
   #hedge: Branch | undefined;
+  /** In flight. */
+  #prefills = 0;
   /** The one of which the lane chose last of all: a step that goes on from a token still on the device must be its. */
   #newest: Branch | undefined;
   /** The branches of the messages in flight, and what the messages become, oldest first: they settle once their tokens are on the log. */
@@ -75,8 +77,9 @@ export class Drafter {
     return this.lane.lost ? 0 : Math.max(0, this.#lastPosition - this.#run.log.length + 1);
   }
 
-  /** How many messages in flight are of a branch that is dead. */
+  /** How many messages in flight are of a branch that is dead; Infinity while the lane catches up on a text: that takes too long to wait for. */
   get staleInFlight(): number {
+    if (this.#prefills > 0) return Infinity;
     return this.#inFlight.filter(({ branch }) => branch !== this.#hedge && !this.#continues(branch)).length;
   }
 
@@ -100,7 +103,15 @@ export class Drafter {
   prefill(): void {
     const { cached } = this.start;
     const tokens = this.#run.log.committed.slice(cached, -1);
-    if (this.room > 0 && tokens.length > 0) this.lane.prefill(tokens, cached);
+    if (this.room > 0 && tokens.length > 0) this.#prefill(tokens, cached);
+  }
+
+  #prefill(tokens: readonly number[], position: number): void {
+    this.#prefills++;
+    const done = () => {
+      this.#prefills--;
+    };
+    this.lane.prefill(tokens, position).then(done, done);
   }
 
   /**
@@ -260,7 +271,7 @@ export class Drafter {
     let tokens = log.committed.slice(position);
     if (tokens.length === 1) return [this.#add(branch, this.lane.decode(tokens[0]!, position, steps))];
     if (tokens.length > MAX_ROWS) {
-      this.lane.prefill(tokens.slice(0, -MAX_ROWS), position);
+      this.#prefill(tokens.slice(0, -MAX_ROWS), position);
       tokens = tokens.slice(-MAX_ROWS);
       position = log.length - MAX_ROWS;
     }

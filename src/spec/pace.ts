@@ -1,9 +1,9 @@
 /** Drafting is left off once it has lost what so many tokens take the verify lane alone; what it gains first doesn't count. */
-const PATIENCE = 4;
+const PATIENCE = 12;
 /** Or where less than this is to be expected of it, by what is known of times and acceptance; but after so many verifications at the earliest. */
-const LEAST_GAIN = 0.98;
+const LEAST_GAIN = 0.99;
 const PROBE = 6;
-/** Tokens without drafts after that, doubled each time until a new text begins. */
+/** Tokens without drafts after that, doubled each time until drafting has gone on for as long, or a new text begins. */
 const REST = 64;
 const LONGEST_REST = 512;
 
@@ -45,8 +45,9 @@ export class Pace {
     this.#seen++;
     this.#lostMs = Math.max(0, this.#lostMs + ms - aloneMs * tokens);
     if (this.#lostMs > PATIENCE * aloneMs || (this.#seen >= PROBE && expectedGain < LEAST_GAIN)) {
-      this.#go(this.#rest);
-      this.#rest = Math.min(2 * this.#rest, LONGEST_REST);
+      const rest = this.#seen > this.#rest ? REST : this.#rest;
+      this.#rest = Math.min(2 * rest, LONGEST_REST);
+      this.#go(rest);
     }
   }
 
