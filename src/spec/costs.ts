@@ -31,18 +31,19 @@ export class Costs {
   }
 
   /**
-   * tv(n) while the draft lane is busy, or else idle; `undefined` before verifications of two sizes. What was seen in the other state alone is taken
-   * with the slowdown that a size seen in both had.
+   * tv(n) while the draft lane is busy, or else idle: as measured, or on the line through the two nearest measured sizes; `undefined` before
+   * verifications of two sizes. What was seen in the other state alone is taken with the slowdown that a size seen in both had.
    */
   verifyMs(rows: number, otherIsBusy = true): number | undefined {
     const { busy, idle } = this.#verify;
     const [own, other] = otherIsBusy ? [busy, idle] : [idle, busy];
-    if (own.sizes.length >= 2) return own.ms(rows);
-    if (other.sizes.length < 2) return undefined;
-    const both = own.sizes.find((size) => other.at(size) !== undefined) ?? own.sizes[0];
-    const slowdown = both === undefined ? 1 : own.at(both)! / other.ms(both);
+    const sizes = [...new Set([...own.sizes, ...other.sizes])];
+    if (sizes.length < 2) return undefined;
+    const both = own.sizes.find((size) => other.at(size) !== undefined);
+    const slowdown = both === undefined ? 1 : own.at(both)! / other.at(both)!;
     // Of no time at all there is no multiple.
-    return other.ms(rows) * (Number.isFinite(slowdown) ? slowdown : 1);
+    const factor = Number.isFinite(slowdown) ? slowdown : 1;
+    return onLine(sizes, (size) => own.at(size) ?? factor * other.at(size)!, rows);
   }
 
   /** What was measured so far, in ms: for a trace. */
@@ -85,15 +86,13 @@ class RowCosts {
   at(rows: number): number | undefined {
     return this.#byRows[rows]?.value;
   }
+}
 
-  /** As measured, or on the line through the two nearest measured sizes; never less for more rows. Wants one size at least. */
-  ms(rows: number): number {
-    const known = this.sizes.sort((a, b) => Math.abs(a - rows) - Math.abs(b - rows) || a - b);
-    const [near, next] = [known[0]!, known[1] ?? known[0]!];
-    const [nearMs, nextMs] = [this.at(near)!, this.at(next)!];
-    if (near === rows || near === next) return nearMs;
-    return Math.max(0, nearMs + Math.max(0, (nextMs - nearMs) / (next - near)) * (rows - near));
-  }
+/** The value at `rows`, or on the line through the two nearest of two or more sizes; never less for more rows. */
+function onLine(sizes: readonly number[], at: (size: number) => number, rows: number): number {
+  const [near, next] = sizes.toSorted((a, b) => Math.abs(a - rows) - Math.abs(b - rows) || a - b) as [number, number];
+  const [nearMs, nextMs] = [at(near), at(next)];
+  return near === rows ? nearMs : Math.max(0, nearMs + Math.max(0, (nextMs - nearMs) / (next - near)) * (rows - near));
 }
 
 const RECENT = 9;

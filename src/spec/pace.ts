@@ -43,7 +43,9 @@ export class Pace {
     if (this.#left > 0) return this.#go(Math.max(0, this.#left - tokens));
     if (aloneMs === undefined || expectedGain === undefined) return;
     this.#seen++;
-    this.#lostMs = Math.max(0, this.#lostMs + ms - aloneMs * tokens);
+    // One verification alone is no verdict: the machine may have stood still.
+    const lostMs = Math.min(ms - aloneMs * tokens, PATIENCE / 2 * aloneMs);
+    this.#lostMs = Math.max(0, this.#lostMs + lostMs);
     if (this.#lostMs > PATIENCE * aloneMs || (this.#seen >= PROBE && expectedGain < LEAST_GAIN)) {
       const rest = this.#seen > this.#rest ? REST : this.#rest;
       this.#rest = Math.min(2 * rest, LONGEST_REST);

@@ -32,6 +32,8 @@ test("Costs are kept apart for the other lane busy and idle, and one stands in f
   costs.observeVerify(1, 20, true);
   assert.is(costs.verifyMs(3, true), 23.5, "by itself");
   assert.is(costs.verifyMs(3, false), 14);
+  costs.observeVerify(9, 50, false);
+  assert.is(costs.verifyMs(9, true), 100, "not from what is near in its own state, but twice what it is in the other");
 });
 
 test("Costs never fall with the rows, nor below 0", () => {
