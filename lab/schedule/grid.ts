@@ -62,7 +62,7 @@ console.log(
 console.log(`|---|---|---|---|---|---|---|---|---|${flags.search ? "---|" : ""}`);
 let [worstOther, worstSearch] = [Infinity, Infinity];
 for (const beta of [0, 0.1, 0.2, 0.4]) {
-  for (const c of [0.05, 0.1, 0.2, 0.3, 0.5]) {
+  for (const c of [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1]) {
     for (const a of [0.6, 0.7, 0.8, 0.9]) {
       const point = { a, c, beta };
       if (process.stderr.isTTY) process.stderr.write(`\r\x1b[Kbeta ${beta}, c ${c}, a ${a}`);

@@ -60,7 +60,10 @@ const rule: fc.Arbitrary<RuleOf> = fc.oneof(
       (rule) => () => ({
         take: ({ length }: readonly number[]) => length < rule.least ? null : Math.min(length, rule.most),
         pauses: (_: number, ahead: number) => ahead > rule.pause,
-        chain: ({ length }: readonly number[]) => length < rule.behind ? null : Math.min(length, rule.most),
+        chain: ({ length }: readonly number[], verifying: number) => {
+          assert.ok(verifying <= length, `${verifying} of ${length} pending tokens are being verified`);
+          return length < rule.behind ? null : Math.min(length, rule.most);
+        },
         observe: () => {},
       }),
     ),

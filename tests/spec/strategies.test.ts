@@ -221,6 +221,35 @@ test("amusd's draft catches up when it was paused for long", async () => {
   assert.ok(summarize(run.events).accepted > 0);
 });
 
+test("amusd's launch rule hears that the draft lane catches up: the next draft is far", async () => {
+  let commits = 0;
+  const heard: number[] = [];
+  const run = await watch(amusd, {
+    maxNewTokens: 60,
+    draftLane: { prefillMs: 5 },
+    launchRule: {
+      ...launchAtOnce,
+      pauses: () => commits < 30,
+      take: ({ length }, stale) => {
+        heard.push(stale);
+        return length > 0 || stale === Infinity ? length : null;
+      },
+    },
+    consume: () => {
+      commits++;
+    },
+  });
+  assert.equal(run.tokens, plainLoop(next, prompt, 63));
+  const prefill = run.events.filter((event) => event.kind === "operation").findLast(({ operation }) =>
+    operation === "prefill"
+  )!;
+  assert.ok(prefill.lane === "draft" && prefill.endMs - prefill.startMs === 75, "15 tokens");
+  const meanwhile = run.events.filter((event) => event.kind === "operation" && event.operation === "verify")
+    .filter((event) => event.kind === "operation" && event.startMs > prefill.startMs && event.endMs < prefill.endMs);
+  assert.ok(meanwhile.length >= 6, `${meanwhile.length} verifications meanwhile`);
+  assert.ok(heard.includes(0) && heard.includes(Infinity));
+});
+
 test("no strategy's first token is later than greedy's", async () => {
   const ms = fc.integer({ min: 0, max: 9 });
   await fc.assert(
