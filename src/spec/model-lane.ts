@@ -3,6 +3,7 @@ import type { Sampling } from "../kernels/sampling.ts";
 import type { Llama } from "../model/llama.ts";
 import { type Answer, joinAnswers } from "../model/pass-queue.ts";
 import { type Lane, LaneLostError, type LaneResult, MAX_ROWS } from "./lane.ts";
+import { LaneState } from "./lane-state.ts";
 
 /** A Llama on a device as a lane. Times are the device's own where it has timestamp queries. */
 export class ModelLane implements Lane {
@@ -12,14 +13,7 @@ export class ModelLane implements Lane {
   readonly stripCapacity: number;
   readonly #llama: Llama;
   readonly #release: () => void;
-  /** Of the text, once all messages sent are done; so are the next two. */
-  #length = 0;
-  #branch: { readonly fork: number; readonly length: number } | undefined;
-  /** Whether the last message chooses a token, for a `decode` without one. */
-  #chooses = false;
-  /** Whether it is a verification, for a `verifyNext`. */
-  #verifies = false;
-  #closed = false;
+  readonly #state: LaneState;
   #tail: Promise<unknown> = Promise.resolve();
 
   /** `release` frees the device; `stepsAhead` 2 hides the host's share of a step, 1 leaves no stale step behind a rejection. */
@@ -28,6 +22,7 @@ export class ModelLane implements Lane {
     this.capacity = llama.capacity;
     this.stepsAhead = stepsAhead;
     this.stripCapacity = llama.stripCapacity;
+    this.#state = new LaneState(name, llama.capacity, llama.stripCapacity);
     this.#llama = llama;
     this.#release = release;
   }
@@ -38,40 +33,22 @@ export class ModelLane implements Lane {
 
   // Async so that a RangeError rejects; so are the next four.
   async prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
-    this.#check("prefill", tokens.length, position, Infinity);
-    this.#fed(position + tokens.length, position, false);
+    this.#state.prefill(tokens.length, position);
     return this.#send(() => this.#llama.prefill(tokens, position));
   }
 
   async verify(tokens: readonly number[], position: number): Promise<LaneResult> {
-    this.#check("verify", tokens.length, position, MAX_ROWS);
-    this.#fed(position + tokens.length, position, true);
-    this.#verifies = true;
+    this.#state.verify(tokens.length, position);
     return this.#send(() => this.#llama.verify(tokens, position));
   }
 
   async verifyNext(drafted: readonly number[], position: number): Promise<LaneResult> {
-    if (!this.#verifies) {
-      throw new RangeError(`Cannot verify behind the last message of the ${this.name} lane: it is no verification`);
-    }
-    this.#check("verify", drafted.length + 1, position, MAX_ROWS);
-    this.#fed(position + drafted.length + 1, position, true);
-    this.#verifies = true;
+    this.#state.verifyNext(drafted.length + 1, position);
     return this.#send(() => this.#llama.verifyNext(drafted));
   }
 
   async decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult> {
-    if (fork === undefined) this.#check("decode", steps, position, Infinity);
-    else this.#checkBranch(steps, position, fork);
-    if (token === null && !this.#chooses) {
-      throw new RangeError(`Cannot decode on the ${this.name} lane without a token: the message before it chose none`);
-    }
-    if (fork === undefined) this.#fed(position + steps, position, true);
-    else {
-      this.#branch = { fork, length: position - fork + steps };
-      this.#chooses = true;
-      this.#verifies = false;
-    }
+    this.#state.decode(token, position, steps, fork);
     return this.#send(async () => {
       const answers = [];
       for (let done = 0; done < steps; done += MAX_ROWS) {
@@ -83,14 +60,7 @@ export class ModelLane implements Lane {
   }
 
   async keep(fork: number, count: number): Promise<LaneResult> {
-    if (this.#branch?.fork !== fork || !(Number.isInteger(count) && count >= 1 && count <= this.#branch.length)) {
-      throw new RangeError(
-        `Cannot keep ${count} tokens from position ${fork} on the ${this.name} lane: its branch ` +
-          (this.#branch ? `has ${this.#branch.length} from ${this.#branch.fork} on` : "is gone"),
-      );
-    }
-    this.#check("keep", count, fork, Infinity);
-    this.#fed(fork + count, fork, false);
+    this.#state.keep(fork, count);
     return this.#send(() => this.#llama.keep(fork, count));
   }
 
@@ -103,47 +73,9 @@ export class ModelLane implements Lane {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (!this.#state.close()) return;
     await this.drain();
     this.#release();
-  }
-
-  #check(operation: string, count: number, position: number, most: number): void {
-    const what = `Cannot ${operation} ${count} tokens at position ${position} on the ${this.name} lane`;
-    if (this.#closed) throw new Error(`Cannot use the ${this.name} lane: it is closed`);
-    if (!(Number.isInteger(count) && count >= 1 && count <= most)) {
-      throw new RangeError(`${what}: wanted 1 to ${most} tokens`);
-    }
-    if (!(Number.isInteger(position) && position >= 0 && position <= this.#length)) {
-      throw new RangeError(`${what}: its cache holds ${this.#length}, wanted a position from 0 to that`);
-    }
-    if (position + count > this.capacity) {
-      throw new RangeError(`${what}: wanted at most its capacity of ${this.capacity}`);
-    }
-  }
-
-  #checkBranch(count: number, position: number, fork: number): void {
-    const what = `Cannot decode ${count} tokens at position ${position} of a branch on the ${this.name} lane`;
-    if (this.#closed) throw new Error(`Cannot use the ${this.name} lane: it is closed`);
-    const branch = position === fork ? { fork: Math.min(fork, this.#length), length: 0 } : this.#branch;
-    if (branch?.fork !== fork || !(fork >= 0 && position >= fork && position - fork <= branch.length)) {
-      throw new RangeError(`${what}: there is no branch from ${fork} to there`);
-    }
-    if (!(Number.isInteger(count) && count >= 1 && position - fork + count <= this.stripCapacity)) {
-      throw new RangeError(`${what}: wanted at most ${this.stripCapacity} on a branch`);
-    }
-    if (position + count > this.capacity) {
-      throw new RangeError(`${what}: wanted at most its capacity of ${this.capacity}`);
-    }
-  }
-
-  /** The text now ends at `length`, and is a new one from `position` on. */
-  #fed(length: number, position: number, chooses: boolean): void {
-    this.#length = length;
-    this.#chooses = chooses;
-    this.#verifies = false;
-    if (this.#branch && this.#branch.fork > position) this.#branch = undefined;
   }
 
   #send(run: () => Promise<Answer>): Promise<LaneResult> {

@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
-import { type Lane, type LaneResult, MAX_ROWS } from "./lane.ts";
+import type { Lane, LaneResult } from "./lane.ts";
+import { LaneState } from "./lane-state.ts";
 
 /** The longest end of the text that is looked for; a longer match says no more. */
 const LONGEST = 16;
@@ -15,9 +16,9 @@ export class NgramLane implements Lane {
   readonly stepsAhead = 1;
   readonly stripCapacity = 0;
   readonly #clock: Clock;
+  readonly #state: LaneState;
   readonly #text: number[] = [];
   #chosen: number | undefined;
-  #closed = false;
   /** The newest message; never rejects. */
   #newest: Promise<unknown> = Promise.resolve();
 
@@ -25,18 +26,20 @@ export class NgramLane implements Lane {
     this.name = name;
     this.capacity = capacity;
     this.#clock = clock;
+    this.#state = new LaneState(name, capacity, this.stripCapacity);
   }
 
   /** Nothing to it: it chooses the same however the model does. */
   sample(): void {}
 
   prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
-    return this.#send(tokens.length, position, false, (i) => tokens[i]!);
+    const check = () => this.#state.prefill(tokens.length, position);
+    return this.#send(check, tokens.length, position, false, (i) => tokens[i]!);
   }
 
   verify(tokens: readonly number[], position: number): Promise<LaneResult> {
-    const rows = tokens.length > MAX_ROWS ? NaN : tokens.length;
-    return this.#send(rows, position, true, (i) => tokens[i]!);
+    const check = () => this.#state.verify(tokens.length, position);
+    return this.#send(check, tokens.length, position, true, (i) => tokens[i]!);
   }
 
   verifyNext(): Promise<LaneResult> {
@@ -44,10 +47,8 @@ export class NgramLane implements Lane {
   }
 
   decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult> {
-    if (fork !== undefined) {
-      return Promise.reject(new RangeError(`Cannot branch on the ${this.name} lane: it has no strip`));
-    }
-    return this.#send(steps, position, true, (i) => i === 0 && token !== null ? token : this.#chosen!);
+    const check = () => this.#state.decode(token, position, steps, fork);
+    return this.#send(check, steps, position, true, (i) => i === 0 && token !== null ? token : this.#chosen!);
   }
 
   keep(): Promise<LaneResult> {
@@ -63,23 +64,20 @@ export class NgramLane implements Lane {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#state.close();
     await this.drain();
   }
 
   // Async so that an error rejects.
   async #send(
+    check: () => void,
     count: number,
     position: number,
     chooses: boolean,
     token: (i: number) => number,
   ): Promise<LaneResult> {
-    const what = `Cannot feed ${count} tokens at position ${position} to the ${this.name} lane`;
-    if (this.#closed) throw new Error(`${what}: it is closed`);
+    check();
     const text = this.#text;
-    if (!(count >= 1 && position >= 0 && position <= text.length && position + count <= this.capacity)) {
-      throw new RangeError(`${what}: it holds ${text.length} of ${this.capacity}, and verifies ${MAX_ROWS} at most`);
-    }
     const startMs = this.#clock.now();
     const answer = { tokens: [] as number[], confidences: [] as number[], seconds: [] as number[] };
     text.length = position;

@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
-import { acceptedOf, type Lane, LaneLostError, type LaneResult, MAX_ROWS } from "./lane.ts";
+import { acceptedOf, type Lane, LaneLostError, type LaneResult } from "./lane.ts";
+import { LaneState } from "./lane-state.ts";
 
 /** A model and a device to simulate. */
 export interface SimulatedLaneOptions {
@@ -39,23 +40,15 @@ export class SimulatedLane implements Lane {
   readonly stripCapacity: number;
   readonly #clock: Clock;
   readonly #options: SimulatedLaneOptions;
+  readonly #state: LaneState;
   /** The "key-value cache". Changes when the device works. */
   readonly #text: number[] = [];
-  /** The text's length once all messages sent are done. */
-  #length = 0;
   /** The branch's tokens, as `#text` is. */
   #strip: number[] = [];
-  /** Where the branch parts and how long it is once all messages sent are done, as `#length` is. */
-  #branch: { readonly fork: number; readonly length: number } | undefined;
-  /** Whether the last message sent chooses a token, for a `decode` without one. */
-  #chooses = false;
   #chosen = 0;
-  /** Whether the last message sent is a verification, for a `verifyNext`. */
-  #verifies = false;
   /** Where the text ends that the last verification accepted, and what it chose behind that. */
   #accepted = { length: 0, chosen: 0 };
   #lost = false;
-  #closed = false;
   /** When the device is done with all that was sent; never rejects. */
   #device: Promise<unknown> = Promise.resolve();
   /** When the host knows it; never rejects. */
@@ -66,6 +59,7 @@ export class SimulatedLane implements Lane {
     this.capacity = options.capacity;
     this.stepsAhead = options.stepsAhead;
     this.stripCapacity = options.stripCapacity ?? 0;
+    this.#state = new LaneState(this.name, this.capacity, this.stripCapacity);
     this.#clock = clock;
     this.#options = options;
   }
@@ -75,49 +69,36 @@ export class SimulatedLane implements Lane {
 
   // Async so that a RangeError rejects.
   async prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
-    this.#check("prefill", tokens.length, position, 0, Infinity);
+    this.#state.prefill(tokens.length, position);
     const ms = tokens.length * this.#options.prefillMs;
     return this.#send("prefill", tokens.length, position, ms, (i) => tokens[i]!);
   }
 
   // Async so that a RangeError rejects.
   async verify(tokens: readonly number[], position: number): Promise<LaneResult> {
-    this.#check("verify", tokens.length, position, 1, MAX_ROWS);
+    this.#state.verify(tokens.length, position);
     const ms = this.#options.verifyMs(tokens.length);
     return this.#send("verify", tokens.length, position, ms, (i) => tokens[i]!);
   }
 
   // Async so that a RangeError rejects.
   async verifyNext(drafted: readonly number[], position: number): Promise<LaneResult> {
-    if (!this.#verifies) {
-      throw new RangeError(`Cannot verify behind the last message of the ${this.name} lane: it is no verification`);
-    }
     const rows = 1 + drafted.length;
-    this.#check("verify", rows, position, 1, MAX_ROWS);
+    this.#state.verifyNext(rows, position);
     const ms = this.#options.verifyMs(rows);
     return this.#send("verifyNext", rows, position, ms, (i) => i === 0 ? this.#accepted.chosen : drafted[i - 1]!);
   }
 
   // Async so that a RangeError rejects.
   async decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult> {
-    if (fork === undefined) this.#check("decode", steps, position, 1, Infinity);
-    else this.#checkBranch("decode", steps, position, fork);
-    if (token === null && !this.#chooses) {
-      throw new RangeError(`Cannot decode on the ${this.name} lane without a token: the message before it chose none`);
-    }
+    this.#state.decode(token, position, steps, fork);
     const ms = steps * this.#options.decodeMs;
     return this.#send("decode", steps, position, ms, (i) => i === 0 && token !== null ? token : this.#chosen, fork);
   }
 
   // Async so that a RangeError rejects.
   async keep(fork: number, count: number): Promise<LaneResult> {
-    if (this.#branch?.fork !== fork || !(Number.isInteger(count) && count >= 1 && count <= this.#branch.length)) {
-      throw new RangeError(
-        `Cannot keep ${count} tokens from position ${fork} on the ${this.name} lane: its branch ` +
-          (this.#branch ? `has ${this.#branch.length} from ${this.#branch.fork} on` : "is gone"),
-      );
-    }
-    this.#check("keep", count, fork, 1, Infinity);
+    this.#state.keep(fork, count);
     return this.#send("keep", count, fork, 0, (i) => this.#strip[i]!);
   }
 
@@ -130,39 +111,9 @@ export class SimulatedLane implements Lane {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#state.close();
     await this.drain();
     this.#text.length = 0;
-  }
-
-  #check(operation: string, count: number, position: number, least: number, most: number): void {
-    const what = `Cannot ${operation} ${count} tokens at position ${position} on the ${this.name} lane`;
-    if (this.#closed) throw new Error(`${what}: it is closed`);
-    if (!(Number.isInteger(count) && count >= least && count <= most)) {
-      throw new RangeError(`${what}: wanted ${least} to ${most} tokens`);
-    }
-    if (!(Number.isInteger(position) && position >= 0 && position <= this.#length)) {
-      throw new RangeError(`${what}: its cache holds ${this.#length}, wanted a position from 0 to that`);
-    }
-    if (position + count > this.capacity) {
-      throw new RangeError(`${what}: wanted at most its capacity of ${this.capacity}`);
-    }
-  }
-
-  #checkBranch(operation: string, count: number, position: number, fork: number): void {
-    const what = `Cannot ${operation} ${count} tokens at position ${position} of a branch on the ${this.name} lane`;
-    if (this.#closed) throw new Error(`${what}: it is closed`);
-    const from = position === fork ? Math.min(fork, this.#length) : this.#branch?.fork;
-    const length = position === fork ? 0 : this.#branch?.length ?? 0;
-    if (from !== fork || !(fork >= 0 && position >= fork && position - fork <= length)) {
-      throw new RangeError(`${what}: there is no branch from ${fork} to there`);
-    }
-    if (!(Number.isInteger(count) && count >= 1 && position - fork + count <= this.stripCapacity)) {
-      throw new RangeError(`${what}: wanted at most ${this.stripCapacity} on a branch`);
-    }
-    if (position + count > this.capacity) {
-      throw new RangeError(`${what}: wanted at most its capacity of ${this.capacity}`);
-    }
   }
 
   /** Queues a message that feeds `token(i)` for i below `count`, one after the other. */
@@ -175,14 +126,7 @@ export class SimulatedLane implements Lane {
     fork?: number,
   ): Promise<LaneResult> {
     const { jitter, latencyMs = 0 } = this.#options;
-    if (fork !== undefined) this.#branch = { fork, length: position - fork + count };
-    else {
-      this.#length = position + count;
-      if (this.#branch && this.#branch.fork > position) this.#branch = undefined;
-    }
-    this.#verifies = operation === "verify" || operation === "verifyNext";
-    this.#chooses = this.#verifies || operation === "decode";
-    const chooses = this.#chooses;
+    const chooses = operation !== "prefill" && operation !== "keep";
     const done = this.#device.then(async () => {
       const startMs = this.#clock.now();
       await this.#work(ms * (jitter?.() ?? 1));

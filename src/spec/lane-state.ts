@@ -1,0 +1,111 @@
+import { MAX_ROWS } from "./lane.ts";
+
+/**
+ * What a lane's cache will hold once all messages sent are done: the text's length and a branch beside it. Each method takes a message in before it is
+ * sent, and throws a RangeError, with nothing changed, if it doesn't fit; an Error once the lane is closed.
+ */
+export class LaneState {
+  readonly #lane: string;
+  readonly #capacity: number;
+  readonly #stripCapacity: number;
+  #length = 0;
+  #branch: { readonly fork: number; readonly length: number } | undefined;
+  /** What the last message does: `decode` can go on from a token that it chose, `verifyNext` from what it accepts. */
+  #last: "feeds" | "decodes" | "verifies" = "feeds";
+  #closed = false;
+
+  constructor(lane: string, capacity: number, stripCapacity: number) {
+    this.#lane = lane;
+    this.#capacity = capacity;
+    this.#stripCapacity = stripCapacity;
+  }
+
+  prefill(count: number, position: number): void {
+    this.#check("prefill", count, position, Infinity);
+    this.#feed(count, position, "feeds");
+  }
+
+  verify(count: number, position: number): void {
+    this.#check("verify", count, position, MAX_ROWS);
+    this.#feed(count, position, "verifies");
+  }
+
+  /** As `verify`; `position` is the highest that the first token can have. */
+  verifyNext(count: number, position: number): void {
+    if (this.#last !== "verifies") {
+      throw new RangeError(`Cannot verify ahead on the ${this.#lane} lane: the message before is no verification`);
+    }
+    this.verify(count, position);
+  }
+
+  decode(token: number | null, position: number, steps: number, fork?: number): void {
+    if (fork === undefined) this.#check("decode", steps, position, Infinity);
+    else this.#checkBranch(steps, position, fork);
+    if (token === null && this.#last === "feeds") {
+      throw new RangeError(
+        `Cannot decode on the ${this.#lane} lane without a token: the message before it chose none`,
+      );
+    }
+    if (fork === undefined) return this.#feed(steps, position, "decodes");
+    this.#branch = { fork, length: position - fork + steps };
+    this.#last = "decodes";
+  }
+
+  keep(fork: number, count: number): void {
+    if (this.#branch?.fork !== fork || !(Number.isInteger(count) && count >= 1 && count <= this.#branch.length)) {
+      throw new RangeError(
+        `Cannot keep ${count} tokens from position ${fork} on the ${this.#lane} lane: its branch ` +
+          (this.#branch ? `has ${this.#branch.length} from ${this.#branch.fork} on` : "is gone"),
+      );
+    }
+    this.#check("keep", count, fork, Infinity);
+    this.#feed(count, fork, "feeds");
+  }
+
+  /** Returns whether it was open. */
+  close(): boolean {
+    const wasOpen = !this.#closed;
+    this.#closed = true;
+    return wasOpen;
+  }
+
+  #check(operation: string, count: number, position: number, most: number): void {
+    const what = `Cannot ${operation} ${count} tokens at position ${position} on the ${this.#lane} lane`;
+    this.#checkOpen();
+    if (!(Number.isInteger(count) && count >= 1 && count <= most)) {
+      throw new RangeError(`${what}: wanted 1 to ${most} tokens`);
+    }
+    if (!(Number.isInteger(position) && position >= 0 && position <= this.#length)) {
+      throw new RangeError(`${what}: its cache holds ${this.#length}, wanted a position from 0 to that`);
+    }
+    if (position + count > this.#capacity) {
+      throw new RangeError(`${what}: wanted at most its capacity of ${this.#capacity}`);
+    }
+  }
+
+  #checkBranch(count: number, position: number, fork: number): void {
+    const what = `Cannot decode ${count} tokens at position ${position} of a branch on the ${this.#lane} lane`;
+    this.#checkOpen();
+    const branch = position === fork ? { fork: Math.min(fork, this.#length), length: 0 } : this.#branch;
+    if (branch?.fork !== fork || !(fork >= 0 && position >= fork && position - fork <= branch.length)) {
+      throw new RangeError(`${what}: there is no branch from ${fork} to there`);
+    }
+    if (!(Number.isInteger(count) && count >= 1 && position - fork + count <= this.#stripCapacity)) {
+      throw new RangeError(`${what}: wanted at most ${this.#stripCapacity} on a branch`);
+    }
+    if (position + count > this.#capacity) {
+      throw new RangeError(`${what}: wanted at most its capacity of ${this.#capacity}`);
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new Error(`Cannot use the ${this.#lane} lane: it is closed`);
+  }
+
+  /** The text is a new one from `position` on, and so is a branch that parted behind that. */
+  #feed(count: number, position: number, last: "feeds" | "decodes" | "verifies"): void {
+    this.#length = position + count;
+    this.#last = last;
+    if (this.#branch && this.#branch.fork > position) this.#branch = undefined;
+  }
+}
