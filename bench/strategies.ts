@@ -1,16 +1,34 @@
 // greedy, sd and amusd of the embedded pair on the same prompts: each prompt by all three before the next one. All must
-// give the same tokens, the oracle's.
+// give the same tokens, the oracle's. Then what amusd would take on an ideal machine: the very strategy, simulated with the times and the acceptance that
+// these runs had, where nothing takes time but the devices' work.
 
+import { DRAFT_VOCABULARY } from "../src/cli/models.ts";
 import { openModelPair } from "../src/model/model-file.ts";
+import { recordedTimes } from "../src/plan/recorded.ts";
+import { HEDGED, type SimulatedHardware, simulateRun } from "../src/plan/simulate.ts";
+import { recordedAcceptance } from "../src/plan/simulated-pair.ts";
 import { Engine } from "../src/spec/engine.ts";
-import type { StrategyName } from "../src/spec/generation.ts";
+import type { GenerationOptions } from "../src/spec/generation.ts";
+import type { TraceEvent } from "../src/spec/trace.ts";
 import { ADAPTER, assertOracle, assertSame, type BenchOptions, type Golden, MODEL_PATHS } from "./fixture.ts";
 import { progress, readGoldens } from "./fixture.ts";
 import { ratio, rotate, show, type Spread, spread } from "./stats.ts";
 
-const NAMES = ["greedy", "sd", "amusd"] as const satisfies readonly StrategyName[];
-/** Three programs to be completed as they stand, and two messages. None of their answers ends within 64 tokens. */
-const PROMPTS = ["HumanEval/0", "HumanEval/1", "HumanEval/5", "mt_bench/101", "mt_bench/130"];
+const VARIANTS = {
+  greedy: { strategy: "greedy" },
+  sd: { strategy: "sd", lookahead: 5 },
+  amusd: { strategy: "amusd" },
+  "amusd --hedge off": { strategy: "amusd", hedge: false },
+} as const satisfies Record<string, GenerationOptions>;
+type Variant = keyof typeof VARIANTS;
+const NAMES = Object.keys(VARIANTS) as Variant[];
+/** Programs to be completed as they stand, and messages. None of their answers ends within 64 tokens. */
+const DATASETS = {
+  HumanEval: ["HumanEval/0", "HumanEval/1", "HumanEval/3", "HumanEval/4", "HumanEval/5"],
+  "MT-Bench": ["mt_bench/81", "mt_bench/90", "mt_bench/101", "mt_bench/111", "mt_bench/130"],
+};
+/** A simulated run's. */
+const IDEAL_TOKENS = 2000;
 
 interface Sample {
   readonly prompt: string;
@@ -23,6 +41,14 @@ interface Sample {
   readonly tokensPerVerification: number | null;
   /** By lane, of the run's time. */
   readonly busy: Readonly<Record<string, number>>;
+  /** For how much of the time from the first verification's end to the last one's the verify lane did nothing. */
+  readonly waiting: number;
+}
+
+interface Run {
+  readonly tokens: readonly number[];
+  readonly sample: Omit<Sample, "round">;
+  readonly events: readonly TraceEvent[];
 }
 
 export interface StrategyFigures {
@@ -34,24 +60,44 @@ export interface StrategyFigures {
   readonly acceptance: Spread | null;
   readonly tokensPerVerification: Spread;
   readonly busy: Readonly<Record<string, Spread>>;
+  readonly waiting: Spread;
   readonly samples: readonly Sample[];
 }
 
-export async function strategies({ runs, quick }: BenchOptions): Promise<Record<StrategyName, StrategyFigures>> {
+/** Of amusd, prompt by prompt. */
+export interface IdealFigures {
+  /** What the simulation takes, and how much of its speed was reached. */
+  readonly msPerToken: Spread;
+  readonly reached: Spread;
+  readonly hardware: SimulatedHardware;
+}
+
+export type Figures = Readonly<Record<Variant, StrategyFigures>> & { readonly ideal: IdealFigures };
+
+export async function strategies({ runs, quick }: BenchOptions): Promise<Readonly<Record<string, Figures>>> {
   progress("strategies: loading");
   const goldens = await readGoldens("verify");
-  const prompts = PROMPTS.slice(0, quick ? 2 : undefined).map((name) => goldens.get(name)!);
+  const datasets = Object.entries(DATASETS).map(([name, names]) =>
+    [name, names.slice(0, quick ? 1 : undefined).map((prompt) => goldens.get(prompt)!)] as const
+  );
+  const prompts = datasets.flatMap(([, prompts]) => prompts);
   const maxNewTokens = quick ? 24 : 64;
   const context = Math.max(...prompts.map(({ promptTokens }) => promptTokens.length)) +
     maxNewTokens;
   const pair = await openModelPair(MODEL_PATHS.verify, MODEL_PATHS.draft);
-  const engine = await Engine.load(pair, { verifyDevice: ADAPTER, draftDevice: ADAPTER, context });
+  const engine = await Engine.load(pair, {
+    verifyDevice: ADAPTER,
+    draftDevice: ADAPTER,
+    context,
+    draftVocabulary: DRAFT_VOCABULARY,
+  });
   try {
-    const samples: Record<StrategyName, Sample[]> = { greedy: [], sd: [], amusd: [] };
+    const samples = Object.fromEntries(NAMES.map((name) => [name, [] as Sample[]])) as Record<Variant, Sample[]>;
+    const traces: { readonly name: Variant; readonly prompt: string; readonly events: readonly TraceEvent[] }[] = [];
     for (let round = 0; round < runs; round++) {
       for (const [i, golden] of prompts.entries()) {
         progress(`strategies: round ${round + 1} of ${runs}, ${golden.name}`);
-        const tokens: Partial<Record<StrategyName, readonly number[]>> = {};
+        const tokens: Partial<Record<Variant, readonly number[]>> = {};
         await rotate(
           round + i,
           NAMES.map((name) => async () => {
@@ -59,6 +105,7 @@ export async function strategies({ runs, quick }: BenchOptions): Promise<Record<
             assertOracle(name, golden, run.tokens);
             tokens[name] = run.tokens;
             samples[name].push({ ...run.sample, round });
+            traces.push({ name, prompt: golden.name, events: run.events });
           }),
         );
         for (const name of NAMES) {
@@ -66,21 +113,51 @@ export async function strategies({ runs, quick }: BenchOptions): Promise<Record<
         }
       }
     }
-    return report(samples);
+    progress("strategies: simulating");
+    const hardware = recordedTimes(
+      traces.filter(({ name }) => name === "amusd").map(({ events }) => events),
+      "these runs",
+    );
+    const figures: Record<string, Figures> = {};
+    for (const [dataset, prompts] of datasets) {
+      const idealMs = new Map<string, number>();
+      for (const { name } of prompts) {
+        const acceptance = recordedAcceptance(
+          traces.filter(({ prompt }) => prompt === name).map(({ events }) => events),
+          name,
+        );
+        const { summary } = await simulateRun(HEDGED, hardware, acceptance, IDEAL_TOKENS, 1);
+        idealMs.set(name, summary.msPerToken!);
+      }
+      progress("");
+      const of = (name: Variant) => samples[name].filter(({ prompt }) => idealMs.has(prompt));
+      const reached = of("amusd").map(({ prompt, decodeMsPerToken }) => idealMs.get(prompt)! / decodeMsPerToken);
+      const ideal = { msPerToken: spread([...idealMs.values()]), reached: spread(reached), hardware };
+      figures[dataset] = { ...report(dataset, of), ideal };
+      console.log(
+        `  ideal   amusd on a machine where only the devices' work takes time: ${show(ideal.msPerToken)} ms/token; ` +
+          `reached ${show(ideal.reached, 2)} of its speed`,
+      );
+    }
+    return figures;
   } finally {
     progress("");
     await engine.close();
   }
 }
 
-async function generate(engine: Engine, golden: Golden, strategy: StrategyName, maxNewTokens: number) {
-  const generation = engine.generate(golden.promptTokens, { strategy, maxNewTokens, lookahead: 5 });
+async function generate(engine: Engine, golden: Golden, variant: Variant, maxNewTokens: number): Promise<Run> {
+  const generation = engine.generate(golden.promptTokens, { ...VARIANTS[variant], maxNewTokens });
   const startMs = performance.now();
   let lastMs = startMs;
   for await (const { tokens } of generation) {
     if (tokens.length > 0) lastMs = performance.now();
   }
-  const { tokens, acceptance, tokensPerVerification, lanes, msPerToken } = generation.record;
+  const { tokens, acceptance, tokensPerVerification, lanes, msPerToken, events } = generation.record;
+  const verified = events.filter((event) => event.kind === "operation").filter(({ accepted }) =>
+    accepted !== undefined
+  );
+  const busyMs = verified.slice(1).reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0);
   const busy = Object.fromEntries(lanes.map(({ name, busyMs, idleMs }) => [name, busyMs / (busyMs + idleMs)]));
   const sample = {
     prompt: golden.name,
@@ -89,20 +166,25 @@ async function generate(engine: Engine, golden: Golden, strategy: StrategyName, 
     acceptance,
     tokensPerVerification,
     busy,
+    waiting: 1 - busyMs / (verified.at(-1)!.endMs - verified[0]!.endMs),
   };
-  return { tokens, sample };
+  return { tokens, sample, events };
 }
 
-function report(samples: Readonly<Record<StrategyName, readonly Sample[]>>): Record<StrategyName, StrategyFigures> {
+function report(
+  dataset: string,
+  samplesOf: (name: Variant) => readonly Sample[],
+): Record<Variant, StrategyFigures> {
   console.log(
-    `\nstrategies: ${samples.greedy.length} samples each; speed-up over greedy, sample by sample`,
+    `\nstrategies, ${dataset}: ${samplesOf("greedy").length} samples each; speed-up over greedy, sample by sample`,
   );
-  const msOf = (name: StrategyName) => samples[name].map(({ msPerToken }) => msPerToken);
-  const decodeMsOf = (name: StrategyName) => samples[name].map(({ decodeMsPerToken }) => decodeMsPerToken);
-  const figures = NAMES.map((name): [StrategyName, StrategyFigures] => {
-    const of = (pick: (sample: Sample) => number | null) => samples[name].map(pick).filter((value) => value !== null);
+  const msOf = (name: Variant) => samplesOf(name).map(({ msPerToken }) => msPerToken);
+  const decodeMsOf = (name: Variant) => samplesOf(name).map(({ decodeMsPerToken }) => decodeMsPerToken);
+  const figures = NAMES.map((name): [Variant, StrategyFigures] => {
+    const samples = samplesOf(name);
+    const of = (pick: (sample: Sample) => number | null) => samples.map(pick).filter((value) => value !== null);
     const acceptance = of((sample) => sample.acceptance);
-    const lanes = Object.keys(samples[name][0]!.busy);
+    const lanes = Object.keys(samples[0]!.busy);
     const shown: StrategyFigures = {
       msPerToken: spread(msOf(name)),
       speedup: ratio(msOf("greedy"), msOf(name)),
@@ -111,15 +193,19 @@ function report(samples: Readonly<Record<StrategyName, readonly Sample[]>>): Rec
       acceptance: acceptance.length > 0 ? spread(acceptance) : null,
       tokensPerVerification: spread(of((sample) => sample.tokensPerVerification)),
       busy: Object.fromEntries(lanes.map((lane) => [lane, spread(of(({ busy }) => busy[lane]!))])),
-      samples: samples[name],
+      waiting: spread(of(({ waiting }) => waiting)),
+      samples,
     };
     console.log(
-      `  ${name.padEnd(6)}  ms/token with the prefill ${show(shown.msPerToken)}, speed-up ${show(shown.speedup, 2)}`,
+      `  ${name}: ms/token with the prefill ${show(shown.msPerToken)}, speed-up ${show(shown.speedup, 2)}`,
     );
     console.log(
       `          after the prefill ${show(shown.decodeMsPerToken)}, speed-up ${show(shown.decodeSpeedup, 2)}`,
     );
-    const busy = lanes.map((lane) => `${lane} busy ${show(shown.busy[lane]!, 2)}`).join(", ");
+    const busy = [
+      ...lanes.map((lane) => `${lane} busy ${show(shown.busy[lane]!, 2)}`),
+      `verify lane waiting ${show(shown.waiting, 3)}`,
+    ].join(", ");
     console.log(
       shown.acceptance
         ? `          accepted ${show(shown.acceptance, 2)}, tokens/verification ${
@@ -129,5 +215,5 @@ function report(samples: Readonly<Record<StrategyName, readonly Sample[]>>): Rec
     );
     return [name, shown];
   });
-  return Object.fromEntries(figures) as Record<StrategyName, StrategyFigures>;
+  return Object.fromEntries(figures) as Record<Variant, StrategyFigures>;
 }

@@ -11,7 +11,7 @@ const MODELS = new URL("../../models/", import.meta.url);
 const VERIFY_MODEL = "smollm2-135m-instruct-q4_1.gguf";
 const DRAFT_MODEL = "smollm2-draft-42m-q8_0.gguf";
 /** What measured best of all ids, 24576, 16384 and 8192: lab/draft-vocabulary. */
-const DRAFT_VOCABULARY = 8_192;
+export const DRAFT_VOCABULARY = 8_192;
 
 /** Which models, on which devices. */
 export interface ModelFlags {

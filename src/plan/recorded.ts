@@ -14,23 +14,29 @@ export function tracesOf(value: unknown, where: string): TraceEvent[][] {
   );
 }
 
-/** Times of the lanes as runs had them, with both at work. Throws a RangeError where the runs say too little. */
+/** Times of the lanes as runs had them, with both at work: medians over all runs. Throws a RangeError where the runs say too little. */
 export function recordedTimes(traces: readonly (readonly TraceEvent[])[], where: string): SimulatedHardware {
-  const costs = new Costs();
-  const prefillMs = [0, 0];
+  const verifyMs: number[][] = [];
+  const draftMs: number[] = [];
+  const prefillMs: number[][] = [[], []];
   for (const events of traces) {
     const lanes = events.find((event) => event.kind === "start")?.lanes.map(({ name }) => name);
     for (const event of events) {
       if (event.kind !== "operation") continue;
       const ms = event.endMs - event.startMs;
-      if (event.operation === "prefill") prefillMs[lanes!.indexOf(event.lane)] = ms / event.tokens.length;
-      if (event.accepted !== undefined) costs.observeVerify(event.tokens.length, ms, true);
-      else if (event.lane === lanes?.[1] && event.operation === "decode") {
-        costs.observeDraft(ms / event.chosen.length, true);
-      }
+      if (event.operation === "prefill") prefillMs[lanes!.indexOf(event.lane)]!.push(ms / event.tokens.length);
+      if (event.accepted !== undefined) (verifyMs[event.tokens.length] ??= []).push(ms);
+      else if (event.lane === lanes?.[1] && event.operation === "decode") draftMs.push(ms / event.chosen.length);
     }
   }
-  return timesOf(costs.draftMs(), (rows) => costs.verifyMs(rows), prefillMs[0]!, prefillMs[1]!, where);
+  const costs = new Costs();
+  for (const rows of ALL_ROWS) if (verifyMs[rows]) costs.observeVerify(rows, median(verifyMs[rows])!, true);
+  const [verifyPrefillMs = 0, draftPrefillMs = 0] = prefillMs.map(median);
+  return timesOf(median(draftMs), (rows) => costs.verifyMs(rows), verifyPrefillMs, draftPrefillMs, where);
+}
+
+function median(values: readonly number[]): number | undefined {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }
 
 /** The same of what `deno task bench speed --json` wrote. */
@@ -38,16 +44,16 @@ export function benchTimes(value: unknown, where: string): SimulatedHardware | n
   const speed = (value as { speed?: Record<string, { median?: unknown }> } | null)?.speed;
   if (typeof speed !== "object" || speed === null) return null;
   const costs = new Costs();
-  const median = (name: string) => {
+  const figureOf = (name: string) => {
     const figure = speed[name]?.median;
     return typeof figure === "number" && figure > 0 ? figure : undefined;
   };
   for (const rows of ALL_ROWS) {
-    const ms = median(`verify${rows}Ms`);
+    const ms = figureOf(`verify${rows}Ms`);
     if (ms !== undefined) costs.observeVerify(rows, ms, true);
   }
-  const prefillMs = median("prefillMs") ?? 0;
-  return timesOf(median("draftMs"), (rows) => costs.verifyMs(rows), prefillMs, prefillMs, where);
+  const prefillMs = figureOf("prefillMs") ?? 0;
+  return timesOf(figureOf("draftMs"), (rows) => costs.verifyMs(rows), prefillMs, prefillMs, where);
 }
 
 function timesOf(
