@@ -24,11 +24,17 @@ export async function* amusd(run: Run): ReturnType<Strategy> {
     verifier.verify([]);
     let batch: CommittedToken[] = [];
     while (!verifier.ended && (verifier.next || drafter.room > 0)) {
-      while (drafter.step(verifier.verifying));
+      // An idle verify lane comes first: to send the draft lane's next step takes the host a while.
+      if (verifier.next && drafter.step(verifier.verifying)) continue;
       const drafted = launch(run, verifier, drafter);
       if (drafted) {
         verifier.verify(drafted);
-        // The draft lane hears of it at once: it may hedge now.
+        continue;
+      }
+      if (!verifier.next && drafter.step(undefined)) continue;
+      if (!verifier.next && !drafter.next) {
+        // An idle draft lane would leave nothing to wait for.
+        verifier.verify(log.pending().slice(0, verifier.room));
         continue;
       }
       if (batch.length > 0) {
@@ -56,10 +62,9 @@ function launch({ log, launchRule }: Run, verifier: Verifier, drafter: Drafter):
   const pending = log.pending();
   const chances = drafter.chances(pending);
   const { staleInFlight } = drafter;
-  let count;
-  if (verifying !== undefined) count = launchRule.chain(chances, verifying, staleInFlight, drafter.hedgeChances);
-  // An idle draft lane would leave nothing to wait for.
-  else count = launchRule.take(chances, staleInFlight) ?? (drafter.next ? null : pending.length);
+  const count = verifying === undefined
+    ? launchRule.take(chances, staleInFlight)
+    : launchRule.chain(chances, verifying, staleInFlight, drafter.hedgeChances);
   const from = verifying === undefined ? 0 : verifying + 1;
   return count === null ? undefined : pending.slice(from, from + Math.min(count, room));
 }

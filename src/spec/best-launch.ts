@@ -48,6 +48,8 @@ export class BestLaunch implements LaunchRule {
   #draftMs = 0;
   #verifyMs: readonly number[] = [0, NaN];
   #verifications = 0;
+  /** Whether it is time for a look at the costs. */
+  #isDue = false;
   /** When the draft step in flight began: at the last one's end, or when the draft lane was let go on. */
   #draftFromMs = 0;
   #paused = false;
@@ -137,11 +139,13 @@ export class BestLaunch implements LaunchRule {
     const { endMs, accepted, position } = operation;
     if (accepted === undefined) {
       this.#draftFromMs = endMs;
+      // Now, rather than while the verify lane waits for its next message.
+      if (this.#isDue) this.#value = this.#evaluate();
       return;
     }
     this.#verifiedMs = this.#chained === null ? Infinity : endMs + this.#deviceMs(this.#chained);
     this.#chained = null;
-    if (++this.#verifications % STRETCH === 0) this.#value = this.#evaluate();
+    this.#isDue ||= ++this.#verifications % STRETCH === 0;
     const aloneMs = this.#estimates.costs.verifyMs(1, false);
     this.#pace.add(position, accepted + 1, endMs, aloneMs, this.#value && this.#value.rate * (aloneMs ?? 0));
   }
@@ -177,6 +181,7 @@ export class BestLaunch implements LaunchRule {
   }
 
   #evaluate(): LaunchValue | undefined {
+    this.#isDue = false;
     const { costs, predictor } = this.#estimates;
     const draftMs = costs.draftMs();
     if (draftMs === undefined || costs.verifyMs(1) === undefined) return undefined;

@@ -54,8 +54,8 @@ export class Verifier {
     const [oldest] = this.#inFlight;
     if (!oldest) return undefined;
     const [first] = oldest.drafted;
-    // Behind another verification that came to something else, they are dead.
-    return first && this.run.log.isLive(first) ? oldest.drafted.length : 0;
+    // Where the one before came to something else than it was queued for, they are no longer the text's next ones.
+    return first && first === this.run.log.pending()[0] ? oldest.drafted.length : 0;
   }
 
   /**

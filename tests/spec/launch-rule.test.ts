@@ -87,7 +87,7 @@ test("BestLaunch hides what a host takes to hear of an answer", async () => {
   };
   const [ideal, real] = [await speedup(point, best, true), await speedup(point, best, true, { latencyMs: 0.15 })];
   const control = await speedup(point, unchained, true, { latencyMs: 0.15 });
-  assert.ok(real > 0.91 * ideal && real > 1.03 * control, `${real}; without latency ${ideal}, unchained ${control}`);
+  assert.ok(real > 0.91 * ideal && real > 1.02 * control, `${real}; without latency ${ideal}, unchained ${control}`);
 });
 
 test("a hedge gains where the draft lane has time for it", async () => {
@@ -99,7 +99,10 @@ test("BestLaunch leaves drafting off where the draft lane slows the verify lane 
   const clock = new VirtualClock();
   const model = hashModel(5, 1000);
   let drafting = 0;
-  const slowedMs = (rows: number) => (drafting > 0 ? 2 : 1) * (1 + 0.2 * (rows - 1));
+  let draftedMs = 0;
+  // A step that has just ended is followed by the next one.
+  const isSlowed = () => drafting > 0 || draftedMs === clock.now();
+  const slowedMs = (rows: number) => (isSlowed() ? 2 : 1) * (1 + 0.2 * (rows - 1));
   const verify = new SimulatedLane(
     clock,
     laneOptions("verify", model, { decodeMs: 1, verifyMs: slowedMs, prefillMs: 0.1, capacity: 5000 }),
@@ -114,6 +117,7 @@ test("BestLaunch leaves drafting off where the draft lane slows the verify lane 
       return await send(...values);
     } finally {
       drafting--;
+      draftedMs = clock.now();
     }
   };
   const watched: Lane = {
