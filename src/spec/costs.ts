@@ -32,7 +32,8 @@ export class Costs {
 
   /**
    * tv(n) while the draft lane is busy, or else idle: as measured, or on the line through the two nearest measured sizes; `undefined` before
-   * verifications of two sizes. What was seen in the other state alone is taken with the slowdown that a size seen in both had.
+   * verifications of two sizes. What was seen in the other state alone is taken with the slowdown that a size seen in both had. A size that was
+   * hardly seen is not taken for dearer than the line through its neighbours: it would not be tried again if that was an outlier.
    */
   verifyMs(rows: number, otherIsBusy = true): number | undefined {
     const { busy, idle } = this.#verify;
@@ -43,7 +44,11 @@ export class Costs {
     const slowdown = both === undefined ? 1 : own.at(both)! / other.at(both)!;
     // Of no time at all there is no multiple.
     const factor = Number.isFinite(slowdown) ? slowdown : 1;
-    return onLine(sizes, (size) => own.at(size) ?? factor * other.at(size)!, rows);
+    const at = (size: number) => own.at(size) ?? factor * other.at(size)!;
+    if (!sizes.includes(rows) || own.count(rows) + other.count(rows) >= ENOUGH) return onLine(sizes, at, rows);
+    const rest = sizes.filter((size) => size !== rows);
+    const isBetween = rest.some((size) => size < rows) && rest.some((size) => size > rows);
+    return isBetween ? Math.min(at(rows), between(rest, at, rows)) : at(rows);
   }
 
   /** What was measured so far, in ms: for a trace. */
@@ -86,6 +91,18 @@ class RowCosts {
   at(rows: number): number | undefined {
     return this.#byRows[rows]?.value;
   }
+
+  /** How many of the last values count. */
+  count(rows: number): number {
+    return this.#byRows[rows]?.count ?? 0;
+  }
+}
+
+/** The value on the line through the nearest sizes on either side of `rows`. */
+function between(sizes: readonly number[], at: (size: number) => number, rows: number): number {
+  const below = Math.max(...sizes.filter((size) => size < rows));
+  const above = Math.min(...sizes.filter((size) => size > rows));
+  return at(below) + (at(above) - at(below)) * (rows - below) / (above - below);
 }
 
 /** The value at `rows`, or on the line through the two nearest of two or more sizes; never less for more rows. */
@@ -96,6 +113,8 @@ function onLine(sizes: readonly number[], at: (size: number) => number, rows: nu
 }
 
 const RECENT = 9;
+/** Of so many values the median can be relied upon. */
+const ENOUGH = 3;
 
 /** The median of the last RECENT values: an outlier doesn't move it. */
 class RecentMedian {
@@ -104,6 +123,10 @@ class RecentMedian {
 
   get value(): number | undefined {
     return this.#median ??= this.#values.toSorted((a, b) => a - b)[this.#values.length >> 1];
+  }
+
+  get count(): number {
+    return this.#values.length;
   }
 
   add(value: number): void {

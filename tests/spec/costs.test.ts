@@ -36,6 +36,17 @@ test("Costs are kept apart for the other lane busy and idle, and one stands in f
   assert.is(costs.verifyMs(9, true), 100, "not from what is near in its own state, but twice what it is in the other");
 });
 
+test("Costs of a size seen once or twice are no more than its neighbours say", () => {
+  const costs = new Costs();
+  for (const [rows, ms] of [[1, 10], [2, 14], [4, 90], [8, 38]] as const) costs.observeVerify(rows, ms, false);
+  assert.is(costs.verifyMs(4, false), 22, "an outlier, as far as one knows");
+  assert.is(costs.verifyMs(8, false), 38);
+  costs.observeVerify(4, 90, false);
+  assert.is(costs.verifyMs(4, false), 22);
+  costs.observeVerify(4, 90, false);
+  assert.is(costs.verifyMs(4, false), 90, "so it is");
+});
+
 test("Costs never fall with the rows, nor below 0", () => {
   const costs = new Costs();
   costs.observeVerify(4, 10, true);
