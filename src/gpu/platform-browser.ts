@@ -13,6 +13,9 @@ export function getEnv(_name: string): string | undefined {
   return undefined;
 }
 
+/** A browser does so by itself. */
+export function collectGarbage(): void {}
+
 export function note(line: string): void {
   console.warn(line);
 }

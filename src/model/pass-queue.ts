@@ -1,4 +1,5 @@
 import type { Device } from "../gpu/device.ts";
+import { countSubmission } from "../gpu/garbage.ts";
 import { CHOICE_BYTES } from "../kernels/argmax.ts";
 
 /** What a submission chose, as LaneResult has it, and when the device worked on it, in ms of `performance.now()`. */
@@ -150,6 +151,7 @@ export class PassQueue {
     encoder.copyBufferToBuffer(this.chosen, 0, slot.staging, 16, this.#maxChosen * CHOICE_BYTES);
     const submitMs = performance.now();
     this.#device.queue.submit([encoder.finish()]);
+    countSubmission();
     return submitMs;
   }
 
