@@ -14,7 +14,7 @@ export function getEnv(_name: string): string | undefined {
 }
 
 /** A browser does so by itself. */
-export function collectGarbage(): void {}
+export function collectGarbage(_type: "minor" | "major"): void {}
 
 export function note(line: string): void {
   console.warn(line);

@@ -56,15 +56,15 @@ export function pciDisplayDevices(): PciDevice[] {
   }
 }
 
-let gc: ((options: { readonly type: "minor" }) => void) | undefined;
+let gc: ((options: { readonly type: "minor" | "major" }) => void) | undefined;
 
-/** Has V8 collect what is young now. */
-export function collectGarbage(): void {
+/** Has V8 collect garbage now: what is young, or all. */
+export function collectGarbage(type: "minor" | "major"): void {
   if (!gc) {
     v8.setFlagsFromString("--expose-gc");
     gc = vm.runInNewContext("gc") as NonNullable<typeof gc>;
   }
-  gc({ type: "minor" });
+  gc({ type });
 }
 
 /** One line to stderr. */

@@ -1,5 +1,6 @@
 import { type AdapterInfo, chooseAdapters, type DeviceSelection, listAdapters, openDevice } from "../gpu/adapters.ts";
 import { Device } from "../gpu/device.ts";
+import { collectAtRest } from "../gpu/garbage.ts";
 import type { CacheType } from "../kernels/attention.ts";
 import { type ChatMessage, encodeChat } from "../model/chat-template.ts";
 import { Llama, VERIFY_ROWS } from "../model/llama.ts";
@@ -209,6 +210,7 @@ export class Engine {
       },
       onEnd: () => {
         this.#running = false;
+        collectAtRest();
         this.#draftLost ||= generation.draftLost;
         const text = [...prompt, ...generation.tokens];
         const held = (lane: Lane | undefined) => lane ? generation.cachedLength(lane.name, text) : 0;
