@@ -26,11 +26,16 @@ type RuleOf = (estimates: Estimates, clock: VirtualClock) => LaunchRule;
 const best: RuleOf = (estimates, clock) => new BestLaunch(estimates, clock);
 
 /** Simulated speed over greedy's. The draft knows its chances, which are mostly near 0 or 1, as those of real models are. */
-async function speedup({ a, c, beta }: Point, ruleOf: RuleOf, hedge = false, { latencyMs = 0 } = {}): Promise<number> {
+async function speedup(
+  { a, c, beta }: Point,
+  ruleOf: RuleOf,
+  hedge = false,
+  { latencyMs = 0, seed = 7 } = {},
+): Promise<number> {
   const tokens = 3000;
   const clock = new VirtualClock();
   const estimates = new Estimates();
-  const pair = simulatedPair(betaAcceptance(a), 7);
+  const pair = simulatedPair(betaAcceptance(a), seed);
   const common = { capacity: tokens + 10, prefillMs: 0 };
   const verifyMs = (rows: number) => 1 + beta * (rows - 1);
   const verify = new SimulatedLane(
@@ -66,7 +71,13 @@ for (const beta of [0, 0.2]) {
           assert.ok(alone >= 0.99 * other, `${alone}, ${other} by another rule`);
         }
         assert.ok(alone >= 1, `${alone}`);
-        assert.ok(hedged >= 0.97 * alone, `${hedged} with a hedge, ${alone} without`);
+        // Over more draws: a run of 3000 tokens is off by some percent.
+        let [allAlone, allHedged] = [alone, hedged];
+        for (const seed of [1, 2, 3]) {
+          allAlone += await speedup(point, best, false, { seed });
+          allHedged += await speedup(point, best, true, { seed });
+        }
+        assert.ok(allHedged >= 0.99 * allAlone, `${allHedged} with a hedge, ${allAlone} without`);
         // The linear bound, which hedges may pass.
         assert.ok(alone <= 1.03 / ((1 - a) + a * c), `${alone}`);
       });
