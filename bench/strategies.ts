@@ -1,4 +1,4 @@
-// greedy, sd and amusd of the embedded pair on the same prompts: each prompt by all three before the next one. All must
+// greedy, sd and amusd, with hedges and without, of the embedded pair on the same prompts: each prompt by all of them before the next one. All must
 // give the same tokens, the oracle's. Then what amusd would take on an ideal machine: the very strategy, simulated with the times and the acceptance that
 // these runs had, where nothing takes time but the devices' work.
 

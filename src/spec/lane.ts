@@ -40,7 +40,7 @@ export interface Lane {
   verify(tokens: readonly number[], position: number): Promise<LaneResult>;
   /**
    * Verifies behind the message before, itself a verification, without a look at its answer: feeds the token that it chose after the last of its
-   * accepted rows (see `acceptedOf`), in the place behind that row, then `drafted`, fewer than MAX_ROWS; answers as `verify`. `position` is that
+   * accepted rows (see `countAccepted`), in the place behind that row, then `drafted`, fewer than MAX_ROWS; answers as `verify`. `position` is that
    * token's if all rows are accepted; where it really stands only the device knows yet. Rejects with a RangeError behind another message.
    */
   verifyNext(drafted: readonly number[], position: number): Promise<LaneResult>;
@@ -64,7 +64,7 @@ export interface Lane {
 }
 
 /** How many of the drafted tokens that a verification was fed (`tokens` but the first) are accepted: as long as each is the one chosen in its place. */
-export function acceptedOf(tokens: readonly number[], chosen: readonly number[]): number {
+export function countAccepted(tokens: readonly number[], chosen: readonly number[]): number {
   let accepted = 0;
   while (accepted + 1 < tokens.length && tokens[accepted + 1] === chosen[accepted]) accepted++;
   return accepted;

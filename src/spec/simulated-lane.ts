@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import { acceptedOf, type Lane, LaneLostError, type LaneResult } from "./lane.ts";
+import { countAccepted, type Lane, LaneLostError, type LaneResult } from "./lane.ts";
 import { LaneState } from "./lane-state.ts";
 
 /** A model and a device to simulate. */
@@ -159,7 +159,7 @@ export class SimulatedLane implements Lane {
       answer.confidences.push(confidence?.(this.#text) ?? 0.5);
       answer.seconds.push(second?.(this.#text, this.#chosen) ?? this.#chosen + 1);
     }
-    const accepted = acceptedOf(this.#text.slice(start), answer.tokens);
+    const accepted = countAccepted(this.#text.slice(start), answer.tokens);
     this.#accepted = { length: start + accepted + 1, chosen: answer.tokens[accepted] ?? 0 };
     return answer;
   }

@@ -1,4 +1,4 @@
-import { acceptedOf, type Lane, LaneLostError, type LaneResult } from "./lane.ts";
+import { countAccepted, type Lane, LaneLostError, type LaneResult } from "./lane.ts";
 import type { Operation, Trace } from "./trace.ts";
 
 /**
@@ -54,7 +54,7 @@ export class TracedLane {
   }
 
   verifyNext(drafted: readonly number[], position: number): Promise<Operation> {
-    const fed = () => [this.#last!.chosen[acceptedOf(this.#last!.tokens, this.#last!.chosen)]!, ...drafted];
+    const fed = () => [this.#last!.chosen[countAccepted(this.#last!.tokens, this.#last!.chosen)]!, ...drafted];
     return this.#send("verify", null, this.#lane.verifyNext(drafted, position), fed);
   }
 
@@ -112,7 +112,7 @@ export class TracedLane {
       this.#busy.push([startMs, endMs]);
       if (this.#busy.length > REMEMBERED) this.#busy.shift();
       const last = this.#last;
-      const position = at ?? last!.position + acceptedOf(last!.tokens, last!.chosen) + 1;
+      const position = at ?? last!.position + countAccepted(last!.tokens, last!.chosen) + 1;
       const entry: Operation = {
         kind: "operation",
         lane: this.#lane.name,

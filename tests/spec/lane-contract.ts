@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { acceptedOf, type Lane, MAX_ROWS } from "../../src/spec/lane.ts";
+import { countAccepted, type Lane, MAX_ROWS } from "../../src/spec/lane.ts";
 
 /** What the suite needs to know of a lane. */
 export interface LaneContractOptions {
@@ -95,7 +95,7 @@ export function laneContract(name: string, { tokens, withLane, onlyDrafts = fals
         assert.is(first.tokens[accepted], text[accepted + 1], what);
         const second = await lane.verify([text[accepted + 1]!, ...drafted], at);
         assert.equal([next.tokens, next.confidences], [second.tokens, second.confidences], what);
-        const right = acceptedOf([text[accepted + 1]!, ...drafted], second.tokens);
+        const right = countAccepted([text[accepted + 1]!, ...drafted], second.tokens);
         const third = await lane.verify([second.tokens[right]!], at + right + 1);
         assert.equal([last.tokens, last.confidences], [third.tokens, third.confidences], `${what}, then ${right}`);
       }
