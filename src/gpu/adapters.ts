@@ -65,11 +65,10 @@ const LIMITS = [
 export const USED_FEATURES: readonly string[] = ["shader-f16", "subgroups", "subgroup-size-control", "timestamp-query"];
 
 /**
- * How long, in ms after each submission, Dawn polls without pause. A GPU is soon done, and a late look costs its time.
- * On a software adapter polling takes the very cores that compute: with 2 ms in place of 0.5, two llvmpipe devices of
- * one thread each took 20 to 40 % longer for steps of 12 and 48 ms (two cores, 2026-11); a round trip takes 0.1 ms.
+ * How long, in ms after each submission, Dawn polls a GPU without pause: it is soon done, and a late look costs its time. A software adapter is not:
+ * polling takes the very cores that compute.
  */
-const POLL_MS = { hardware: 20, software: 0.5 };
+const POLL_MS = 20;
 
 /**
  * All adapters, strongest first: discrete, integrated, software. Where Linux has no Vulkan driver that Dawn takes,
@@ -145,7 +144,7 @@ export async function openDevice(selection: DeviceSelection): Promise<OpenedDevi
       requiredLimits: limitsOf(adapter),
     });
     const software = info.kind === "software";
-    pollAfterSubmit(gpu.queue, software ? POLL_MS.software : POLL_MS.hardware);
+    if (!software) pollAfterSubmit(gpu.queue);
     return { gpu, adapter: info, label, software };
   } catch (error) {
     const reason = String((error as Error).message).split("\n")[0];
@@ -153,10 +152,10 @@ export async function openDevice(selection: DeviceSelection): Promise<OpenedDevi
   }
 }
 
-function pollAfterSubmit(queue: GPUQueue, ms: number): void {
+function pollAfterSubmit(queue: GPUQueue): void {
   const submit = queue.submit;
   queue.submit = (buffers) => {
-    pollFor(ms);
+    pollFor(POLL_MS);
     return submit.call(queue, buffers);
   };
 }

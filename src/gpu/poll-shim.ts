@@ -1,19 +1,34 @@
 /**
  * Dawn's Node binding waits for the GPU by asking for another `setImmediate` as long as any of its promises is
  * pending. That keeps one core busy, the very core that a software adapter computes on. Dawn looks the name up each
- * time, so it can be given another one: poll at once for a while after each piece of work was submitted, then after a
- * nap each time. A timer of 1 ms in place of the nap is late by 1 to 2 ms, which a verification can't hide: with naps `amusd` of the embedded
- * pair has 2.3 to 3.3 ms between two verifications, with the timer 3.3 to 5 (medians; lavapipe, 2026-11-25).
+ * time, so it can be given another one: poll at once for a while after a GPU was given work, else after a nap each
+ * time, a longer one as long as no answer is due. A timer in place of the nap is late by 1 to 2 ms, which a
+ * verification can't hide. lab/kernels has what naps cost.
  */
 let polledUntilMs = 0;
+const dueMs = new Map<object, number>();
 
 /** Of the thread, between two polls: the core is free meanwhile. */
 const NAP_MS = 0.2;
+/** As long as no answer is due. Timers and the consumer's own work wait for it. */
+const LONG_NAP_MS = 1;
 const napping = new Int32Array(new SharedArrayBuffer(4));
 
 /** From now on, for `ms` milliseconds at least, a waiting Dawn polls without pause. */
 export function pollFor(ms: number): void {
   polledUntilMs = Math.max(polledUntilMs, performance.now() + ms);
+}
+
+/** Tells when `queue`'s next answer can come at the earliest, in ms of `performance.now()`; `undefined`: it waits for none. */
+export function expectAnswer(queue: object, atMs: number | undefined): void {
+  if (atMs === undefined) dueMs.delete(queue);
+  else dueMs.set(queue, atMs);
+}
+
+/** Until the first answer is due; Dawn may wait for others that nobody told of. */
+function napMs(nowMs: number): number {
+  const untilDue = dueMs.size > 0 ? Math.min(...dueMs.values()) - nowMs : 0;
+  return Math.min(Math.max(untilDue, NAP_MS), LONG_NAP_MS);
 }
 
 type Immediate = (callback: (...args: unknown[]) => void, ...args: unknown[]) => unknown;
@@ -37,7 +52,10 @@ export function installPollShim(): () => void {
         polling = false;
       }
     };
-    if (polling && performance.now() > polledUntilMs) Atomics.wait(napping, 0, 0, NAP_MS);
+    if (polling) {
+      const nowMs = performance.now();
+      if (nowMs > polledUntilMs) Atomics.wait(napping, 0, 0, napMs(nowMs));
+    }
     return original(poll);
   };
   host.setImmediate = shim;

@@ -1,5 +1,6 @@
 import type { Device } from "../gpu/device.ts";
 import { countSubmission } from "../gpu/garbage.ts";
+import { expectAnswer } from "../gpu/poll-shim.ts";
 import { CHOICE_BYTES } from "../kernels/argmax.ts";
 
 /** What a submission chose, as LaneResult has it, and when the device worked on it, in ms of `performance.now()`. */
@@ -75,6 +76,10 @@ export class PassQueue {
   #tail: Promise<unknown> = Promise.resolve();
   #lastEndMs = 0;
   #clockOffsetMs = Infinity;
+  /** What submissions of a kind took at the least, in ms. */
+  readonly #leastMs = new Map<string, number>();
+  /** The kinds of the submissions in flight, oldest first. */
+  readonly #inFlight: string[] = [];
 
   constructor(device: Device, maxRows: number, maxChosen: number) {
     this.#device = device;
@@ -115,6 +120,7 @@ export class PassQueue {
       Promise.resolve(passes.encode)
         .then((encode) => (encoder, slot) => this.#encode(encoder, slot, passes, rows, encode)),
       steps * chosenRows,
+      `${rows} rows, ${steps} steps`,
     );
   }
 
@@ -127,15 +133,16 @@ export class PassQueue {
         encoder.beginComputePass(timed(slot, false, true)).end();
       }),
       0,
+      "copy",
     );
   }
 
-  #enqueue(encode: Promise<EncodeSubmission>, chosen: number): Promise<Answer> {
+  #enqueue(encode: Promise<EncodeSubmission>, chosen: number, kind: string): Promise<Answer> {
     const slot = this.#ring[this.#turn++ % RING]!;
     const submitted = Promise.all([encode, this.#tail, slot.free]).then(([encode]) => this.#submit(encode, slot));
     // A failed submission must not stop those behind it from failing by themselves.
     this.#tail = submitted.catch(() => {});
-    const answer = submitted.then((submitMs) => this.#answer(slot, chosen, submitMs));
+    const answer = submitted.then((submitMs) => this.#answer(slot, chosen, submitMs, kind));
     slot.free = answer.then(() => {}, () => {});
     return answer;
   }
@@ -180,10 +187,13 @@ export class PassQueue {
     }
   }
 
-  async #answer(slot: Slot, count: number, submitMs: number): Promise<Answer> {
+  async #answer(slot: Slot, count: number, submitMs: number, kind: string): Promise<Answer> {
+    if (this.#inFlight.push(kind) === 1) this.#expectNext(submitMs);
     try {
       await slot.staging.mapAsync(GPUMapMode.READ);
     } catch (error) {
+      this.#inFlight.shift();
+      this.#expectNext(submitMs);
       this.#device.check();
       throw error;
     }
@@ -199,7 +209,17 @@ export class PassQueue {
     const times = slot.timestamps ? [...new BigUint64Array(bytes, 0, 2)].map((ns) => Number(ns) / 1e6) : null;
     slot.staging.unmap();
     this.#device.check();
-    return { tokens, confidences, seconds, ...this.#interval(times, submitMs, doneMs) };
+    const { startMs, endMs } = this.#interval(times, submitMs, doneMs);
+    this.#leastMs.set(kind, Math.min(this.#leastMs.get(kind) ?? Infinity, endMs - startMs));
+    this.#inFlight.shift();
+    this.#expectNext(endMs);
+    return { tokens, confidences, seconds, startMs, endMs };
+  }
+
+  /** The oldest submission in flight is at work from `startMs` on. */
+  #expectNext(startMs: number): void {
+    const [kind] = this.#inFlight;
+    expectAnswer(this, kind === undefined ? undefined : startMs + (this.#leastMs.get(kind) ?? 0));
   }
 
   /** Device times are on a clock of their own: the least time ever seen from a pass's end to its answer tells how the two stand. */

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { adapterNames, requestAdapter } from "../../src/gpu/dawn.ts";
-import { installPollShim, pollFor } from "../../src/gpu/poll-shim.ts";
+import { expectAnswer, installPollShim, pollFor } from "../../src/gpu/poll-shim.ts";
 import { getEnv, setEnv } from "../../src/gpu/platform.ts";
 import * as platform from "../../src/gpu/platform.ts";
 import * as browser from "../../src/gpu/platform-browser.ts";
@@ -143,11 +143,11 @@ test("the poll shim slows down native functions that ask for themselves again, a
   const queue: [(...args: unknown[]) => void, unknown[]][] = [];
   const fake = (callback: () => void, ...args: unknown[]) => queue.push([callback, args]);
   const realWait = Atomics.wait;
-  let naps = 0;
+  const naps: number[] = [];
   host.setImmediate = fake;
   const remove = installPollShim();
-  Atomics.wait = () => {
-    naps++;
+  Atomics.wait = (_array: unknown, _index: unknown, _value: unknown, ms?: number) => {
+    naps.push(ms!);
     return "timed-out";
   };
   try {
@@ -162,21 +162,35 @@ test("the poll shim slows down native functions that ask for themselves again, a
     globalThis.setImmediate(again.bind(null, 1) as () => void);
     assert.is(queue.length, 1, "the first poll is at once");
     runNext();
-    assert.equal([queue.length, naps], [1, 1], "before the next one is a nap");
+    assert.equal([queue.length, naps.length], [1, 1], "before the next one is a nap");
     queue.length = 0;
     const loop = () => void globalThis.setImmediate(loop);
     globalThis.setImmediate(loop);
     runNext();
-    assert.equal([queue.length, naps], [1, 1], "a loop in JavaScript goes on as it was");
+    assert.equal([queue.length, naps.length], [1, 1], "a loop in JavaScript goes on as it was");
     queue.length = 0;
     globalThis.setImmediate(again.bind(null) as () => void);
     globalThis.setImmediate(again.bind(null) as () => void);
-    assert.equal([queue.length, naps], [2, 1], "a native function from outside the loop is not Dawn's");
+    assert.equal([queue.length, naps.length], [2, 1], "a native function from outside the loop is not Dawn's");
+    const [one, two] = [{}, {}];
+    const napWith = (oneDueMs?: number, twoDueMs?: number) => {
+      expectAnswer(one, oneDueMs);
+      expectAnswer(two, twoDueMs);
+      queue.length = 0;
+      globalThis.setImmediate(again.bind(null, 1) as () => void);
+      runNext();
+      return naps.at(-1)!;
+    };
+    const soonMs = performance.now() + 60_000;
+    assert.ok(napWith(soonMs, soonMs) > napWith(), "a longer nap as long as no answer is due");
+    assert.is(napWith(soonMs, 0), napWith(), "but one of them is");
+    assert.ok(napWith(soonMs) > napWith(), "the one that was due is awaited no more");
+    naps.length = 1;
     queue.length = 0;
     pollFor(60_000);
     globalThis.setImmediate(again.bind(null, 1) as () => void);
     runNext();
-    assert.equal([queue.length, naps], [1, 1], "after a submission polls follow at once");
+    assert.equal([queue.length, naps.length], [1, 1], "after a submission polls follow at once");
   } finally {
     Atomics.wait = realWait;
     remove();
