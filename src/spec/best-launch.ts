@@ -146,8 +146,9 @@ export class BestLaunch implements LaunchRule {
     this.#verifiedMs = this.#chained === null ? Infinity : endMs + this.#deviceMs(this.#chained);
     this.#chained = null;
     this.#isDue ||= ++this.#verifications % STRETCH === 0;
-    const aloneMs = this.#estimates.costs.verifyMs(1, false);
-    this.#pace.add(position, accepted + 1, endMs, aloneMs, this.#value && this.#value.rate * (aloneMs ?? 0));
+    const { costs } = this.#estimates;
+    const gain = this.#value && this.#value.rate * costs.verifyMs(1, false)! / costs.strain;
+    this.#pace.add(position, accepted + 1, endMs, costs.aloneMs, gain);
   }
 
   get #reached(): number {

@@ -1,10 +1,13 @@
 import { MAX_ROWS } from "./lane.ts";
 
-/** td and tv(n) of two lanes in ms, as their last operations had them: apart for operations during which the other lane was busy and idle. */
+/**
+ * td and tv(n) of two lanes in ms: the lower quartile of what their last operations took, since whatever else a machine does makes an operation slower, never faster;
+ * apart for operations during which the other lane was busy and idle.
+ */
 export class Costs {
-  readonly #draft = { busy: new RecentMedian(), idle: new RecentMedian() };
+  readonly #draft = { busy: new RecentTimes(), idle: new RecentTimes() };
   readonly #verify = { busy: new RowCosts(), idle: new RowCosts() };
-  readonly #turnarounds = { draft: new RecentMedian(), verify: new RecentMedian() };
+  readonly #turnarounds = { draft: new RecentTimes(), verify: new RecentTimes() };
 
   observeDraft(msPerStep: number, otherIsBusy: boolean): void {
     this.#draft[otherIsBusy ? "busy" : "idle"].add(msPerStep);
@@ -14,14 +17,14 @@ export class Costs {
     this.#verify[otherIsBusy ? "busy" : "idle"].add(rows, ms);
   }
 
-  /** What a message to an idle lane takes beyond the device's time. */
+  /** What a message to an idle lane takes beyond the device's time: the median counts. */
   observeTurnaround(lane: "draft" | "verify", ms: number): void {
     this.#turnarounds[lane].add(ms);
   }
 
   /** 0 before the first message. */
   turnaroundMs(lane: "draft" | "verify"): number {
-    return Math.max(0, this.#turnarounds[lane].value ?? 0);
+    return Math.max(0, this.#turnarounds[lane].middle ?? 0);
   }
 
   /** td while the verify lane is busy, or else idle; `undefined` before the first step. */
@@ -31,24 +34,47 @@ export class Costs {
   }
 
   /**
-   * tv(n) while the draft lane is busy, or else idle: as measured, or on the line through the two nearest measured sizes; `undefined` before
-   * verifications of two sizes. What was seen in the other state alone is taken with the slowdown that a size seen in both had. A size that was
-   * hardly seen is not taken for dearer than the line through its neighbours: it would not be tried again if that was an outlier.
+   * tv(n) while the draft lane is busy, or else idle: as measured, or on the line through its neighbours; `undefined` before verifications of two sizes. What
+   * was hardly seen in that state is not taken for dearer than in the other one, with the slowdown that other sizes had, nor than the line through
+   * its neighbours: it would not be tried again if that was an outlier.
    */
   verifyMs(rows: number, otherIsBusy = true): number | undefined {
     const { busy, idle } = this.#verify;
-    const [own, other] = otherIsBusy ? [busy, idle] : [idle, busy];
-    const sizes = [...new Set([...own.sizes, ...other.sizes])];
+    const sizes = [...new Set([...busy.sizes, ...idle.sizes])].sort((a, b) => a - b);
     if (sizes.length < 2) return undefined;
-    const both = own.sizes.find((size) => other.at(size) !== undefined);
-    const slowdown = both === undefined ? 1 : own.at(both)! / other.at(both)!;
-    // Of no time at all there is no multiple.
-    const factor = Number.isFinite(slowdown) ? slowdown : 1;
-    const at = (size: number) => own.at(size) ?? factor * other.at(size)!;
-    if (!sizes.includes(rows) || own.count(rows) + other.count(rows) >= ENOUGH) return onLine(sizes, at, rows);
-    const rest = sizes.filter((size) => size !== rows);
-    const isBetween = rest.some((size) => size < rows) && rest.some((size) => size > rows);
-    return isBetween ? Math.min(at(rows), between(rest, at, rows)) : at(rows);
+    const slowdown = this.#slowdown;
+    const [own, other, factor] = otherIsBusy ? [busy, idle, slowdown] : [idle, busy, 1 / slowdown];
+    const at = (size: number) => {
+      const ownMs = own.at(size) ?? Infinity;
+      return own.count(size) >= ENOUGH ? ownMs : Math.min(ownMs, factor * (other.at(size) ?? Infinity));
+    };
+    const others = sizes.filter((size) => size !== rows);
+    if (others.length === sizes.length) return onLine(others, at, rows);
+    const isBetween = others[0]! < rows && rows < others.at(-1)!;
+    const isKnown = !isBetween || own.count(rows) + other.count(rows) >= ENOUGH;
+    return isKnown ? at(rows) : Math.min(at(rows), onLine(others, at, rows));
+  }
+
+  /** How many times as long verifications take beside a busy draft lane: of the sizes seen in both states the least. */
+  get #slowdown(): number {
+    const { busy, idle } = this.#verify;
+    const ratios = busy.sizes.map((size) => busy.at(size)! / (idle.at(size) ?? NaN)).filter(Number.isFinite);
+    return ratios.length > 0 ? Math.max(1, Math.min(...ratios)) : 1;
+  }
+
+  /**
+   * How many times as long verifications take on average, beyond what `verifyMs` tells, beside a busy draft lane than beside an idle one. Threads that share cores get in
+   * each other's way now and then: two thirds of the operations are as fast as ever, and the average is 5 to 15 % more (two llvmpipe lanes on two cores, lab/schedule).
+   */
+  get strain(): number {
+    const [busy, idle] = [this.#verify.busy.strain, this.#verify.idle.strain];
+    return busy !== undefined && idle !== undefined ? busy / idle : 1;
+  }
+
+  /** What the verify lane takes for a token by itself, on average; `undefined` before verifications of two sizes. */
+  get aloneMs(): number | undefined {
+    const ms = this.verifyMs(1, false);
+    return ms && ms * (this.#verify.idle.strain ?? this.#verify.busy.strain ?? 1);
   }
 
   /** What was measured so far, in ms: for a trace. */
@@ -77,7 +103,9 @@ interface LaneCosts {
 
 /** tv(n) in one state of the other lane. */
 class RowCosts {
-  readonly #byRows: (RecentMedian | undefined)[] = [];
+  readonly #byRows: (RecentTimes | undefined)[] = [];
+  #strain = 1;
+  #strained = 0;
 
   /** The n that were measured. */
   get sizes(): number[] {
@@ -85,7 +113,16 @@ class RowCosts {
   }
 
   add(rows: number, ms: number): void {
-    (this.#byRows[rows] ??= new RecentMedian()).add(ms);
+    const times = this.#byRows[rows] ??= new RecentTimes();
+    times.add(ms);
+    if (times.count < ENOUGH || !(times.value! > 0)) return;
+    this.#strained++;
+    this.#strain += (Math.min(ms / times.value!, MOST_STRAIN) - this.#strain) / Math.min(this.#strained, REMEMBERED);
+  }
+
+  /** What verifications took on average of what their size usually takes; `undefined` before enough of them. */
+  get strain(): number | undefined {
+    return this.#strained < REMEMBERED / 4 ? undefined : this.#strain;
   }
 
   at(rows: number): number | undefined {
@@ -98,31 +135,39 @@ class RowCosts {
   }
 }
 
-/** The value on the line through the nearest sizes on either side of `rows`. */
-function between(sizes: readonly number[], at: (size: number) => number, rows: number): number {
-  const below = Math.max(...sizes.filter((size) => size < rows));
-  const above = Math.min(...sizes.filter((size) => size > rows));
-  return at(below) + (at(above) - at(below)) * (rows - below) / (above - below);
+/** The value on the line through the nearest of two or more sizes on either side of `rows`, or through the two nearest on one side; never less for more rows. */
+function onLine(sizes: readonly number[], at: (size: number) => number, rows: number): number {
+  const above = sizes.findIndex((size) => size > rows);
+  const low = above < 0 ? sizes.length - 2 : Math.max(0, above - 1);
+  const [from, to] = [sizes[low]!, sizes[low + 1]!];
+  const slope = Math.max(0, (at(to) - at(from)) / (to - from));
+  return rows < to ? Math.max(0, at(from) + slope * (rows - from)) : at(to) + slope * (rows - to);
 }
 
-/** The value at `rows`, or on the line through the two nearest of two or more sizes; never less for more rows. */
-function onLine(sizes: readonly number[], at: (size: number) => number, rows: number): number {
-  const [near, next] = sizes.toSorted((a, b) => Math.abs(a - rows) - Math.abs(b - rows) || a - b) as [number, number];
-  const [nearMs, nextMs] = [at(near), at(next)];
-  return near === rows ? nearMs : Math.max(0, nearMs + Math.max(0, (nextMs - nearMs) / (next - near)) * (rows - near));
-}
+/** Verifications of all sizes that the average goes over, and what it counts of a single one at most. */
+const REMEMBERED = 64;
+const MOST_STRAIN = 2;
 
 const RECENT = 9;
-/** Of so many values the median can be relied upon. */
+/** So many values can be relied upon. */
 const ENOUGH = 3;
 
-/** The median of the last RECENT values: an outlier doesn't move it. */
-class RecentMedian {
+/** The last RECENT values. */
+class RecentTimes {
   readonly #values: number[] = [];
-  #median: number | undefined;
+  #sorted: readonly number[] | undefined;
 
+  /** The lower quartile: of four values or less the least. */
   get value(): number | undefined {
-    return this.#median ??= this.#values.toSorted((a, b) => a - b)[this.#values.length >> 1];
+    return this.#inOrder[(this.#values.length - 1) >> 2];
+  }
+
+  get middle(): number | undefined {
+    return this.#inOrder[this.#values.length >> 1];
+  }
+
+  get #inOrder(): readonly number[] {
+    return this.#sorted ??= this.#values.toSorted((a, b) => a - b);
   }
 
   get count(): number {
@@ -132,7 +177,7 @@ class RecentMedian {
   add(value: number): void {
     this.#values.push(value);
     if (this.#values.length > RECENT) this.#values.shift();
-    this.#median = undefined;
+    this.#sorted = undefined;
   }
 }
 

@@ -1,6 +1,11 @@
-/** Drafting is left off once it has lost what so many tokens take the verify lane alone; what it gains first doesn't count. */
-const PATIENCE = 12;
-/** Or where less than this is to be expected of it, by what is known of times and acceptance; but after so many verifications at the earliest. */
+/**
+ * Drafting is left off once it has lost what so many tokens take the verify lane alone, and so many times the standard deviation of such a sum; what it gains first
+ * doesn't count. A single verification counts no more than so many tokens.
+ */
+const PATIENCE = 2;
+const DEVIATIONS = 2.5;
+const MOST_LOST = 6;
+/** Or where less than this is to be expected of it, by what is known of times and acceptance, and it has lost so far; but after so many verifications at the earliest. */
 const LEAST_GAIN = 0.99;
 const PROBE = 6;
 /** Tokens without drafts after that, doubled each time until drafting has gone on for as long, or a new text begins. */
@@ -17,7 +22,9 @@ export class Pace {
   #rest = REST;
   /** Verifications with drafts since the last rest. */
   #seen = 0;
-  #lostMs = 0;
+  /** In tokens' time: the sum, and that of the squares. */
+  #lost = 0;
+  #lostSquares = 0;
   /** Where the run's next verification begins; another one is of another run. */
   #next = -1;
   #lastMs = 0;
@@ -44,9 +51,13 @@ export class Pace {
     if (aloneMs === undefined || expectedGain === undefined) return;
     this.#seen++;
     // One verification alone is no verdict: the machine may have stood still.
-    const lostMs = Math.min(ms - aloneMs * tokens, PATIENCE / 2 * aloneMs);
-    this.#lostMs = Math.max(0, this.#lostMs + lostMs);
-    if (this.#lostMs > PATIENCE * aloneMs || (this.#seen >= PROBE && expectedGain < LEAST_GAIN)) {
+    const lost = Math.min(ms / aloneMs - tokens, MOST_LOST);
+    const isLoss = this.#lost + lost > 0;
+    this.#lost = isLoss ? this.#lost + lost : 0;
+    this.#lostSquares = isLoss ? this.#lostSquares + lost ** 2 : 0;
+    const limit = Math.max(PATIENCE, DEVIATIONS * Math.sqrt(this.#lostSquares));
+    const isHopeless = this.#seen >= PROBE && expectedGain < LEAST_GAIN && isLoss;
+    if (this.#lost > limit || isHopeless) {
       const rest = this.#seen > this.#rest ? REST : this.#rest;
       this.#rest = Math.min(2 * rest, LONGEST_REST);
       this.#go(rest);
@@ -56,6 +67,7 @@ export class Pace {
   #go(rest: number): void {
     this.#left = rest;
     this.#seen = 0;
-    this.#lostMs = 0;
+    this.#lost = 0;
+    this.#lostSquares = 0;
   }
 }

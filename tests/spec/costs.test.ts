@@ -6,13 +6,27 @@ import { Costs } from "../../src/spec/costs.ts";
 import { SimulatedLane } from "../../src/spec/simulated-lane.ts";
 import { hashModel, laneOptions } from "./simulated-run.ts";
 
-test("Costs are medians: an outlier moves nothing", () => {
+test("Costs are lower quartiles of the last times: what makes operations slower for a while moves nothing", () => {
   const costs = new Costs();
   assert.is(costs.draftMs(), undefined);
   for (const ms of [3, 3, 900, 3, 3]) costs.observeDraft(ms, true);
+  for (const ms of [4, 5, 4, 4, 5]) costs.observeDraft(ms, true);
   assert.is(costs.draftMs(), 3);
   for (let i = 0; i < 20; i++) costs.observeDraft(5, true);
   assert.is(costs.draftMs(), 5, "the last ones count");
+});
+
+test("Costs tell apart what verifications take at best and on average, beside a busy draft lane and an idle one", () => {
+  const costs = new Costs();
+  costs.observeVerify(2, 15, false);
+  for (const ms of [10, 10, 10]) costs.observeVerify(1, ms, false);
+  assert.equal([costs.aloneMs, costs.strain], [10, 1]);
+  for (let i = 0; i < 400; i++) costs.observeVerify(1, i % 2 ? 10 : 12, false);
+  assert.is(costs.verifyMs(1, false), 10);
+  assert.ok(Math.abs(costs.aloneMs! - 11) < 0.1, `${costs.aloneMs} ms`);
+  assert.is(costs.strain, 1, "of verifications beside a busy one nothing is known");
+  for (let i = 0; i < 400; i++) costs.observeVerify(1, i % 2 ? 20 : 32, true);
+  assert.ok(Math.abs(costs.strain - 1.3 / 1.1) < 0.02, `${costs.strain}: a slowdown of all is no part of it`);
 });
 
 test("Costs are kept apart for the other lane busy and idle, and one stands in for the other", () => {
@@ -25,15 +39,24 @@ test("Costs are kept apart for the other lane busy and idle, and one stands in f
   costs.observeVerify(1, 10, false);
   assert.is(costs.verifyMs(1), undefined, "of one size nothing follows for others");
   costs.observeVerify(5, 18, false);
-  assert.equal([1, 3, 5, 7].map((rows) => costs.verifyMs(rows, false)), [10, 14, 18, 22], "on a line");
+  costs.observeVerify(9, 50, false);
+  assert.equal(
+    [1, 3, 5, 7, 11].map((rows) => costs.verifyMs(rows, false)),
+    [10, 14, 18, 34, 66],
+    "between its neighbours",
+  );
   assert.is(costs.verifyMs(3, true), 14);
   costs.observeVerify(5, 27, true);
-  assert.is(costs.verifyMs(3, true), 21, "with the slowdown of the size that is known in both");
-  costs.observeVerify(1, 20, true);
-  assert.is(costs.verifyMs(3, true), 23.5, "by itself");
-  assert.is(costs.verifyMs(3, false), 14);
-  costs.observeVerify(9, 50, false);
-  assert.is(costs.verifyMs(9, true), 100, "not from what is near in its own state, but twice what it is in the other");
+  assert.equal(
+    [1, 3, 9].map((rows) => costs.verifyMs(rows, true)),
+    [15, 21, 75],
+    "with the slowdown of the size that is known in both",
+  );
+  costs.observeVerify(1, 40, true);
+  assert.is(costs.verifyMs(1, true), 15, "seen but once: the rest says that it was an outlier");
+  for (let i = 0; i < 2; i++) costs.observeVerify(1, 40, true);
+  assert.is(costs.verifyMs(1, true), 40, "so it is");
+  assert.is(costs.verifyMs(1, false), 10);
 });
 
 test("Costs of a size seen once or twice are no more than its neighbours say", () => {

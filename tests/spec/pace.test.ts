@@ -31,11 +31,18 @@ test("Pace lets drafting go on where it gains, however luck has it", () => {
   assert.not.ok(pace.rests, "1.57 tokens a verification of 1.4 tokens' time");
 });
 
-test("Pace leaves drafting off once it has lost twelve tokens' time, and tries a new text anew", () => {
+test("Pace leaves drafting off once it has lost more than chance would, and tries a new text anew", () => {
   const pace = new Pace();
-  assert.is(feed(pace, repeat(99, { tokens: 1, ms: 13 })), 41, "3 of 10 ms each are lost");
-  assert.is(restOf(pace, 142), 64);
-  assert.is(feed(pace, repeat(99, { tokens: 1, ms: 40 }), 5000), 5, "at most half of it counts at once");
+  assert.is(feed(pace, repeat(99, { tokens: 1, ms: 11.25 })), 17, "an eighth each, two tokens' time in all");
+  assert.is(restOf(pace, 118), 64);
+  assert.is(feed(pace, repeat(99, { tokens: 1, ms: 18 }), 5000), 7, "2.5 standard deviations");
+  assert.is(restOf(pace, 5008), 64);
+  const unlucky = [...repeat(5, { tokens: 1, ms: 14 }), { tokens: 4, ms: 14 }];
+  assert.is(
+    feed(pace, Array.from({ length: 20 }, () => unlucky).flat(), 9000),
+    120,
+    "five tokens of six are wrong, and yet it gains",
+  );
 });
 
 test("Pace doubles a rest where drafting loses again at once, and not after it went well for long", () => {
@@ -71,8 +78,10 @@ test("Pace takes one outlier for no verdict", () => {
 
 test("Pace leaves drafting off where no gain is to be expected, after a few verifications", () => {
   const pace = new Pace();
-  assert.is(feed(pace, repeat(99, { tokens: 1, ms: 10, gain: 0.9 })), 6);
+  assert.is(feed(pace, repeat(99, { tokens: 1, ms: 10.5, gain: 0.9 })), 6);
   assert.ok(pace.rests);
+  feed(pace, repeat(99, { tokens: 2, ms: 15, gain: 0.9 }), 5000);
+  assert.not.ok(pace.rests, "but not where it does gain");
 });
 
 test("Pace says nothing before it is known what the verify lane takes alone", () => {
