@@ -16,6 +16,8 @@ import { ratio, rotate, show, type Spread, spread } from "./stats.ts";
 
 const VARIANTS = {
   greedy: { strategy: "greedy" },
+  // Against the first one it tells the noise of the run.
+  "greedy again": { strategy: "greedy" },
   sd: { strategy: "sd", lookahead: 5 },
   amusd: { strategy: "amusd" },
   "amusd --hedge off": { strategy: "amusd", hedge: false },
