@@ -26,9 +26,10 @@ export const FORMAT_SOURCES: Readonly<Record<WeightType, string>> = {
 export const planesSource: string = planes;
 
 /** Where the planes of a buffer with `tiles` tiles begin. */
-export function planeConstants(layout: WeightLayout, tiles: number): Record<string, number> {
+export function planeConstants(layout: WeightLayout, tiles: number): Record<string, number | boolean> {
   return {
     UNITS: layout.units,
+    REBIASED: layout.rebiased,
     SCALES_AT: tiles * layout.quantWords,
     SUPERS_AT: tiles * (layout.quantWords + layout.scaleWords),
   };

@@ -17,7 +17,7 @@ fn unit_stride() -> u32 { return 1u; }
 
 fn load_x_unit(held: ptr<function, X>, column: u32, unit: u32) {
   for (var h = 0u; h < HELD; h++) {
-    (*held)[column * HELD + h] = load_x(first_column + column, unit * 8u + lane * HELD + h);
+    (*held)[column * HELD + h] = load_x(first_column + column, unit * 8u + lane * HELD + h) * X_SCALE;
   }
 }
 fn load_x_octet(held: ptr<function, X>, column: u32, unit: u32, octet: u32) {}

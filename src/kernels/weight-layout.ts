@@ -7,7 +7,7 @@
  *     scales  [tile][unit][row lane], or [tile][unit / 2][row lane] where two units share a word
  *     supers  [tile][unit / 8][row lane]
  *
- * WGSL: formats/*.wgsl, lanes-*.wgsl. The bits are the file's own, element e of a unit at nibble e % 8 of word e / 8 and so on; rows that pad the last tile are zero.
+ * WGSL: formats/*.wgsl, lanes-*.wgsl. The bits are the file's own, element e of a unit at nibble e % 8 of word e / 8 and so on, but for F16 on row lanes (`rebias`); rows that pad the last tile are zero.
  * Block formats: ggml-quants.h of ggml-org/llama.cpp.
  */
 
@@ -47,6 +47,8 @@ export interface WeightLayout {
   readonly type: WeightType;
   /** Invocations of a workgroup that own rows: 1 where the lanes split k. */
   readonly rowLanes: number;
+  /** Whether 16-bit floats are rebiased. */
+  readonly rebiased: boolean;
   readonly units: number;
   /** 16-byte words a tile, by plane. */
   readonly quantWords: number;
@@ -61,6 +63,7 @@ export function weightLayout(type: WeightType, columns: number, rowLanes: number
   return {
     type,
     rowLanes,
+    rebiased: type === "F16" && rowLanes > 1,
     units,
     quantWords: units * words * rowLanes,
     scaleWords: scaleBytes === 0 ? 0 : (scaleBytes === 4 ? units : Math.ceil(units / 2)) * rowLanes,
@@ -79,7 +82,7 @@ export interface RepackedTiles {
   readonly supers: Uint32Array<ArrayBuffer>;
 }
 
-/** Repacks `rows` rows, as they lie in the file, into whole tiles. */
+/** Repacks `rows` rows, as they lie in the file, into whole tiles. Throws a RangeError for 16-bit floats that can't be rebiased. */
 export function repack(layout: WeightLayout, source: Uint8Array, rows: number): RepackedTiles {
   const { type, rowLanes, units } = layout;
   const { words, firstWords, elements, bytes, scaleBytes } = PACKINGS[type];
@@ -104,6 +107,10 @@ export function repack(layout: WeightLayout, source: Uint8Array, rows: number): 
     for (let u = 0; u < units; u++) {
       const block = row * bytesPerRow + Math.floor(u * 32 / elements) * bytes;
       take(source, block, u % 8, unit);
+      for (let w = 0; layout.rebiased && w < words; w++) {
+        const pair = unit.words[w]!;
+        unit.words[w] = rebias(pair & 0xffff) | rebias(pair >>> 16) << 16;
+      }
       const at = tile * layout.quantWords + rowLane;
       for (let w = 0; w < words; w++) quants[(at + placeOf(u, w)) * 4 + component] = unit.words[w]!;
       if (scaleBytes === 4) {
@@ -118,6 +125,33 @@ export function repack(layout: WeightLayout, source: Uint8Array, rows: number): 
     }
   }
   return { quants, scales, supers };
+}
+
+/**
+ * A 16-bit float with the exponent's bias 25 in place of 15: none is subnormal then, which many devices take for zero and CPUs are slow with, and each is still told
+ * apart from all others. Throws a RangeError from 128 on, and for what is no finite number.
+ */
+export function rebias(half: number): number {
+  const rebiased = (rebiasedHalves ??= Int32Array.from({ length: 2 ** 16 }, (_, half) => rebiasedOf(half)))[half]!;
+  if (rebiased < 0) {
+    throw new RangeError(
+      `Cannot hold the 16-bit float 0x${
+        half.toString(16)
+      } of a weight on this device: finite ones below 128 are wanted; convert the model to BF16 or Q8_0`,
+    );
+  }
+  return rebiased;
+}
+
+let rebiasedHalves: Int32Array | undefined;
+
+function rebiasedOf(half: number): number {
+  const [sign, exponent, mantissa] = [half & 0x8000, half >> 10 & 31, half & 0x3ff];
+  if (exponent > 21) return -1;
+  if (exponent > 0) return sign | exponent + 10 << 10 | mantissa;
+  if (mantissa === 0) return sign;
+  const top = 31 - Math.clz32(mantissa);
+  return sign | top + 1 << 10 | mantissa << 10 - top & 0x3ff;
 }
 
 interface Unit {
