@@ -80,7 +80,7 @@ export class BestLaunch implements LaunchRule {
     const pending = chances.length;
     const now = this.#best(chances);
     if (pending >= MAX_ROWS - 1) return now.count;
-    const waitMs = Math.max(0, this.#draftEndMs(stale) - this.#clock.now());
+    const waitMs = this.#paused ? this.#draftMs : Math.max(0, this.#draftEndMs(stale) - this.#clock.now());
     const later = this.#best([...chances, this.#estimates.predictor.mean]);
     return later.worth - this.#rate * waitMs > now.worth ? null : now.count;
   }
