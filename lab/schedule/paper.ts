@@ -1,9 +1,10 @@
 /**
- * The original program's figures beside the simulation's: its two sample files from their own times, and the three rows of the paper's table, for which
+ * The original program's figures beside the simulation's: its two sample files from their own times and accepted tokens, and the three rows of the paper's table, for which
  * the acceptance is fitted on the sd column and the amusd column predicted: `deno run -A lab/schedule/paper.ts`. What it printed: docs/schedule.md.
  */
 import { GREEDY, HEDGED, PUBLISHED, sdOf, type Setting, simulateRun } from "../../src/plan/simulate.ts";
-import { betaAcceptance } from "../../src/plan/simulated-pair.ts";
+import { type Acceptance, betaAcceptance } from "../../src/plan/simulated-pair.ts";
+import { acceptanceOf, ORIGINAL_SAMPLES } from "./original-samples.ts";
 
 const TOKENS = 6000;
 const SEED = 1;
@@ -14,49 +15,35 @@ interface Times {
   readonly sixMs: number;
 }
 
-async function msPerToken(setting: Setting, { draftMs, oneMs, sixMs }: Times, a: number): Promise<number> {
+async function msPerToken(
+  setting: Setting,
+  { draftMs, oneMs, sixMs }: Times,
+  acceptance: Acceptance,
+  tokens = TOKENS,
+): Promise<number> {
   const rows = Array.from({ length: 17 }, (_, n) => n);
   const hardware = {
     // Its program catches up token by token.
     draft: { passMs: rows.map((n) => n * draftMs), prefillMs: 0, latencyMs: 0.1 },
     verify: { passMs: rows.map((n) => oneMs + (sixMs - oneMs) * (n - 1) / 5), prefillMs: 0, latencyMs: 0.1 },
   };
-  const acceptance = betaAcceptance(a, { concentration: Infinity });
-  return (await simulateRun(setting, hardware, acceptance, TOKENS, SEED)).summary.msPerToken!;
+  return (await simulateRun(setting, hardware, acceptance, tokens, SEED)).summary.msPerToken!;
 }
+
+/** All chances are the mean. */
+const evenly = (a: number) => betaAcceptance(a, { concentration: Infinity });
 
 /** The acceptance at which the simulated sd takes so long. */
 async function fit(times: Times, sdMs: number): Promise<number> {
   let [low, high] = [0.5, 0.999];
   for (let i = 0; i < 12; i++) {
     const a = (low + high) / 2;
-    if (await msPerToken(sdOf(5), times, a) > sdMs) low = a;
+    if (await msPerToken(sdOf(5), times, evenly(a)) > sdMs) low = a;
     else high = a;
   }
   return (low + high) / 2;
 }
 
-// Of ../shared/seed; see tests/plan/plan.test.ts for how they were worked out. Without the prefills.
-const samples = [
-  {
-    name: "HumanEval sample",
-    greedyMs: 22.11,
-    sixMs: 25.51,
-    sdDraftMs: 11.69,
-    sdMs: 17.96,
-    draftMs: 12.16,
-    amusdMs: 14.96,
-  },
-  {
-    name: "RefactorChat sample",
-    greedyMs: 21.82,
-    sixMs: 31.17,
-    sdDraftMs: 11.54,
-    sdMs: 18.73,
-    draftMs: 11.91,
-    amusdMs: 13.97,
-  },
-];
 // The paper's table 1. Its clocks include the prefill but for sd's: what greedy takes beyond 22.1 ms is a token's share of it.
 const rows = [
   { name: "HumanEval", greedyMs: 22.15, sdMs: 17.88, amusdMs: 14.08 },
@@ -80,18 +67,17 @@ const show = (name: string, a: number, figures: readonly number[]) => {
     } |`,
   );
 };
-for (const { name, greedyMs, sixMs, sdDraftMs, sdMs, draftMs, amusdMs } of samples) {
-  const times = { draftMs: sdDraftMs, oneMs: greedyMs, sixMs };
-  const a = await fit(times, sdMs);
-  const busy = { ...times, draftMs };
-  show(name, a, [
-    await msPerToken(GREEDY, times, a),
-    sdMs,
-    await msPerToken(sdOf(5), times, a),
-    amusdMs,
-    await msPerToken(PUBLISHED, busy, a),
-    await msPerToken(HEDGED, busy, a),
-  ]);
+for (const sample of ORIGINAL_SAMPLES) {
+  const { name, tokens, oneMs, sixMs, sdDraftMs, amusdDraftMs, sdMs, amusdMs } = sample;
+  const acceptance = acceptanceOf(sample);
+  const of = (setting: Setting, draftMs: number) => msPerToken(setting, { draftMs, oneMs, sixMs }, acceptance, tokens);
+  const a = acceptance.draws.reduce((sum, { chance }) => sum + chance, 0) / tokens;
+  const [sd, published, best] = [
+    await of(sdOf(5), sdDraftMs),
+    await of(PUBLISHED, amusdDraftMs),
+    await of(HEDGED, amusdDraftMs),
+  ];
+  show(name, a, [await of(GREEDY, sdDraftMs), sdMs, sd, amusdMs, published, best]);
 }
 for (const { name, greedyMs, sdMs, amusdMs } of rows) {
   const times = { draftMs: DRAFT_MS, ...VERIFY };
@@ -100,9 +86,9 @@ for (const { name, greedyMs, sdMs, amusdMs } of rows) {
   show(name, a, [
     greedyMs,
     sdMs,
-    await msPerToken(sdOf(5), times, a),
+    await msPerToken(sdOf(5), times, evenly(a)),
     amusdMs,
-    await msPerToken(PUBLISHED, times, a) + shareMs,
-    await msPerToken(HEDGED, times, a) + shareMs,
+    await msPerToken(PUBLISHED, times, evenly(a)) + shareMs,
+    await msPerToken(HEDGED, times, evenly(a)) + shareMs,
   ]);
 }

@@ -84,7 +84,7 @@ export async function simulateRun(
 ): Promise<SimulatedRun> {
   const clock = new VirtualClock(Infinity);
   const estimates = new Estimates();
-  const pair = simulatedPair(acceptance, seed);
+  const pair = simulatedPair(acceptance, seed, PROMPT.length);
   const lane = (
     name: string,
     { passMs, prefillMs, latencyMs, stepsAhead = 2 }: LaneTimes,

@@ -12,8 +12,9 @@ export interface Draw {
 
 /** What a draft model's tokens are like, and how often its second choice is right where the first one is wrong. */
 export interface Acceptance {
-  /** Each as likely as the others. */
+  /** Each as likely as the others, anywhere in the text; or, `inOrder`, what is drafted for each of the text's tokens, over and over. */
   readonly draws: readonly Draw[];
+  readonly inOrder?: boolean;
   readonly second: number;
 }
 
@@ -96,8 +97,8 @@ function knownDrafts(events: readonly TraceEvent[]): KnownDraft[] {
   return known;
 }
 
-/** A draft and a verify model for simulations: functions of the position and the last two tokens, of the same cost at any length of text. */
-export function simulatedPair({ draws, second }: Acceptance, seed: number) {
+/** A draft and a verify model for simulations: functions of the position and the last two tokens, of the same cost at any length of text. `prompt` is how long theirs is. */
+export function simulatedPair({ draws, second, inOrder = false }: Acceptance, seed: number, prompt = 0) {
   const at = (text: readonly number[], salt: number) => {
     let h = Math.imul(text.length ^ seed, 0x9e3779b1) ^ salt;
     h = Math.imul(h ^ (h >>> 15) ^ text.at(-1)!, 0x85ebca6b);
@@ -106,7 +107,7 @@ export function simulatedPair({ draws, second }: Acceptance, seed: number) {
     return (h ^ (h >>> 15)) >>> 0;
   };
   const share = (text: readonly number[], salt: number) => at(text, salt) / 2 ** 32;
-  const draw = (text: readonly number[]) => draws[at(text, 1) % draws.length]!;
+  const draw = (text: readonly number[]) => draws.at((inOrder ? text.length - prompt : at(text, 1)) % draws.length)!;
   const verify = (text: readonly number[]) => at(text, 2) % VOCABULARY;
   const isRight = (text: readonly number[]) => share(text, 3) < draw(text).chance;
   return {

@@ -12,6 +12,7 @@ import {
   shippedProfile,
 } from "../../src/plan/lane-profile.ts";
 import { namedModel, SHAPE_NAMES } from "../../src/plan/model-work.ts";
+import { acceptanceOf, ORIGINAL_SAMPLES } from "../../lab/schedule/original-samples.ts";
 import { plan } from "../../src/plan/plan.ts";
 import { benchTimes, recordedTimes, tracesOf } from "../../src/plan/recorded.ts";
 import { GREEDY, HEDGED, PUBLISHED, sdOf, type Setting, simulateRun } from "../../src/plan/simulate.ts";
@@ -21,67 +22,29 @@ import { betaAcceptance, recordedAcceptance } from "../../src/plan/simulated-pai
 const line = (oneMs: number, sixMs: number) =>
   Array.from({ length: 17 }, (_, rows) => oneMs + (sixMs - oneMs) * (rows - 1) / 5);
 
-/**
- * The original program's two sample files (../shared/seed, one prompt each), by hand with Python's json and statistics: greedy's median token;
- * sd's mean draft step and median verification (5 drafted tokens), tokens a verification, total time a token (its clock starts behind the prefill);
- * amusd's mean draft step, total time less its first verification (which is the prefill) a token.
- */
-const SEEDS = {
-  HumanEval: {
-    tokens: 389,
-    oneMs: 22.11,
-    sixMs: 25.51,
-    sdDraftMs: 11.69,
-    sdTokens: 5.257,
-    sdMs: 17.96,
-    draftMs: 12.16,
-    amusdMs: 14.96,
-    // 0.47 of its 6.38 s lie outside both its lanes' operations (polling, acknowledgements): 1.2 ms a token that nothing here simulates.
-    amusdWithin: 0.07,
-  },
-  RefactorChat: {
-    tokens: 922,
-    oneMs: 21.82,
-    sixMs: 31.17,
-    sdDraftMs: 11.54,
-    sdTokens: 5.329,
-    sdMs: 18.73,
-    draftMs: 11.91,
-    amusdMs: 13.97,
-    amusdWithin: 0.05,
-  },
-};
-
-/** The mean chance at which verifications of 5 drafted tokens commit so many. */
-function acceptanceFor(tokens: number): number {
-  let [low, high] = [0.5, 0.999];
-  for (let i = 0; i < 40; i++) {
-    const a = (low + high) / 2;
-    if ((1 - a ** 6) / (1 - a) < tokens) low = a;
-    else high = a;
-  }
-  return low;
-}
-
-for (const [name, seed] of Object.entries(SEEDS)) {
-  test(`the original program's ${name} sample is reproduced from its times and acceptance`, async () => {
-    // Whether a draft token is right it doesn't know: all chances are the mean. Its program catches up token by token.
-    const acceptance = betaAcceptance(acceptanceFor(seed.sdTokens), { concentration: Infinity });
-    const simulated = async (setting: Setting, draftMs: number) => {
+for (const sample of ORIGINAL_SAMPLES) {
+  test(`the original program's ${sample.name} is reproduced from its times and acceptance`, async () => {
+    const check = async (what: string, setting: Setting, draftMs: number, wanted: number) => {
+      // Its program catches up token by token.
       const draft = { passMs: line(draftMs, 6 * draftMs), prefillMs: 0, latencyMs: 0.1 };
-      const verify = { passMs: line(seed.oneMs, seed.sixMs), prefillMs: 0, latencyMs: 0.1 };
-      const { summary } = await simulateRun(setting, { draft, verify }, acceptance, 6000, 1);
-      return summary.msPerToken!;
+      const verify = { passMs: line(sample.oneMs, sample.sixMs), prefillMs: 0, latencyMs: 0.1 };
+      const { summary } = await simulateRun(setting, { draft, verify }, acceptanceOf(sample), sample.tokens, 1);
+      const got = summary.msPerToken!;
+      assert.ok(Math.abs(got / wanted - 1) < 0.05, `${what}: ${got} ms a token, wanted ${wanted}`);
     };
-    const check = async (what: string, setting: Setting, draftMs: number, wanted: number, within = 0.05) => {
-      const got = await simulated(setting, draftMs);
-      assert.ok(Math.abs(got / wanted - 1) < within, `${what}: ${got} ms a token, wanted ${wanted}`);
-    };
-    await check("greedy", GREEDY, 1, seed.oneMs);
-    await check("sd", sdOf(5), seed.sdDraftMs, seed.sdMs);
-    await check("amusd", PUBLISHED, seed.draftMs, seed.amusdMs, seed.amusdWithin);
+    await check("greedy", GREEDY, 1, sample.oneMs);
+    await check("sd", sdOf(5), sample.sdDraftMs, sample.sdMs);
+    await check("amusd", PUBLISHED, sample.amusdDraftMs, sample.amusdMs);
   });
 }
+
+test("acceptanceOf() tells runs that contradict each other", () => {
+  const [sample] = ORIGINAL_SAMPLES;
+  assert.throws(
+    () => acceptanceOf({ ...sample!, amusdCommitted: "3" + sample!.amusdCommitted }),
+    /the runs differ in whether/,
+  );
+});
 
 const lane = (oneMs: number, slope: number, latencyMs = 0) => ({
   passMs: Array.from({ length: 17 }, (_, rows) => oneMs * (1 + slope * (rows - 1))),
