@@ -1,15 +1,15 @@
-// Attention of one row over positions 0 .. its own, for the GROUP query heads that share a key-value head; online softmax over blocks
+// Attention of ROWS rows, each over positions 0 .. its own, for the GROUP query heads that share a key-value head; online softmax over blocks
 // of PARTS * LANES positions (FlashAttention, arXiv 2205.14135). For keys a lane is PARTS positions in a row, for values HEAD_SIZE / LANES
-// dimensions. Grid: (key-value heads, rows). Blocks stand at absolute positions, so the order does not depend on the rows beside it.
+// dimensions. Grid: (key-value heads, rows / ROWS). Blocks stand at absolute positions, so the order does not depend on the rows beside it; what lies
+// behind a row's own position weighs nothing.
 // A workgroup fits in one subgroup.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> queries: array<vec4f>;  // [row][KV_HEADS][GROUP][HEAD_SIZE / 4], scaled
 
 const HELD = HEAD_SIZE / 4u / LANES;  // vec4s a lane holds of a head
 const OCTETS = HEAD_SIZE / 8u;
-// Positions of a lane: a shuffle of q serves them all, and their loads wait for memory together. More, and llvmpipe no longer unrolls
-// what they and the group make.
-const PARTS = select(2u, 4u, GROUP <= 4u);
+const QUERIES = GROUP * ROWS;  // row by row
+// PARTS: a shuffle of q serves all of them, and their loads wait for memory together.
 const BLOCK = LANES * PARTS;
 const LOWEST = -3.4028234e38;
 
@@ -18,28 +18,29 @@ fn place(position: u32, last: u32, head: u32) -> u32 { return (slot(min(position
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
   let head = id.x;
-  let row = id.y;
-  let last = step.position + row;
-  let at = (row * KV_HEADS + head) * GROUP * (HEAD_SIZE / 4u);
-  var q = array<vec4f, GROUP * HELD>();
-  var sum = array<vec4f, GROUP * HELD>();
-  var high = array<f32, GROUP>();
-  var total = array<f32, GROUP>();
-  for (var g = 0u; g < GROUP; g++) {
+  let first_row = id.y * ROWS;
+  let first_last = step.position + first_row;
+  let last = first_last + ROWS - 1u;
+  var q = array<vec4f, QUERIES * HELD>();
+  var sum = array<vec4f, QUERIES * HELD>();
+  var high = array<f32, QUERIES>();
+  var total = array<f32, QUERIES>();
+  for (var g = 0u; g < QUERIES; g++) {
     high[g] = LOWEST;
-    for (var v = 0u; v < HELD; v++) { q[g * HELD + v] = queries[at + g * (HEAD_SIZE / 4u) + lane * HELD + v]; }
+    let at = (((first_row + g / GROUP) * KV_HEADS + head) * GROUP + g % GROUP) * (HEAD_SIZE / 4u);
+    for (var v = 0u; v < HELD; v++) { q[g * HELD + v] = queries[at + lane * HELD + v]; }
   }
   for (var base = 0u; base <= last; base += BLOCK) {
     let first = base + lane * PARTS;
     var places = array<u32, PARTS>();
     for (var p = 0u; p < PARTS; p++) { places[p] = place(first + p, last, head); }
-    var score = array<f32, GROUP * PARTS>();
+    var score = array<f32, QUERIES * PARTS>();
     for (var o = 0u; o < OCTETS; o++) {
       var k = array<array<vec4f, 2>, PARTS>();
       for (var p = 0u; p < PARTS; p++) { k[p] = key_octet(places[p] + o); }
       for (var i = 0u; i < 8u; i++) {
         let quad = o * 2u + i / 4u;
-        for (var g = 0u; g < GROUP; g++) {
+        for (var g = 0u; g < QUERIES; g++) {
           let x = subgroupShuffle(q[g * HELD + quad % HELD][i % 4u], quad / HELD);
           for (var p = 0u; p < PARTS; p++) {
             score[g * PARTS + p] = fma(x, k[p][i / 4u][i % 4u], score[g * PARTS + p]);
@@ -47,15 +48,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
         }
       }
     }
-    for (var g = 0u; g < GROUP; g++) {
+    for (var g = 0u; g < QUERIES; g++) {
       var top = high[g];
-      for (var p = 0u; p < PARTS; p++) { top = max(top, select(LOWEST, score[g * PARTS + p], first + p <= last)); }
+      for (var p = 0u; p < PARTS; p++) { top = max(top, select(LOWEST, score[g * PARTS + p], first + p <= first_last + g / GROUP)); }
       for (var half = 1u; half < LANES; half *= 2u) { top = max(top, subgroupShuffleXor(top, half)); }
       let shrink = exp(high[g] - top);
       high[g] = top;
       total[g] *= shrink;
       for (var p = 0u; p < PARTS; p++) {
-        score[g * PARTS + p] = select(0.0, exp(score[g * PARTS + p] - top), first + p <= last);
+        score[g * PARTS + p] = select(0.0, exp(score[g * PARTS + p] - top), first + p <= first_last + g / GROUP);
         total[g] += score[g * PARTS + p];
       }
       for (var v = 0u; v < HELD; v++) { sum[g * HELD + v] *= shrink; }
@@ -65,7 +66,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
         let origin = place(base + i * PARTS + p, last, head) + lane * (HELD / 2u);
         for (var o = 0u; o < HELD / 2u; o++) {
           let value = value_octet(origin + o);
-          for (var g = 0u; g < GROUP; g++) {
+          for (var g = 0u; g < QUERIES; g++) {
             let w = vec4f(subgroupShuffle(score[g * PARTS + p], i));
             sum[g * HELD + o * 2u] = fma(w, value[0], sum[g * HELD + o * 2u]);
             sum[g * HELD + o * 2u + 1u] = fma(w, value[1], sum[g * HELD + o * 2u + 1u]);
@@ -74,11 +75,13 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
       }
     }
   }
-  for (var g = 0u; g < GROUP; g++) {
+  for (var g = 0u; g < QUERIES; g++) {
+    let row = first_row + g / GROUP;
+    if (row >= step.rows) { break; }
     var all = 0.0;
     for (var i = 0u; i < LANES; i++) { all += subgroupShuffle(total[g], i); }
     for (var v = 0u; v < HELD; v++) {
-      store_quad(row, (head * GROUP + g) * (HEAD_SIZE / 4u) + lane * HELD + v, sum[g * HELD + v] / all);
+      store_quad(row, (head * GROUP + g % GROUP) * (HEAD_SIZE / 4u) + lane * HELD + v, sum[g * HELD + v] / all);
     }
   }
 }

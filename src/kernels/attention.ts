@@ -12,6 +12,15 @@ import step from "./step.wgsl" with { type: "text" };
 
 export type CacheType = "f16" | "f32";
 
+/** Scores that a row lane holds at most: llvmpipe doesn't unroll what more would make (lab/kernels). */
+const MOST_SCORES = 24;
+
+/** Positions of a lane, and how many rows a workgroup takes at most, for which keys and values are loaded once. */
+function sharesOf(group: number): { parts: number; rows: number } {
+  const parts = group <= 4 ? 4 : 2;
+  return { parts, rows: 2 * group * parts <= MOST_SCORES ? 2 : 1 };
+}
+
 /** Of one element. */
 export const CACHE_BYTES: Readonly<Record<CacheType, number>> = { f16: 2, f32: 4 };
 
@@ -33,26 +42,30 @@ export function createAttention(
   strip: number,
   buffers: readonly Resource[],
 ): Promise<Kernel> {
+  const group = shape.heads / shape.kvHeads;
+  const { parts, rows } = sharesOf(group);
+  const isSubgroup = lanes.kind === "subgroup";
   const constants = {
     HEAD_SIZE: shape.headSize,
     KV_HEADS: shape.kvHeads,
-    GROUP: shape.heads / shape.kvHeads,
+    GROUP: group,
     STRIP: strip,
     TEXTURE_WIDTH,
     OUT_QUADS: shape.heads * shape.headSize / 4,
-    ...(lanes.kind === "subgroup" && { LANES: lanes.lanes }),
+    ...(isSubgroup && { LANES: lanes.lanes, PARTS: parts }),
   };
-  const attention = lanes.kind === "subgroup" ? attentionSubgroup : attentionWorkgroup;
-  const code = shaderText(constants, [
-    step,
-    CACHE_SOURCES[cache],
-    lanes.memory.cacheRead,
-    cacheRead,
-    lanes.memory.out,
-    attention,
-  ]);
+  const attention = isSubgroup ? attentionSubgroup : attentionWorkgroup;
+  const codes = Array.from({ length: isSubgroup ? rows : 1 }, (_, i) =>
+    shaderText({ ...constants, ROWS: i + 1 }, [
+      step,
+      CACHE_SOURCES[cache],
+      lanes.memory.cacheRead,
+      cacheRead,
+      lanes.memory.out,
+      attention,
+    ]));
   const { headSize, heads, kvHeads } = shape;
-  return createKernel(device, "attention", [code], buffers, kvHeads, (position, rows) => ({
+  return createKernel(device, "attention", codes, buffers, kvHeads, (position, rows) => ({
     bytes: 2 * (position + rows) * kvHeads * headSize * CACHE_BYTES[cache],
     // Row i has position + i + 1 keys and as many values.
     multiplyAdds: 2 * rows * (position + (rows + 1) / 2) * heads * headSize,
