@@ -2,7 +2,9 @@
  * The original program's two sample files (../shared/seed, one prompt each), by hand with Python's json and statistics, in ms, and which drafted tokens of their texts were right. Prefills are left
  * out: sd's clock starts behind it, amusd's first verification is it.
  */
+import type { SimulatedHardware } from "../../src/plan/simulate.ts";
 import type { Acceptance } from "../../src/plan/simulated-pair.ts";
+import { ALL_ROWS } from "../../src/spec/costs.ts";
 
 export interface OriginalSample {
   readonly name: string;
@@ -56,6 +58,16 @@ export const ORIGINAL_SAMPLES: readonly OriginalSample[] = [
       "333333333331132133332121332133311333",
   },
 ];
+
+/** Lanes of its program: the draft catches up token by token, and tv(n) lies on the line through tv(1) and tv(6). In ms. */
+export function originalHardware(draftMs: number, oneMs: number, sixMs: number): SimulatedHardware {
+  const lane = (passMs: (rows: number) => number) => ({
+    passMs: [0, ...ALL_ROWS].map(passMs),
+    prefillMs: 0,
+    latencyMs: 0.1,
+  });
+  return { draft: lane((rows) => rows * draftMs), verify: lane((rows) => oneMs + (sixMs - oneMs) * (rows - 1) / 5) };
+}
 
 /** With sd's window of five. */
 const FULL = "6";

@@ -4,7 +4,7 @@
  */
 import { GREEDY, HEDGED, PUBLISHED, sdOf, type Setting, simulateRun } from "../../src/plan/simulate.ts";
 import { type Acceptance, betaAcceptance } from "../../src/plan/simulated-pair.ts";
-import { acceptanceOf, ORIGINAL_SAMPLES } from "./original-samples.ts";
+import { acceptanceOf, ORIGINAL_SAMPLES, originalHardware } from "./original-samples.ts";
 
 const TOKENS = 6000;
 const SEED = 1;
@@ -21,12 +21,7 @@ async function msPerToken(
   acceptance: Acceptance,
   tokens = TOKENS,
 ): Promise<number> {
-  const rows = Array.from({ length: 17 }, (_, n) => n);
-  const hardware = {
-    // Its program catches up token by token.
-    draft: { passMs: rows.map((n) => n * draftMs), prefillMs: 0, latencyMs: 0.1 },
-    verify: { passMs: rows.map((n) => oneMs + (sixMs - oneMs) * (n - 1) / 5), prefillMs: 0, latencyMs: 0.1 },
-  };
+  const hardware = originalHardware(draftMs, oneMs, sixMs);
   return (await simulateRun(setting, hardware, acceptance, tokens, SEED)).summary.msPerToken!;
 }
 

@@ -91,7 +91,7 @@ export function repack(layout: WeightLayout, source: Uint8Array, rows: number): 
   const scales = new Uint32Array(tiles * layout.scaleWords * 4);
   const supers = new Uint32Array(tiles * layout.superWords * 4);
   const scaleHalves = new Uint16Array(scales.buffer);
-  const take = UNPACK[type];
+  const take = layout.rebiased ? copyRebiased : UNPACK[type];
   const unit: Unit = { words: new Uint32Array(words), scale: 0, superScale: 0 };
   const bytesPerRow = rowBytes(type, units * 32);
   // Of word w of unit u in its tile, for lane 0.
@@ -107,10 +107,6 @@ export function repack(layout: WeightLayout, source: Uint8Array, rows: number): 
     for (let u = 0; u < units; u++) {
       const block = row * bytesPerRow + Math.floor(u * 32 / elements) * bytes;
       take(source, block, u % 8, unit);
-      for (let w = 0; layout.rebiased && w < words; w++) {
-        const pair = unit.words[w]!;
-        unit.words[w] = rebias(pair & 0xffff) | rebias(pair >>> 16) << 16;
-      }
       const at = tile * layout.quantWords + rowLane;
       for (let w = 0; w < words; w++) quants[(at + placeOf(u, w)) * 4 + component] = unit.words[w]!;
       if (scaleBytes === 4) {
@@ -168,6 +164,12 @@ const u32 = (s: Uint8Array, at: number) => s[at]! | s[at + 1]! << 8 | s[at + 2]!
 
 function copyWords(source: Uint8Array, at: number, unit: Unit): void {
   for (let w = 0; w < unit.words.length; w++) unit.words[w] = u32(source, at + 4 * w);
+}
+
+function copyRebiased(source: Uint8Array, at: number, _: number, unit: Unit): void {
+  for (let w = 0; w < unit.words.length; w++) {
+    unit.words[w] = rebias(u16(source, at + 4 * w)) | rebias(u16(source, at + 4 * w + 2)) << 16;
+  }
 }
 
 /** Four bytes' low nibbles as 16 bits. */

@@ -12,23 +12,17 @@ import {
   shippedProfile,
 } from "../../src/plan/lane-profile.ts";
 import { namedModel, SHAPE_NAMES } from "../../src/plan/model-work.ts";
-import { acceptanceOf, ORIGINAL_SAMPLES } from "../../lab/schedule/original-samples.ts";
+import { acceptanceOf, ORIGINAL_SAMPLES, originalHardware } from "../../lab/schedule/original-samples.ts";
 import { plan } from "../../src/plan/plan.ts";
 import { benchTimes, recordedTimes, tracesOf } from "../../src/plan/recorded.ts";
 import { GREEDY, HEDGED, PUBLISHED, sdOf, type Setting, simulateRun } from "../../src/plan/simulate.ts";
 import { betaAcceptance, recordedAcceptance } from "../../src/plan/simulated-pair.ts";
 
-/** On a line through two points, by rows from 0. */
-const line = (oneMs: number, sixMs: number) =>
-  Array.from({ length: 17 }, (_, rows) => oneMs + (sixMs - oneMs) * (rows - 1) / 5);
-
 for (const sample of ORIGINAL_SAMPLES) {
   test(`the original program's ${sample.name} is reproduced from its times and acceptance`, async () => {
     const check = async (what: string, setting: Setting, draftMs: number, wanted: number) => {
-      // Its program catches up token by token.
-      const draft = { passMs: line(draftMs, 6 * draftMs), prefillMs: 0, latencyMs: 0.1 };
-      const verify = { passMs: line(sample.oneMs, sample.sixMs), prefillMs: 0, latencyMs: 0.1 };
-      const { summary } = await simulateRun(setting, { draft, verify }, acceptanceOf(sample), sample.tokens, 1);
+      const hardware = originalHardware(draftMs, sample.oneMs, sample.sixMs);
+      const { summary } = await simulateRun(setting, hardware, acceptanceOf(sample), sample.tokens, 1);
       const got = summary.msPerToken!;
       assert.ok(Math.abs(got / wanted - 1) < 0.05, `${what}: ${got} ms a token, wanted ${wanted}`);
     };
