@@ -1,6 +1,7 @@
 // As attention-subgroup.wgsl, without subgroups: blocks of LANES positions, maxima and sums by fixed trees in workgroup memory. For values an
 // invocation takes four dimensions and every PARTS-th position.
 // Assumes: LANES is a power of two and a multiple of HEAD_SIZE / 4.
+// Not timed on a GPU yet; on software adapters given up after 100 s (2026-11-25).
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> queries: array<vec4f>;  // [row][KV_HEADS][GROUP][HEAD_SIZE / 4], scaled
 
