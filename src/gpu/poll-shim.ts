@@ -42,6 +42,7 @@ export function installPollShim(): () => void {
   const host = globalThis as unknown as { setImmediate: Immediate };
   const original = host.setImmediate;
   let polling = false;
+  let napped = false;
   const shim: Immediate = (callback, ...args) => {
     if (!isNative(callback)) return original(callback, ...args);
     const poll = () => {
@@ -52,9 +53,12 @@ export function installPollShim(): () => void {
         polling = false;
       }
     };
-    if (polling) {
-      const nowMs = performance.now();
-      if (nowMs > polledUntilMs) Atomics.wait(napping, 0, 0, napMs(nowMs));
+    const nowMs = performance.now();
+    if (polling && nowMs > polledUntilMs) {
+      const ms = napMs(nowMs);
+      // Dawn tells of an answer at the second poll after it came.
+      napped = ms > NAP_MS || !napped;
+      if (napped) Atomics.wait(napping, 0, 0, ms);
     }
     return original(poll);
   };

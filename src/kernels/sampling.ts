@@ -74,22 +74,28 @@ export class Sampler {
     );
   }
 
-  /** What to run between the output product and argmax, in a submission to come: it writes what they need for that. */
+  /** What to run between the output product and argmax. */
   kernels(sampling: Sampling): readonly Kernel[] {
-    const { temperature, topK, topP, minP, seed } = sampling;
-    const filters = topK > 0 || topP < 1 || minP > 0;
-    if (this.#written !== sampling) {
-      this.#written = sampling;
-      const data = new DataView(new ArrayBuffer(this.#uniform.size));
-      // So low a temperature is argmax, and a larger factor could make an infinity of a logit.
-      data.setFloat32(0, Math.min(1 / temperature, 1e30), true);
-      data.setUint32(4, seed, true);
-      data.setUint32(8, Number(filters), true);
-      data.setUint32(12, topK, true);
-      data.setFloat32(16, topP, true);
-      data.setFloat32(20, Math.max(Math.log(minP), -1e38), true);
-      this.#device.queue.writeBuffer(this.#uniform, 0, data.buffer);
-    }
-    return filters ? [this.#cut, this.#noise] : [this.#noise];
+    return hasFilters(sampling) ? [this.#cut, this.#noise] : [this.#noise];
   }
+
+  /** Writes what they need in the submissions to come. */
+  write(sampling: Sampling): void {
+    if (this.#written === sampling) return;
+    this.#written = sampling;
+    const { temperature, topK, topP, minP, seed } = sampling;
+    const data = new DataView(new ArrayBuffer(this.#uniform.size));
+    // So low a temperature is argmax, and a larger factor could make an infinity of a logit.
+    data.setFloat32(0, Math.min(1 / temperature, 1e30), true);
+    data.setUint32(4, seed, true);
+    data.setUint32(8, Number(hasFilters(sampling)), true);
+    data.setUint32(12, topK, true);
+    data.setFloat32(16, topP, true);
+    data.setFloat32(20, Math.max(Math.log(minP), -1e38), true);
+    this.#device.queue.writeBuffer(this.#uniform, 0, data.buffer);
+  }
+}
+
+function hasFilters({ topK, topP, minP }: Sampling): boolean {
+  return topK > 0 || topP < 1 || minP > 0;
 }

@@ -14,7 +14,7 @@ import { Sampler, type Sampling } from "../kernels/sampling.ts";
 import { Strip } from "../kernels/strip.ts";
 import type { LlamaConfig } from "./config.ts";
 import type { Gguf, GgufTensor } from "./gguf.ts";
-import { type Answer, type EncodePass, joinAnswers, type Passes, PassQueue } from "./pass-queue.ts";
+import { type Answer, joinAnswers, type Passes, PassQueue, type PassWork } from "./pass-queue.ts";
 import { ropeTable } from "./rope-table.ts";
 import { loadMatrix, loadVector, matrixBytes, type MatrixPlan } from "./weights.ts";
 
@@ -242,8 +242,11 @@ export class Llama {
       tokens: [0],
       position: 0,
       steps: 1,
-      encode: (pass) => {
-        for (const kernel of [...kernels, ...head.flat(), accept]) encodeWarmUp(pass, kernel);
+      work: {
+        name: "warm-up",
+        encode: (pass) => {
+          for (const kernel of [...kernels, ...head.flat(), accept]) encodeWarmUp(pass, kernel);
+        },
       },
       chosenRows: 0,
     });
@@ -268,15 +271,14 @@ export class Llama {
   /** Feeds tokens at `position` and on, in passes cut at multiples of PREFILL_ROWS; chooses nothing. */
   async prefill(tokens: readonly number[], position: number): Promise<Answer> {
     const answers: Promise<Answer>[] = [];
+    const work = passOver("prefill", this.#layers);
     for (let at = 0; at < tokens.length;) {
       const count = Math.min(PREFILL_ROWS - (position + at) % PREFILL_ROWS, tokens.length - at);
       answers.push(this.#queue.run({
         tokens: tokens.slice(at, at + count),
         position: position + at,
         steps: 1,
-        encode: (pass, rows) => {
-          for (const kernel of this.#layers) encodeKernel(pass, kernel, rows);
-        },
+        work,
         chosenRows: 0,
       }));
       at += count;
@@ -286,7 +288,7 @@ export class Llama {
 
   /** Feeds 1 to VERIFY_ROWS tokens in one pass and chooses a token after each. */
   verify(tokens: readonly number[], position: number): Promise<Answer> {
-    return this.#queue.run({ tokens, position, steps: 1, encode: this.#encode, chosenRows: tokens.length });
+    return this.#queue.run({ tokens, position, steps: 1, work: this.#work, chosenRows: tokens.length });
   }
 
   /**
@@ -299,7 +301,7 @@ export class Llama {
       position: null,
       steps: 1,
       before: (pass) => encodeKernel(pass, this.#accept, 1),
-      encode: this.#encode,
+      work: this.#work,
       chosenRows: drafted.length + 1,
     });
   }
@@ -309,7 +311,7 @@ export class Llama {
    * the strip: what is fed attends to the text below `fork`, then to the strip.
    */
   decode(token: number | null, position: number, steps: number, fork?: number): Promise<Answer> {
-    return this.#queue.run({ tokens: [token], position, steps, fork, encode: this.#encode, chosenRows: 1 });
+    return this.#queue.run({ tokens: [token], position, steps, fork, work: this.#work, chosenRows: 1 });
   }
 
   /** Copies the strip's first `count` tokens to positions `fork` and on of the text. */
@@ -326,26 +328,31 @@ export class Llama {
     this.#sampler.catch(() => {});
   }
 
-  get #encode(): Passes["encode"] {
+  get #work(): Passes["work"] {
     const sampling = this.#sampling;
-    if (!sampling) return this.#encodeWith([]);
-    return this.#sampler!.then((sampler) => (pass, rows) => this.#encodeWith(sampler.kernels(sampling))(pass, rows));
-  }
-
-  #encodeWith(sampler: readonly Kernel[]): EncodePass {
     const [output, argmax] = this.#head;
-    return (pass, rows) => {
-      for (const kernel of this.#layers) encodeKernel(pass, kernel, rows);
-      for (const kernel of output) encodeKernel(pass, kernel, rows);
-      for (const kernel of sampler) encodeKernel(pass, kernel, rows);
-      encodeKernel(pass, argmax, rows);
-    };
+    const through = (kernels: readonly Kernel[]) => [...this.#layers, ...output, ...kernels, argmax];
+    if (!sampling) return passOver("argmax", through([]));
+    return this.#sampler!.then((sampler) => {
+      const kernels = sampler.kernels(sampling);
+      const name = kernels.map(({ label }) => label).join(" ");
+      return { ...passOver(name, through(kernels)), write: () => sampler.write(sampling) };
+    });
   }
 
   /** The logits of the last pass's rows, or the scores if it sampled, [rows][choices]; for tests and tools. */
   async logits(rows: number): Promise<Float32Array> {
     return new Float32Array(await this.#device.read(this.#logits, rows * this.choices * 4));
   }
+}
+
+function passOver(name: string, kernels: readonly Kernel[]): PassWork {
+  return {
+    name,
+    encode: (pass, rows) => {
+      for (const kernel of kernels) encodeKernel(pass, kernel, rows);
+    },
+  };
 }
 
 /** A matrix whose rows stand at `firstRow` and on of a larger one that exists only in parts. */

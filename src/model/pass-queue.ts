@@ -25,6 +25,14 @@ export function joinAnswers(answers: readonly Answer[]): Answer {
 
 export type EncodePass = (pass: GPUComputePassEncoder, rows: number) => void;
 
+/** What a pass dispatches. The name tells it from all others: what was encoded under it once may be submitted later. */
+export interface PassWork {
+  readonly name: string;
+  readonly encode: EncodePass;
+  /** Writes to the device what it needs, right before each submission. */
+  readonly write?: () => void;
+}
+
 /** The passes of a submission: the first over `tokens` at `position`, each further one over one row at the next position. */
 export interface Passes {
   /** The first one may be null: what is in its place on the device. */
@@ -36,28 +44,43 @@ export interface Passes {
   readonly fork?: number;
   /** A pass that comes first, for what is taken from the device. */
   readonly before?: EncodePass;
-  readonly encode: EncodePass | Promise<EncodePass>;
+  readonly work: PassWork | Promise<PassWork>;
   /** Tokens that a pass chooses. */
   readonly chosenRows: number;
 }
 
-/** Submissions that may be in flight; the next one waits for the oldest. */
-const RING = 8;
+/** So many submissions may be in flight in any case; another one may have to wait for the oldest. */
+const IN_FLIGHT = 8;
+/** Of how many kinds the next submission may be encoded before it is asked for. */
+const SPARES = 8;
 const STEP_BYTES = 16;
 const NO_FORK = 2 ** 32 - 1;
 
-type EncodeSubmission = (encoder: GPUCommandEncoder, slot: Slot) => void;
-
+/** Where an answer comes back. */
 interface Slot {
   readonly staging: GPUBuffer;
   readonly resolved: GPUBuffer | null;
   readonly timestamps: GPUQuerySet | undefined;
-  free: Promise<void>;
+}
+
+interface Submission {
+  /** Of all of a kind, the same is encoded. */
+  readonly kind: string;
+  /** Choices in its answer. */
+  readonly chosen: number;
+  readonly encode: (encoder: GPUCommandEncoder, slot: Slot) => void;
+  readonly write?: () => void;
+}
+
+interface Encoded {
+  readonly slot: Slot;
+  readonly commands: GPUCommandBuffer;
 }
 
 /**
- * Turns passes of a model into submissions and their answers, in order. Chosen tokens come back through a ring of staging
- * buffers; a step's parameters are copied from a list that is written once a submission, so nothing is allocated.
+ * Turns passes of a model into submissions and their answers, in order. Chosen tokens come back through a few staging buffers; a step's
+ * parameters are copied from a list that is written once a submission, so nothing is allocated. To encode a pass takes the host about 1 ms, so that is done
+ * while the device is at work on one like it: the next one has only to be submitted.
  */
 export class PassQueue {
   /** Of step.wgsl. */
@@ -71,8 +94,11 @@ export class PassQueue {
   /** A submission's steps, then its tokens. */
   readonly #input: GPUBuffer;
   readonly #inputData: Uint32Array<ArrayBuffer>;
-  readonly #ring: Slot[];
-  #turn = 0;
+  readonly #free: Slot[];
+  /** Is to hear of the next free slot. */
+  #waiting: ((slot: Slot) => void) | undefined;
+  /** By kind, oldest first: encoded, but not asked for yet. */
+  readonly #spares = new Map<string, Encoded>();
   #tail: Promise<unknown> = Promise.resolve();
   #lastEndMs = 0;
   #clockOffsetMs = Infinity;
@@ -91,7 +117,7 @@ export class PassQueue {
     this.chosen = device.storage("chosen", maxChosen * CHOICE_BYTES);
     this.#input = device.storage("input", maxChosen * STEP_BYTES + maxRows * 4);
     this.#inputData = new Uint32Array(this.#input.size / 4);
-    this.#ring = Array.from({ length: RING }, () => {
+    this.#free = Array.from({ length: IN_FLIGHT + SPARES }, () => {
       const timestamps = device.timestamps(2);
       const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
       return {
@@ -102,7 +128,6 @@ export class PassQueue {
         ),
         resolved: timestamps ? device.buffer("timestamps", 16, usage) : null,
         timestamps,
-        free: Promise.resolve(),
       };
     });
   }
@@ -117,38 +142,79 @@ export class PassQueue {
       );
     }
     return this.#enqueue(
-      Promise.resolve(passes.encode)
-        .then((encode) => (encoder, slot) => this.#encode(encoder, slot, passes, rows, encode)),
-      steps * chosenRows,
-      `${rows} rows, ${steps} steps`,
+      Promise.resolve(passes.work).then(({ name, encode, write }) => ({
+        kind: [name, rows, steps, tokens[0] === null, passes.position === null].join(" "),
+        chosen: steps * chosenRows,
+        encode: (encoder, slot) => this.#encodePasses(encoder, slot, passes, encode),
+        write: () => {
+          write?.();
+          this.#write(passes);
+        },
+      })),
     );
   }
 
   /** Submits copies; they choose nothing. */
   copy(encode: (encoder: GPUCommandEncoder) => void): Promise<Answer> {
-    return this.#enqueue(
-      Promise.resolve((encoder, slot) => {
+    return this.#enqueue({
+      kind: "copy",
+      chosen: 0,
+      encode: (encoder, slot) => {
         encoder.beginComputePass(timed(slot, true, false)).end();
         encode(encoder);
         encoder.beginComputePass(timed(slot, false, true)).end();
-      }),
-      0,
-      "copy",
-    );
+      },
+    });
   }
 
-  #enqueue(encode: Promise<EncodeSubmission>, chosen: number, kind: string): Promise<Answer> {
-    const slot = this.#ring[this.#turn++ % RING]!;
-    const submitted = Promise.all([encode, this.#tail, slot.free]).then(([encode]) => this.#submit(encode, slot));
+  #enqueue(submission: Submission | Promise<Submission>): Promise<Answer> {
+    const submitted = Promise.all([submission, this.#tail]).then(([submission]) => this.#submit(submission));
     // A failed submission must not stop those behind it from failing by themselves.
     this.#tail = submitted.catch(() => {});
-    const answer = submitted.then((submitMs) => this.#answer(slot, chosen, submitMs, kind));
-    slot.free = answer.then(() => {}, () => {});
-    return answer;
+    return submitted.then((answer) => answer());
   }
 
-  #submit(encode: EncodeSubmission, slot: Slot): number {
+  /** Returns what waits for the answer. */
+  async #submit(submission: Submission): Promise<() => Promise<Answer>> {
     this.#device.check();
+    const { kind, chosen, write } = submission;
+    const spare = this.#spares.get(kind);
+    this.#spares.delete(kind);
+    const { slot, commands } = spare ?? this.#encode(submission, this.#free.pop() ?? await this.#freed());
+    write?.();
+    const submitMs = performance.now();
+    this.#device.queue.submit([commands]);
+    countSubmission();
+    // What came twice comes again.
+    if (chosen > 0 && this.#leastMs.has(kind)) setTimeout(() => this.#encodeSpare(submission), 0);
+    return () => this.#answer(slot, chosen, submitMs, kind).finally(() => this.#release(slot));
+  }
+
+  #freed(): Promise<Slot> {
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+    });
+  }
+
+  #release(slot: Slot): void {
+    if (!this.#waiting) this.#free.push(slot);
+    this.#waiting?.(slot);
+    this.#waiting = undefined;
+  }
+
+  #encodeSpare(submission: Submission): void {
+    const { kind } = submission;
+    if (this.#spares.has(kind)) return;
+    if (this.#spares.size === SPARES) {
+      const [[oldest, { slot }]] = [...this.#spares] as [[string, Encoded]];
+      this.#spares.delete(oldest);
+      this.#free.push(slot);
+    }
+    const slot = this.#free.pop();
+    if (slot) this.#spares.set(kind, this.#encode(submission, slot));
+  }
+
+  #encode({ encode }: Submission, slot: Slot): Encoded {
     const encoder = this.#device.encoder();
     encode(encoder, slot);
     if (slot.timestamps) {
@@ -156,20 +222,12 @@ export class PassQueue {
       encoder.copyBufferToBuffer(slot.resolved!, 0, slot.staging, 0, 16);
     }
     encoder.copyBufferToBuffer(this.chosen, 0, slot.staging, 16, this.#maxChosen * CHOICE_BYTES);
-    const submitMs = performance.now();
-    this.#device.queue.submit([encoder.finish()]);
-    countSubmission();
-    return submitMs;
+    return { slot, commands: encoder.finish() };
   }
 
-  #encode(encoder: GPUCommandEncoder, slot: Slot, passes: Passes, rows: number, encode: EncodePass): void {
-    const { tokens, position, steps, fork = NO_FORK, chosenRows, before } = passes;
-    const tokensAt = this.#maxChosen * STEP_BYTES;
-    for (let i = 0; i < steps; i++) {
-      this.#inputData.set([(position ?? 0) + i, rows, i * chosenRows, fork], i * STEP_BYTES / 4);
-    }
-    this.#inputData.set(tokens.map((token) => token ?? 0), tokensAt / 4);
-    this.#device.queue.writeBuffer(this.#input, 0, this.#inputData, 0, tokensAt / 4 + rows);
+  #encodePasses(encoder: GPUCommandEncoder, slot: Slot, passes: Passes, encode: EncodePass): void {
+    const { tokens, position, steps, before } = passes;
+    const rows = tokens.length;
     if (before) {
       const pass = encoder.beginComputePass();
       before(pass, 1);
@@ -178,13 +236,26 @@ export class PassQueue {
     const copy = (from: number, to: GPUBuffer, skip: number, bytes: number) => {
       if (skip < bytes) encoder.copyBufferToBuffer(this.#input, from + skip, to, skip, bytes - skip);
     };
-    copy(tokensAt, this.tokens, tokens[0] === null ? 4 : 0, rows * 4);
+    copy(this.#tokensAt, this.tokens, tokens[0] === null ? 4 : 0, rows * 4);
     for (let i = 0; i < steps; i++) {
       copy(i * STEP_BYTES, this.step, position === null ? 4 : 0, STEP_BYTES);
       const pass = encoder.beginComputePass(timed(slot, i === 0, i === steps - 1));
       encode(pass, rows);
       pass.end();
     }
+  }
+
+  #write({ tokens, position, steps, fork = NO_FORK, chosenRows }: Passes): void {
+    const rows = tokens.length;
+    for (let i = 0; i < steps; i++) {
+      this.#inputData.set([(position ?? 0) + i, rows, i * chosenRows, fork], i * STEP_BYTES / 4);
+    }
+    this.#inputData.set(tokens.map((token) => token ?? 0), this.#tokensAt / 4);
+    this.#device.queue.writeBuffer(this.#input, 0, this.#inputData, 0, this.#tokensAt / 4 + rows);
+  }
+
+  get #tokensAt(): number {
+    return this.#maxChosen * STEP_BYTES;
   }
 
   async #answer(slot: Slot, count: number, submitMs: number, kind: string): Promise<Answer> {

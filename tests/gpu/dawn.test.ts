@@ -173,18 +173,25 @@ test("the poll shim slows down native functions that ask for themselves again, a
     globalThis.setImmediate(again.bind(null) as () => void);
     assert.equal([queue.length, naps.length], [2, 1], "a native function from outside the loop is not Dawn's");
     const [one, two] = [{}, {}];
-    const napWith = (oneDueMs?: number, twoDueMs?: number) => {
+    const napsOf4Polls = (oneDueMs?: number, twoDueMs?: number) => {
       expectAnswer(one, oneDueMs);
       expectAnswer(two, twoDueMs);
-      queue.length = 0;
-      globalThis.setImmediate(again.bind(null, 1) as () => void);
-      runNext();
-      return naps.at(-1)!;
+      naps.length = 0;
+      for (let i = 0; i < 4; i++) {
+        queue.length = 0;
+        globalThis.setImmediate(again.bind(null, 1) as () => void);
+        runNext();
+      }
+      return [...naps];
     };
     const soonMs = performance.now() + 60_000;
-    assert.ok(napWith(soonMs, soonMs) > napWith(), "a longer nap as long as no answer is due");
-    assert.is(napWith(soonMs, 0), napWith(), "but one of them is");
-    assert.ok(napWith(soonMs) > napWith(), "the one that was due is awaited no more");
+    const due = napsOf4Polls();
+    assert.is(due.length, 2, "of two polls for an answer that is due one is at once");
+    const long = napsOf4Polls(soonMs, soonMs);
+    assert.is(long.length, 4);
+    assert.ok(Math.min(...long) > Math.max(...due), "longer naps as long as no answer is due");
+    assert.equal(napsOf4Polls(soonMs, 0), due, "but one of them is");
+    assert.equal(napsOf4Polls(soonMs), long, "the one that was due is awaited no more");
     naps.length = 1;
     queue.length = 0;
     pollFor(60_000);

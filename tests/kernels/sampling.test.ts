@@ -39,6 +39,7 @@ async function createChooser(device: Device, lanes: Lanes, vocabulary: number, r
     }
     device.queue.writeBuffer(logits, 0, values);
     device.queue.writeBuffer(bests, 0, tiles);
+    sampler.write(sampling);
     step.run([...sampler.kernels(sampling), argmax], count, position);
     const words = new Uint32Array(await device.read(chosen, count * CHOICE_BYTES));
     const floats = new Float32Array(words.buffer);

@@ -193,10 +193,15 @@ await withDevice(
         },
       });
     }
+    // Counted is what is submitted, which may have been encoded long before.
+    const encodings = new WeakMap<GPUCommandBuffer, { number: number; dispatches: number }>();
+    let encoded = 0;
+    let submitted = 0;
     const createCommandEncoder = gpu.createCommandEncoder;
     gpu.createCommandEncoder = (descriptor) => {
       const encoder = createCommandEncoder.call(gpu, descriptor);
-      const { beginComputePass } = encoder;
+      const { beginComputePass, finish } = encoder;
+      let dispatches = 0;
       encoder.beginComputePass = (descriptor) => {
         const pass = beginComputePass.call(encoder, descriptor);
         for (const name of ["dispatchWorkgroups", "dispatchWorkgroupsIndirect"] as const) {
@@ -210,7 +215,21 @@ await withDevice(
         }
         return pass;
       };
+      encoder.finish = (descriptor) => {
+        const commands = finish.call(encoder, descriptor);
+        encodings.set(commands, { number: ++encoded, dispatches });
+        return commands;
+      };
       return encoder;
+    };
+    const { submit } = gpu.queue;
+    gpu.queue.submit = (buffers) => {
+      for (const commands of buffers) {
+        const encoding = encodings.get(commands)!;
+        submitted = encoding.number;
+        dispatches += encoding.dispatches;
+      }
+      return submit.call(gpu.queue, buffers);
     };
     const before = device.allocatedBytes;
     const perPass = 5 * llama.config.layers + 3;
@@ -220,7 +239,12 @@ await withDevice(
       dispatches = 0;
       return count;
     };
-    for (let i = 0; i < 5; i++) assert.is(await dispatched(llama.decode(null, 20 + i, 1)), perPass);
+    for (let i = 0; i < 4; i++) assert.is(await dispatched(llama.decode(null, 20 + i, 1)), perPass);
+    // Timers go off in order, and the queue's own was there first.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    const encodedBefore = encoded;
+    assert.is(await dispatched(llama.decode(null, 24, 1)), perPass);
+    assert.ok(submitted <= encodedBefore, "what came twice is encoded before it is asked for");
     assert.is(await dispatched(llama.decode(null, 25, 16)), 16 * perPass);
     assert.is(await dispatched(llama.verify(tokensOf(16), 41)), perPass);
     assert.is(await dispatched(llama.verifyNext(tokensOf(3))), perPass + 1, "what the one before accepts");
@@ -235,6 +259,23 @@ await withDevice(
     // What is counted is what is called.
     await llama.logits(1);
     assert.equal(calls, ["createBuffer"]);
+  },
+);
+
+await withDevice(
+  "submissions of many kinds, in flight together and again and again, answer as one alone",
+  async (device) => {
+    const gguf = await openBytes(randomLlama(SMALL));
+    const [alone, together] = [await load(device, gguf), await load(device, gguf)];
+    const kinds = Array.from({ length: 12 }, (_, i) => tokensOf(i + 1, i));
+    const expected: (readonly number[])[] = [];
+    for (const tokens of kinds) expected.push((await alone.verify(tokens, 0)).tokens);
+    for (let round = 0; round < 4; round++) {
+      const answers = await Promise.all([...kinds, ...kinds].map((tokens) => together.verify(tokens, 0)));
+      assert.equal(answers.map(({ tokens }) => tokens), [...expected, ...expected], `round ${round}`);
+      // Now and then there is time to encode ahead.
+      if (round % 2 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
   },
 );
 
@@ -283,8 +324,8 @@ for (const answered of [true, false]) {
     async (device, gpu) => {
       const llama = await load(device, await openBytes(randomLlama(SMALL)));
       const pending = [llama.decode(1, 0, 16)];
-      // More than the ring holds.
-      for (let i = 1; i < 12; i++) pending.push(llama.decode(null, 16 * i, 16));
+      // More than can be in flight.
+      for (let i = 1; i < 24; i++) pending.push(llama.decode(null, 16, 16));
       const settled = Promise.allSettled(pending);
       if (answered) await pending[0];
       gpu.destroy();
