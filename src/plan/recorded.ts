@@ -14,25 +14,57 @@ export function tracesOf(value: unknown, where: string): TraceEvent[][] {
   );
 }
 
-/** Times of the lanes as runs had them, with both at work: medians over all runs. Throws a RangeError where the runs say too little. */
-export function recordedTimes(traces: readonly (readonly TraceEvent[])[], where: string): SimulatedHardware {
-  const verifyMs: number[][] = [];
-  const draftMs: number[] = [];
-  const prefillMs: number[][] = [[], []];
+/**
+ * Times of the lanes as runs had them, with both at work. How they depend on rows is the medians of all runs; how long they are, what `of` (by default all runs) took
+ * in all: an operation is held up now and then, so it takes longer on average than its median. Throws a RangeError where the runs say too little.
+ */
+export function recordedTimes(
+  traces: readonly (readonly TraceEvent[])[],
+  where: string,
+  of: readonly (readonly TraceEvent[])[] = traces,
+): SimulatedHardware {
+  const { verifies, steps, prefillMs } = operationsOf(traces);
+  const costs = new Costs();
+  for (const [rows, sameSize] of Map.groupBy(verifies, ({ rows }) => rows)) {
+    costs.observeVerify(rows, median(sameSize.map(({ ms }) => ms))!, true);
+  }
+  const [verifyPrefillMs = 0, draftPrefillMs = 0] = prefillMs.map(median);
+  const draftMs = median(steps.map(({ ms }) => ms));
+  const usual = timesOf(draftMs, (rows) => costs.verifyMs(rows), verifyPrefillMs, draftPrefillMs, where);
+  const counted = operationsOf(of);
+  return { verify: inAll(usual.verify, counted.verifies), draft: inAll(usual.draft, counted.steps) };
+}
+
+interface Pass {
+  readonly rows: number;
+  readonly ms: number;
+}
+
+/** The lane's times by rows, but so that these passes take what they took in all. */
+function inAll(lane: LaneTimes, passes: readonly Pass[]): LaneTimes {
+  const tookMs = passes.reduce((sum, { ms }) => sum + ms, 0);
+  const usualMs = passes.reduce((sum, { rows }) => sum + lane.passMs[rows]!, 0);
+  return usualMs > 0 ? { ...lane, passMs: lane.passMs.map((ms) => ms * tookMs / usualMs) } : lane;
+}
+
+/** Verifications, the draft lane's steps, and either lane's prefill for each token, in ms. */
+function operationsOf(traces: readonly (readonly TraceEvent[])[]) {
+  const verifies: Pass[] = [];
+  const steps: Pass[] = [];
+  const prefillMs: [number[], number[]] = [[], []];
   for (const events of traces) {
     const lanes = events.find((event) => event.kind === "start")?.lanes.map(({ name }) => name);
     for (const event of events) {
       if (event.kind !== "operation") continue;
       const ms = event.endMs - event.startMs;
       if (event.operation === "prefill") prefillMs[lanes!.indexOf(event.lane)]!.push(ms / event.tokens.length);
-      if (event.accepted !== undefined) (verifyMs[event.tokens.length] ??= []).push(ms);
-      else if (event.lane === lanes?.[1] && event.operation === "decode") draftMs.push(ms / event.chosen.length);
+      if (event.accepted !== undefined) verifies.push({ rows: event.tokens.length, ms });
+      else if (event.lane === lanes?.[1] && event.operation === "decode") {
+        for (const _ of event.chosen) steps.push({ rows: 1, ms: ms / event.chosen.length });
+      }
     }
   }
-  const costs = new Costs();
-  for (const rows of ALL_ROWS) if (verifyMs[rows]) costs.observeVerify(rows, median(verifyMs[rows])!, true);
-  const [verifyPrefillMs = 0, draftPrefillMs = 0] = prefillMs.map(median);
-  return timesOf(median(draftMs), (rows) => costs.verifyMs(rows), verifyPrefillMs, draftPrefillMs, where);
+  return { verifies, steps, prefillMs };
 }
 
 function median(values: readonly number[]): number | undefined {

@@ -174,6 +174,21 @@ test("a recorded run gives its times and chances back", async () => {
   const times = recordedTimes(traces, "here");
   assert.is(Math.round(times.draft.passMs[1]!), 4);
   for (const rows of [1, 2, 4]) assert.ok(Math.abs(times.verify.passMs[rows]! - hardware.verify.passMs[rows]!) < 0.01);
+  // Every third operation is held up.
+  const heldUp = events.map((event, i) =>
+    event.kind === "operation" && i % 3 === 0
+      ? { ...event, endMs: event.startMs + 2 * (event.endMs - event.startMs) }
+      : event
+  );
+  const slower = recordedTimes(traces, "here", [heldUp]).verify.passMs;
+  let [tookMs, byRowsMs] = [0, 0];
+  for (const event of heldUp) {
+    if (event.kind !== "operation" || event.accepted === undefined) continue;
+    tookMs += event.endMs - event.startMs;
+    byRowsMs += slower[event.tokens.length]!;
+  }
+  assert.ok(Math.abs(byRowsMs / tookMs - 1) < 1e-9, `${byRowsMs} ms, wanted ${tookMs} in all`);
+  assert.ok(Math.abs(slower[4]! / slower[1]! - times.verify.passMs[4]! / times.verify.passMs[1]!) < 1e-9);
   const acceptance = recordedAcceptance(traces, "here");
   const again = await simulateRun(HEDGED, hardware, acceptance, 2000, 4);
   assert.ok(Math.abs(again.summary.msPerToken! / summary.msPerToken! - 1) < 0.1, `${again.summary.msPerToken} ms`);
