@@ -21,10 +21,10 @@ const REACHED = 0.1;
 const LEAST_REACHED = 0.02;
 /**
  * A verification queued behind another one has to gain so many committed tokens, and counts so much of the turnaround that it hides as gained:
- * searched over turnarounds of .05 to .4 tv(1).
+ * searched over turnarounds of .05 to .3 tv(1) (lab/schedule).
  */
-const DOUBT = 0.01;
-const HIDDEN = 0.6;
+const DOUBT = 0.03;
+const HIDDEN = 0.8;
 /** No average token is surer. */
 const SUREST = 0.995;
 /** Verifications between two looks at the costs. */
@@ -173,7 +173,8 @@ export class BestLaunch implements LaunchRule {
       const drafted = Math.max(0, ms / this.#draftMs - Math.max(0, count + 1 - chances.length));
       let left = acceptedOf(drafted, mean);
       for (let i = chances.length - 1; i > count; i--) left = chances[i]! * (1 + left);
-      const anew = acceptedOf(Math.max(0, ms / this.#draftMs - 1), mean);
+      // Of what follows a wrong guess: not before the host hears of it and a step in flight is done, nor too late to be sent.
+      const anew = acceptedOf(Math.max(0, (ms - 2 * this.#turnaroundMs) / this.#draftMs - 2), mean);
       const worth = expected - this.#rate * ms + reached * this.#value!.value(left) +
         (1 - isRight) * mean * this.#value!.value(anew);
       if (worth > best.worth) best = { count, worth };
