@@ -45,8 +45,10 @@ export class Costs {
     const slowdown = this.#slowdown;
     const [own, other, factor] = otherIsBusy ? [busy, idle, slowdown] : [idle, busy, 1 / slowdown];
     const at = (size: number) => {
-      const ownMs = own.at(size) ?? Infinity;
-      return own.count(size) >= ENOUGH ? ownMs : Math.min(ownMs, factor * (other.at(size) ?? Infinity));
+      const [ownMs, otherMs] = [own.at(size) ?? Infinity, other.at(size) ?? Infinity];
+      if (own.count(size) < ENOUGH) return Math.min(ownMs, factor * otherMs);
+      // Alone it is no slower: what says so is from before the machine became faster.
+      return otherIsBusy ? ownMs : Math.min(ownMs, otherMs);
     };
     const others = sizes.filter((size) => size !== rows);
     if (others.length === sizes.length) return onLine(others, at, rows);
@@ -68,13 +70,14 @@ export class Costs {
    */
   get strain(): number {
     const [busy, idle] = [this.#verify.busy.strain, this.#verify.idle.strain];
-    return busy !== undefined && idle !== undefined ? busy / idle : 1;
+    return busy !== undefined && idle !== undefined ? Math.max(1, busy / idle) : 1;
   }
 
   /** What the verify lane takes for a token by itself, on average; `undefined` before verifications of two sizes. */
   get aloneMs(): number | undefined {
     const ms = this.verifyMs(1, false);
-    return ms && ms * (this.#verify.idle.strain ?? this.#verify.busy.strain ?? 1);
+    const strains = [this.#verify.idle.strain, this.#verify.busy.strain].filter((strain) => strain !== undefined);
+    return ms && ms * (strains.length > 0 ? Math.min(...strains) : 1);
   }
 
   /** What was measured so far, in ms: for a trace. */

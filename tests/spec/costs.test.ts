@@ -59,6 +59,18 @@ test("Costs are kept apart for the other lane busy and idle, and one stands in f
   assert.is(costs.verifyMs(1, false), 10);
 });
 
+test("Costs take a lane alone for no slower than beside a busy one", () => {
+  const costs = new Costs();
+  for (const ms of [30, 30, 30, 30]) costs.observeVerify(1, ms, false);
+  for (const ms of [50, 50, 50]) costs.observeVerify(2, ms, false);
+  for (let i = 0; i < 60; i++) costs.observeVerify(1, i % 2 ? 30 : 40, false);
+  assert.ok(costs.aloneMs! > 33, `${costs.aloneMs} ms`);
+  // The machine is faster now, which was seen with both at work only.
+  for (let i = 0; i < 64; i++) costs.observeVerify(1, 20, true);
+  assert.equal([costs.verifyMs(1, false), costs.aloneMs, costs.strain], [20, 20, 1]);
+  assert.is(costs.verifyMs(2, false), 50);
+});
+
 test("Costs of a size seen once or twice are no more than its neighbours say", () => {
   const costs = new Costs();
   for (const [rows, ms] of [[1, 10], [2, 14], [4, 90], [8, 38]] as const) costs.observeVerify(rows, ms, false);
