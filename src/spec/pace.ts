@@ -11,6 +11,8 @@ const PROBE = 6;
 /** Tokens without drafts after that, doubled each time until drafting has gone on for as long, or a new text begins. */
 const REST = 64;
 const LONGEST_REST = 512;
+/** If most of so many verifications at its beginning take no less a token than drafting did, it was the machine that had become slower: drafting goes on. */
+const LOOK = 8;
 
 /**
  * Whether drafting pays at all: compares what tokens take with drafts and what the verify lane takes for them alone. What the draft lane takes from the verify lane
@@ -25,6 +27,13 @@ export class Pace {
   /** In tokens' time: the sum, and that of the squares. */
   #lost = 0;
   #lostSquares = 0;
+  /** What was committed since the sum began, and in what time. */
+  #lostTokens = 0;
+  #lostMs = 0;
+  /** The rest under way: what it began with, what a token took before, its verifications, and those that took no less. */
+  #began = { rest: 0, msPerToken: 0 };
+  #rested = 0;
+  #noFaster = 0;
   /** Where the run's next verification begins; another one is of another run. */
   #next = -1;
   #lastMs = 0;
@@ -47,7 +56,16 @@ export class Pace {
       this.#rest = REST;
       return this.#go(0);
     }
-    if (this.#left > 0) return this.#go(Math.max(0, this.#left - tokens));
+    if (this.#left > 0) {
+      this.#left = Math.max(0, this.#left - tokens);
+      this.#rested++;
+      if (ms / tokens >= this.#began.msPerToken) this.#noFaster++;
+      if (this.#rested === LOOK && 2 * this.#noFaster > LOOK) {
+        this.#rest = this.#began.rest;
+        this.#go(0);
+      }
+      return;
+    }
     if (aloneMs === undefined || expectedGain === undefined) return;
     this.#seen++;
     // One verification alone is no verdict: the machine may have stood still.
@@ -55,11 +73,14 @@ export class Pace {
     const isLoss = this.#lost + lost > 0;
     this.#lost = isLoss ? this.#lost + lost : 0;
     this.#lostSquares = isLoss ? this.#lostSquares + lost ** 2 : 0;
+    this.#lostTokens = isLoss ? this.#lostTokens + tokens : 0;
+    this.#lostMs = isLoss ? this.#lostMs + ms : 0;
     const limit = Math.max(PATIENCE, DEVIATIONS * Math.sqrt(this.#lostSquares));
     const isHopeless = this.#seen >= PROBE && expectedGain < LEAST_GAIN && isLoss;
     if (this.#lost > limit || isHopeless) {
       const rest = this.#seen > this.#rest ? REST : this.#rest;
       this.#rest = Math.min(2 * rest, LONGEST_REST);
+      this.#began = { rest, msPerToken: this.#lostMs / this.#lostTokens };
       this.#go(rest);
     }
   }
@@ -69,5 +90,9 @@ export class Pace {
     this.#seen = 0;
     this.#lost = 0;
     this.#lostSquares = 0;
+    this.#lostTokens = 0;
+    this.#lostMs = 0;
+    this.#rested = 0;
+    this.#noFaster = 0;
   }
 }

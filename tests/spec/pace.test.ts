@@ -16,10 +16,10 @@ function feed(pace: Pace, steps: readonly { tokens: number; ms: number; gain?: n
   return steps.length;
 }
 
-/** How many tokens it rests for, from a position on. */
-function restOf(pace: Pace, position: number): number {
+/** How many tokens it rests for, from a position on, if each takes so long. */
+function restOf(pace: Pace, position: number, ms = ALONE_MS): number {
   let rested = 0;
-  for (; pace.rests; rested++) pace.add(position + rested, 1, 1e6 + rested, ALONE_MS, 1.2);
+  for (; pace.rests; rested++) pace.add(position + rested, 1, 1e6 + rested * ms, ALONE_MS, 1.2);
   return rested;
 }
 
@@ -68,6 +68,15 @@ test("Pace doubles a rest where drafting loses again at once, and not after it w
   for (let i = 0; i < 600; i++) pace.add(position++, 1, endMs += 8, ALONE_MS, 1.2);
   assert.is(lose(), 7, "what was gained before makes it no more patient");
   assert.is(rest(), 64);
+});
+
+test("Pace ends a rest where the verify lane alone is no faster: the machine was slower for a while", () => {
+  const pace = new Pace();
+  const slow = repeat(99, { tokens: 1, ms: 14 });
+  assert.is(feed(pace, slow), 7);
+  assert.is(restOf(pace, 108, 14), 8);
+  assert.is(feed(pace, slow, 300), 7);
+  assert.is(restOf(pace, 308, 13), 64, "it is faster");
 });
 
 test("Pace takes one outlier for no verdict", () => {
