@@ -117,10 +117,10 @@ export async function strategies({ runs, quick }: BenchOptions): Promise<Readonl
     const amusd = traces.filter(({ name }) => name === "amusd");
     const figures: Record<string, Figures> = {};
     for (const [dataset, prompts] of datasets) {
-      const isOf = new Set(prompts.map(({ name }) => name));
-      const of = (name: Variant) => samples[name].filter(({ prompt }) => isOf.has(prompt));
+      const names = new Set(prompts.map(({ name }) => name));
+      const of = (name: Variant) => samples[name].filter(({ prompt }) => names.has(prompt));
       const idealMs: number[] = [];
-      for (const { prompt, events } of amusd.filter(({ prompt }) => isOf.has(prompt))) {
+      for (const { prompt, events } of amusd.filter(({ prompt }) => names.has(prompt))) {
         const hardware = recordedTimes(amusd.map(({ events }) => events), "these runs", [events]);
         const sameText = traces.filter((trace) => trace.prompt === prompt).map(({ events }) => events);
         const acceptance = recordedAcceptance(sameText, prompt);

@@ -6,41 +6,16 @@
 import { parseArgs } from "node:util";
 import process from "node:process";
 import { BestLaunch } from "../../src/spec/best-launch.ts";
-import {
-  BEST,
-  fixedOf,
-  HEDGED,
-  LOOKAHEADS,
-  PUBLISHED,
-  sdOf,
-  type Setting,
-  simulateRun,
-} from "../../src/plan/simulate.ts";
-import { betaAcceptance } from "../../src/plan/simulated-pair.ts";
+import { BEST, fixedOf, HEDGED, LOOKAHEADS, PUBLISHED, sdOf, type Setting } from "../../src/plan/simulate.ts";
+import { type Point, speedup } from "./point.ts";
 
 const { values: flags } = parseArgs({ options: { search: { type: "boolean", default: false } } });
 const TOKENS = 3000;
-const SEED = 7;
 const FIXED = [1, 2, 3, 4, 6, 8];
-
-interface Point {
-  readonly a: number;
-  readonly c: number;
-  readonly beta: number;
-}
-
-async function speedup(setting: Setting, { a, c, beta }: Point, tokens = TOKENS): Promise<number> {
-  const rows = Array.from({ length: 17 }, (_, n) => n);
-  const hardware = {
-    draft: { passMs: rows.map(() => c), prefillMs: 0, latencyMs: 0, stepsAhead: 1 as const },
-    verify: { passMs: rows.map((n) => 1 + beta * (n - 1)), prefillMs: 0, latencyMs: 0 },
-  };
-  return 1 / (await simulateRun(setting, hardware, betaAcceptance(a), tokens, SEED)).summary.msPerToken!;
-}
 
 async function most(settings: readonly Setting[], point: Point): Promise<number> {
   let best = 0;
-  for (const setting of settings) best = Math.max(best, await speedup(setting, point));
+  for (const setting of settings) best = Math.max(best, await speedup(setting, point, TOKENS));
   return best;
 }
 
@@ -67,8 +42,8 @@ for (const beta of [0, 0.1, 0.2, 0.4]) {
       const point = { a, c, beta };
       if (process.stderr.isTTY) process.stderr.write(`\r\x1b[Kbeta ${beta}, c ${c}, a ${a}`);
       const sd = await most(LOOKAHEADS.slice(0, 12).map(sdOf), point);
-      const [published, fixed] = [await speedup(PUBLISHED, point), await most(FIXED.map(fixedOf), point)];
-      const [best, hedged] = [await speedup(BEST, point), await speedup(HEDGED, point)];
+      const [published, fixed] = [await speedup(PUBLISHED, point, TOKENS), await most(FIXED.map(fixedOf), point)];
+      const [best, hedged] = [await speedup(BEST, point, TOKENS), await speedup(HEDGED, point, TOKENS)];
       worstOther = Math.min(worstOther, hedged / Math.max(sd, published, fixed, best));
       const cells = [beta, c, a, ...[sd, published, fixed, best, hedged, 1 / (1 - a + a * c)].map((x) => x.toFixed(2))];
       if (flags.search) {
