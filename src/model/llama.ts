@@ -244,9 +244,9 @@ export class Llama {
       steps: 1,
       work: {
         name: "warm-up",
-        encode: (pass) => {
+        parts: [(pass) => {
           for (const kernel of [...kernels, ...head.flat(), accept]) encodeWarmUp(pass, kernel);
-        },
+        }],
       },
       chosenRows: 0,
     });
@@ -346,12 +346,17 @@ export class Llama {
   }
 }
 
+/** A pass of so many dispatches is sent in two parts, an eighth first: to send fewer takes the host no longer than another submission. */
+const LONG_PASS = 64;
+
 function passOver(name: string, kernels: readonly Kernel[]): PassWork {
+  const first = kernels.length < LONG_PASS ? kernels.length : Math.ceil(kernels.length / 8);
+  const parts = [kernels.slice(0, first), kernels.slice(first)].filter(({ length }) => length > 0);
   return {
     name,
-    encode: (pass, rows) => {
-      for (const kernel of kernels) encodeKernel(pass, kernel, rows);
-    },
+    parts: parts.map((part) => (pass, rows) => {
+      for (const kernel of part) encodeKernel(pass, kernel, rows);
+    }),
   };
 }
 

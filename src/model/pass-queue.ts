@@ -25,10 +25,10 @@ export function joinAnswers(answers: readonly Answer[]): Answer {
 
 export type EncodePass = (pass: GPUComputePassEncoder, rows: number) => void;
 
-/** What a pass dispatches. The name tells it from all others: what was encoded under it once may be submitted later. */
+/** What a pass dispatches, in parts. The name tells it from all others: what was encoded under it once may be submitted later. */
 export interface PassWork {
   readonly name: string;
-  readonly encode: EncodePass;
+  readonly parts: readonly EncodePass[];
   /** Writes to the device what it needs, right before each submission. */
   readonly write?: () => void;
 }
@@ -63,18 +63,21 @@ interface Slot {
   readonly timestamps: GPUQuerySet | undefined;
 }
 
+type Encode = (encoder: GPUCommandEncoder, slot: Slot) => void;
+
 interface Submission {
   /** Of all of a kind, the same is encoded. */
   readonly kind: string;
   /** Choices in its answer. */
   readonly chosen: number;
-  readonly encode: (encoder: GPUCommandEncoder, slot: Slot) => void;
+  /** The first one is sent by itself: the device begins with it while the host, which a pass takes about 0.7 ms to send, is busy with the rest. */
+  readonly parts: readonly Encode[];
   readonly write?: () => void;
 }
 
 interface Encoded {
   readonly slot: Slot;
-  readonly commands: GPUCommandBuffer;
+  readonly commands: readonly GPUCommandBuffer[];
 }
 
 /**
@@ -142,10 +145,10 @@ export class PassQueue {
       );
     }
     return this.#enqueue(
-      Promise.resolve(passes.work).then(({ name, encode, write }) => ({
+      Promise.resolve(passes.work).then(({ name, parts, write }) => ({
         kind: [name, rows, steps, tokens[0] === null, passes.position === null].join(" "),
         chosen: steps * chosenRows,
-        encode: (encoder, slot) => this.#encodePasses(encoder, slot, passes, encode),
+        parts: this.#parts(passes, parts),
         write: () => {
           write?.();
           this.#write(passes);
@@ -159,11 +162,11 @@ export class PassQueue {
     return this.#enqueue({
       kind: "copy",
       chosen: 0,
-      encode: (encoder, slot) => {
+      parts: [(encoder, slot) => {
         encoder.beginComputePass(timed(slot, true, false)).end();
         encode(encoder);
         encoder.beginComputePass(timed(slot, false, true)).end();
-      },
+      }],
     });
   }
 
@@ -183,7 +186,7 @@ export class PassQueue {
     const { slot, commands } = spare ?? this.#encode(submission, this.#free.pop() ?? await this.#freed());
     write?.();
     const submitMs = performance.now();
-    this.#device.queue.submit([commands]);
+    for (const part of commands) this.#device.queue.submit([part]);
     countSubmission();
     // What came twice comes again.
     if (chosen > 0 && this.#leastMs.has(kind)) setTimeout(() => this.#encodeSpare(submission), 0);
@@ -214,35 +217,48 @@ export class PassQueue {
     if (slot) this.#spares.set(kind, this.#encode(submission, slot));
   }
 
-  #encode({ encode }: Submission, slot: Slot): Encoded {
-    const encoder = this.#device.encoder();
-    encode(encoder, slot);
-    if (slot.timestamps) {
-      encoder.resolveQuerySet(slot.timestamps, 0, 2, slot.resolved!, 0);
-      encoder.copyBufferToBuffer(slot.resolved!, 0, slot.staging, 0, 16);
-    }
-    encoder.copyBufferToBuffer(this.chosen, 0, slot.staging, 16, this.#maxChosen * CHOICE_BYTES);
-    return { slot, commands: encoder.finish() };
+  #encode({ parts }: Submission, slot: Slot): Encoded {
+    const [first, ...others] = parts;
+    const answer: Encode = (encoder) => this.#encodeAnswer(encoder, slot);
+    const sent = others.length > 0 ? [[first!], [...others, answer]] : [[first!, answer]];
+    const commands = sent.map((parts) => {
+      const encoder = this.#device.encoder();
+      for (const encode of parts) encode(encoder, slot);
+      return encoder.finish();
+    });
+    return { slot, commands };
   }
 
-  #encodePasses(encoder: GPUCommandEncoder, slot: Slot, passes: Passes, encode: EncodePass): void {
-    const { tokens, position, steps, before } = passes;
-    const rows = tokens.length;
-    if (before) {
-      const pass = encoder.beginComputePass();
-      before(pass, 1);
-      pass.end();
+  #encodeAnswer(encoder: GPUCommandEncoder, { staging, resolved, timestamps }: Slot): void {
+    if (timestamps) {
+      encoder.resolveQuerySet(timestamps, 0, 2, resolved!, 0);
+      encoder.copyBufferToBuffer(resolved!, 0, staging, 0, 16);
     }
-    const copy = (from: number, to: GPUBuffer, skip: number, bytes: number) => {
+    encoder.copyBufferToBuffer(this.chosen, 0, staging, 16, this.#maxChosen * CHOICE_BYTES);
+  }
+
+  /** Of all the passes. */
+  #parts({ tokens, position, steps, before }: Passes, parts: readonly EncodePass[]): Encode[] {
+    const rows = tokens.length;
+    const copy = (encoder: GPUCommandEncoder, from: number, to: GPUBuffer, skip: number, bytes: number) => {
       if (skip < bytes) encoder.copyBufferToBuffer(this.#input, from + skip, to, skip, bytes - skip);
     };
-    copy(this.#tokensAt, this.tokens, tokens[0] === null ? 4 : 0, rows * 4);
-    for (let i = 0; i < steps; i++) {
-      copy(i * STEP_BYTES, this.step, position === null ? 4 : 0, STEP_BYTES);
-      const pass = encoder.beginComputePass(timed(slot, i === 0, i === steps - 1));
-      encode(pass, rows);
-      pass.end();
-    }
+    return Array.from({ length: steps }, (_, step) =>
+      parts.map((encode, part): Encode => {
+        const [isFirst, isLast] = [step === 0 && part === 0, step === steps - 1 && part === parts.length - 1];
+        return (encoder, slot) => {
+          if (isFirst && before) {
+            const pass = encoder.beginComputePass();
+            before(pass, 1);
+            pass.end();
+          }
+          if (isFirst) copy(encoder, this.#tokensAt, this.tokens, tokens[0] === null ? 4 : 0, rows * 4);
+          if (part === 0) copy(encoder, step * STEP_BYTES, this.step, position === null ? 4 : 0, STEP_BYTES);
+          const pass = encoder.beginComputePass(timed(slot, isFirst, isLast));
+          encode(pass, rows);
+          pass.end();
+        };
+      })).flat();
   }
 
   #write({ tokens, position, steps, fork = NO_FORK, chosenRows }: Passes): void {

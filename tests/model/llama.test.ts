@@ -169,7 +169,6 @@ await withDevice(
     await llama.decode(null, 20, 1);
     llama.sample(null);
     const calls: string[] = [];
-    let dispatches = 0;
     const names = [
       "createBuffer",
       "createBindGroup",
@@ -197,6 +196,7 @@ await withDevice(
     const encodings = new WeakMap<GPUCommandBuffer, { number: number; dispatches: number }>();
     let encoded = 0;
     let submitted = 0;
+    let dispatches: number[] = [];
     const createCommandEncoder = gpu.createCommandEncoder;
     gpu.createCommandEncoder = (descriptor) => {
       const encoder = createCommandEncoder.call(gpu, descriptor);
@@ -227,38 +227,43 @@ await withDevice(
       for (const commands of buffers) {
         const encoding = encodings.get(commands)!;
         submitted = encoding.number;
-        dispatches += encoding.dispatches;
+        dispatches.push(encoding.dispatches);
       }
       return submit.call(gpu.queue, buffers);
     };
     const before = device.allocatedBytes;
     const perPass = 5 * llama.config.layers + 3;
+    /** By submission. */
     const dispatched = async (run: Promise<unknown>) => {
       await run;
-      const count = dispatches;
-      dispatches = 0;
-      return count;
+      const counts = dispatches;
+      dispatches = [];
+      return counts;
     };
-    for (let i = 0; i < 4; i++) assert.is(await dispatched(llama.decode(null, 20 + i, 1)), perPass);
+    for (let i = 0; i < 4; i++) assert.equal(await dispatched(llama.decode(null, 20 + i, 1)), [perPass]);
     // Timers go off in order, and the queue's own was there first.
     await new Promise((resolve) => setTimeout(resolve, 1));
     const encodedBefore = encoded;
-    assert.is(await dispatched(llama.decode(null, 24, 1)), perPass);
+    assert.equal(await dispatched(llama.decode(null, 24, 1)), [perPass]);
     assert.ok(submitted <= encodedBefore, "what came twice is encoded before it is asked for");
-    assert.is(await dispatched(llama.decode(null, 25, 16)), 16 * perPass);
-    assert.is(await dispatched(llama.verify(tokensOf(16), 41)), perPass);
-    assert.is(await dispatched(llama.verifyNext(tokensOf(3))), perPass + 1, "what the one before accepts");
-    assert.is(await dispatched(llama.decode(null, 57, 4, 57)), 4 * perPass);
-    assert.is(await dispatched(llama.keep(57, 4)), 0);
+    assert.equal(await dispatched(llama.decode(null, 25, 16)), [perPass, 15 * perPass], "the first step ahead");
+    assert.equal(await dispatched(llama.verify(tokensOf(16), 41)), [perPass]);
+    assert.equal(await dispatched(llama.verifyNext(tokensOf(3))), [perPass + 1], "what the one before accepts");
+    assert.equal(await dispatched(llama.decode(null, 57, 4, 57)), [perPass, 3 * perPass]);
+    assert.equal(await dispatched(llama.keep(57, 4)), [0]);
     llama.sample(sampling);
-    assert.is(await dispatched(llama.decode(null, 61, 1)), perPass + 2, "the filters' threshold, and the noise");
+    assert.equal(await dispatched(llama.decode(null, 61, 1)), [perPass + 2], "the filters' threshold, and the noise");
     llama.sample({ ...sampling, topK: 0, topP: 1, minP: 0, seed: 2 });
-    assert.is(await dispatched(llama.decode(null, 62, 1)), perPass + 1, "the noise");
+    assert.equal(await dispatched(llama.decode(null, 62, 1)), [perPass + 1], "the noise");
     assert.equal(calls, []);
     assert.is(device.allocatedBytes, before);
     // What is counted is what is called.
     await llama.logits(1);
     assert.equal(calls, ["createBuffer"]);
+
+    const long = await load(device, await openBytes(randomLlama({ ...SMALL, layers: 13 })));
+    dispatches = [];
+    assert.equal(await dispatched(long.verify(tokensOf(2), 0)), [9, 59], "an eighth ahead");
   },
 );
 
