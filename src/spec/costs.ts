@@ -2,11 +2,15 @@ import { MAX_ROWS } from "./lane.ts";
 
 /**
  * td and tv(n) of two lanes in ms: the lower quartile of what their last operations took, since whatever else a machine does makes an operation slower, never faster;
- * apart for operations during which the other lane was busy and idle.
+ * apart for operations during which the other lane was busy and idle. A machine that others share is slower at times by as much as a verification of two rows
+ * is than one of one: so that sizes measured at different times can be compared, what is kept of a verification is its time at the usual speed.
  */
 export class Costs {
   readonly #draft = { busy: new RecentTimes(), idle: new RecentTimes() };
+  /** At the usual speed. */
   readonly #verify = { busy: new RowCosts(), idle: new RowCosts() };
+  /** What the last verifications took of what they usually take. */
+  readonly #slowness = new RecentTimes();
   readonly #turnarounds = { draft: new RecentTimes(), verify: new RecentTimes() };
 
   observeDraft(msPerStep: number, otherIsBusy: boolean): void {
@@ -14,7 +18,16 @@ export class Costs {
   }
 
   observeVerify(rows: number, ms: number, otherIsBusy: boolean): void {
-    this.#verify[otherIsBusy ? "busy" : "idle"].add(rows, ms);
+    const table = this.#verify[otherIsBusy ? "busy" : "idle"];
+    const usualMs = table.at(rows);
+    if (table.count(rows) >= ENOUGH && usualMs! > 0) this.#slowness.add(ms / usualMs!);
+    table.add(rows, ms / this.#slowdown);
+  }
+
+  /** How many times as long as usual verifications take these days; 1 for what is noise. */
+  get #slowdown(): number {
+    const slowness = this.#slowness.value ?? 1;
+    return Math.abs(slowness - 1) > NOISE ? slowness : 1;
   }
 
   /** What a message to an idle lane takes beyond the device's time: the median counts. */
@@ -39,11 +52,16 @@ export class Costs {
    * its neighbours: it would not be tried again if that was an outlier.
    */
   verifyMs(rows: number, otherIsBusy = true): number | undefined {
+    const ms = this.#usualMs(rows, otherIsBusy);
+    return ms && ms * this.#slowdown;
+  }
+
+  #usualMs(rows: number, otherIsBusy: boolean): number | undefined {
     const { busy, idle } = this.#verify;
     const sizes = [...new Set([...busy.sizes, ...idle.sizes])].sort((a, b) => a - b);
     if (sizes.length < 2) return undefined;
-    const slowdown = this.#slowdown;
-    const [own, other, factor] = otherIsBusy ? [busy, idle, slowdown] : [idle, busy, 1 / slowdown];
+    const drag = this.#drag;
+    const [own, other, factor] = otherIsBusy ? [busy, idle, drag] : [idle, busy, 1 / drag];
     const at = (size: number) => {
       const [ownMs, otherMs] = [own.at(size) ?? Infinity, other.at(size) ?? Infinity];
       if (own.count(size) < ENOUGH) return Math.min(ownMs, factor * otherMs);
@@ -58,7 +76,7 @@ export class Costs {
   }
 
   /** How many times as long verifications take beside a busy draft lane: of the sizes seen in both states the least. */
-  get #slowdown(): number {
+  get #drag(): number {
     const { busy, idle } = this.#verify;
     const ratios = busy.sizes.map((size) => busy.at(size)! / (idle.at(size) ?? NaN)).filter(Number.isFinite);
     return ratios.length > 0 ? Math.max(1, Math.min(...ratios)) : 1;
@@ -86,7 +104,7 @@ export class Costs {
       const table = this.#verify[isBusy ? "busy" : "idle"];
       return {
         draftMs: this.#draft[isBusy ? "busy" : "idle"].value ?? null,
-        verifyMs: Object.fromEntries(table.sizes.map((rows) => [rows, table.at(rows)!])),
+        verifyMs: Object.fromEntries(table.sizes.map((rows) => [rows, table.at(rows)! * this.#slowdown])),
       };
     };
     return { otherIdle: of(false), otherBusy: of(true) };
@@ -116,7 +134,7 @@ class RowCosts {
   }
 
   add(rows: number, ms: number): void {
-    const times = this.#byRows[rows] ??= new RecentTimes();
+    const times = this.#byRows[rows] ??= new RecentTimes(OF_A_SIZE);
     times.add(ms);
     if (times.count < ENOUGH || !(times.value! > 0)) return;
     this.#strained++;
@@ -152,13 +170,21 @@ const REMEMBERED = 64;
 const MOST_STRAIN = 2;
 
 const RECENT = 9;
+const OF_A_SIZE = 32;
 /** So many values can be relied upon. */
 const ENOUGH = 3;
+/** Of a machine's speed. */
+const NOISE = 0.1;
 
-/** The last RECENT values. */
+/** The last `most` values. */
 class RecentTimes {
   readonly #values: number[] = [];
+  readonly #most: number;
   #sorted: readonly number[] | undefined;
+
+  constructor(most = RECENT) {
+    this.#most = most;
+  }
 
   /** The lower quartile: of four values or less the least. */
   get value(): number | undefined {
@@ -179,7 +205,7 @@ class RecentTimes {
 
   add(value: number): void {
     this.#values.push(value);
-    if (this.#values.length > RECENT) this.#values.shift();
+    if (this.#values.length > this.#most) this.#values.shift();
     this.#sorted = undefined;
   }
 }

@@ -70,6 +70,7 @@ export class Drafter {
     this.#verifyLane = verifier.lane;
     this.#lastPosition = Math.min(verifier.maxLength - 2, draft.capacity);
     this.#trunk = { tip: log.end, head: log.end.position };
+    run.estimates.predictor.newText();
   }
 
   /** How many positions after the committed text are still worth a draft: none once the lane is lost or full. */

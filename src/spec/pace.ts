@@ -1,18 +1,16 @@
 /**
- * Drafting is left off once it has lost what so many tokens take the verify lane alone, and so many times the standard deviation of such a sum; what it gains first
- * doesn't count. A single verification counts no more than so many tokens.
+ * Drafting is left off once it has lost what so many tokens take the verify lane alone, and so many times the standard deviation of such a sum: what it gains first
+ * doesn't count. Where a gain is expected it may lose more, by that power of the gain, but no more than so many times as much. A single verification counts no more
+ * than so many tokens.
  */
-const PATIENCE = 2;
-const DEVIATIONS = 2.5;
+const PATIENCE = 1;
+const DEVIATIONS = 2;
+const TRUST = 8;
+const MOST_TRUST = 2;
 const MOST_LOST = 6;
-/** Or where less than this is to be expected of it, by what is known of times and acceptance, and it has lost so far; but after so many verifications at the earliest. */
-const LEAST_GAIN = 0.99;
-const PROBE = 6;
 /** Tokens without drafts after that, doubled each time until drafting has gone on for as long, or a new text begins. */
 const REST = 64;
 const LONGEST_REST = 512;
-/** If most of so many verifications at its beginning take no less a token than drafting did, it was the machine that had become slower: drafting goes on. */
-const LOOK = 8;
 
 /**
  * Whether drafting pays at all: compares what tokens take with drafts and what the verify lane takes for them alone. What the draft lane takes from the verify lane
@@ -27,13 +25,6 @@ export class Pace {
   /** In tokens' time: the sum, and that of the squares. */
   #lost = 0;
   #lostSquares = 0;
-  /** What was committed since the sum began, and in what time. */
-  #lostTokens = 0;
-  #lostMs = 0;
-  /** The rest under way: what it began with, what a token took before, its verifications, and those that took no less. */
-  #began = { rest: 0, msPerToken: 0 };
-  #rested = 0;
-  #noFaster = 0;
   /** Where the run's next verification begins; another one is of another run. */
   #next = -1;
   #lastMs = 0;
@@ -58,12 +49,6 @@ export class Pace {
     }
     if (this.#left > 0) {
       this.#left = Math.max(0, this.#left - tokens);
-      this.#rested++;
-      if (ms / tokens >= this.#began.msPerToken) this.#noFaster++;
-      if (this.#rested === LOOK && 2 * this.#noFaster > LOOK) {
-        this.#rest = this.#began.rest;
-        this.#go(0);
-      }
       return;
     }
     if (aloneMs === undefined || expectedGain === undefined) return;
@@ -73,14 +58,11 @@ export class Pace {
     const isLoss = this.#lost + lost > 0;
     this.#lost = isLoss ? this.#lost + lost : 0;
     this.#lostSquares = isLoss ? this.#lostSquares + lost ** 2 : 0;
-    this.#lostTokens = isLoss ? this.#lostTokens + tokens : 0;
-    this.#lostMs = isLoss ? this.#lostMs + ms : 0;
-    const limit = Math.max(PATIENCE, DEVIATIONS * Math.sqrt(this.#lostSquares));
-    const isHopeless = this.#seen >= PROBE && expectedGain < LEAST_GAIN && isLoss;
-    if (this.#lost > limit || isHopeless) {
+    const trust = Math.min(expectedGain ** TRUST, MOST_TRUST);
+    const limit = trust * Math.max(PATIENCE, DEVIATIONS * Math.sqrt(this.#lostSquares));
+    if (this.#lost > limit) {
       const rest = this.#seen > this.#rest ? REST : this.#rest;
       this.#rest = Math.min(2 * rest, LONGEST_REST);
-      this.#began = { rest, msPerToken: this.#lostMs / this.#lostTokens };
       this.#go(rest);
     }
   }
@@ -90,9 +72,5 @@ export class Pace {
     this.#seen = 0;
     this.#lost = 0;
     this.#lostSquares = 0;
-    this.#lostTokens = 0;
-    this.#lostMs = 0;
-    this.#rested = 0;
-    this.#noFaster = 0;
   }
 }

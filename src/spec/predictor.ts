@@ -3,6 +3,9 @@ const MEMORY = 0.998;
 /** Variance of each weight before anything was seen. */
 const PRIOR = 0.25;
 const CLOSEST = 0.002;
+/** Judged tokens that the average acceptance goes back over, and as how many of them all texts before count in a new one. */
+const MEAN_OVER = 60;
+const MEAN_BEFORE = 10;
 
 type Vector = readonly [number, number, number];
 
@@ -18,7 +21,7 @@ export class Predictor {
   #information: readonly [Vector, Vector, Vector] = [[1 / PRIOR, 0, 0], [0, 1 / PRIOR, 0], [0, 0, 1 / PRIOR]];
   /** Of the chances given to tokens that came to be judged: what an average token is likely to have; begins as if 7 of 10 were accepted. */
   #mean = 0.7;
-  #judged = 10;
+  #judged = MEAN_BEFORE;
   #secondHits = 2;
   #secondMisses = 2;
 
@@ -35,6 +38,11 @@ export class Predictor {
   /** The chance that the drafter's second choice is right where its first one was wrong. */
   get secondChance(): number {
     return this.#secondHits / (this.#secondHits + this.#secondMisses);
+  }
+
+  /** What texts are like differs more than a text from its beginning: its own tokens soon outweigh those of the texts before. */
+  newText(): void {
+    this.#judged = Math.min(this.#judged, MEAN_BEFORE);
   }
 
   /** Of a drafted token that was judged: all before it in its verification were accepted. */
@@ -63,9 +71,6 @@ export class Predictor {
     }
   }
 }
-
-/** Judged tokens that the averages go back over. */
-const MEAN_OVER = 60;
 
 function features(confidence: number, place: number): Vector {
   const share = Math.min(1 - CLOSEST, Math.max(CLOSEST, confidence));

@@ -71,6 +71,32 @@ test("Costs take a lane alone for no slower than beside a busy one", () => {
   assert.is(costs.verifyMs(2, false), 50);
 });
 
+test("Costs of sizes that were measured while the machine was slow and while it was not can be compared", () => {
+  const costs = new Costs();
+  const observe = (times: number, slowdown: number, sizes: readonly (readonly [number, number])[]) => {
+    for (let i = 0; i < times; i++) for (const [rows, ms] of sizes) costs.observeVerify(rows, ms * slowdown, true);
+  };
+  const figures = () => [1, 2, 4].map((rows) => Math.round(costs.verifyMs(rows)! * 10) / 10);
+  observe(9, 1, [[1, 10], [2, 13], [4, 20]]);
+  observe(20, 1.05, [[1, 10]]);
+  assert.equal(figures(), [10, 13, 20], "a while is not for good");
+  observe(40, 1.05, [[1, 10]]);
+  assert.equal(figures(), [10.5, 13, 20], "that is noise");
+  observe(60, 1, [[1, 10]]);
+  observe(8, 1.5, [[1, 10]]);
+  assert.equal(figures(), [15, 19.5, 30], "two and four rows were not seen since");
+  observe(60, 1.5, [[1, 10], [2, 13]]);
+  assert.equal(figures(), [15, 19.5, 30]);
+  // One row may not seem dearer than two only because it was last seen when the machine was slow.
+  observe(3, 1, [[2, 13]]);
+  assert.equal(figures(), [10, 13, 20]);
+  assert.is(Math.round(costs.figures.otherBusy.verifyMs[4]!), 20);
+
+  const begun = new Costs();
+  for (const [rows, ms] of [[2, 13], [1, 15], [1, 10]] as const) begun.observeVerify(rows, ms, true);
+  assert.equal([1, 2].map((rows) => begun.verifyMs(rows)), [10, 13], "the first one was an outlier");
+});
+
 test("Costs of a size seen once or twice are no more than its neighbours say", () => {
   const costs = new Costs();
   for (const [rows, ms] of [[1, 10], [2, 14], [4, 90], [8, 38]] as const) costs.observeVerify(rows, ms, false);

@@ -199,6 +199,9 @@ test("amusd learns from drafts that were never verified", async () => {
     const launchRule = { ...launchAtOnce, take: () => 0 };
     await watch(amusd, { maxNewTokens: 200, draftLane: { next: drafts }, estimates, launchRule });
     assert.ok(Math.abs(estimates.predictor.mean - mean) < 0.1, `${estimates.predictor.mean}, ${mean} are right`);
+    const others = mean === 1 ? wrong : next;
+    await watch(amusd, { maxNewTokens: 30, draftLane: { next: others }, estimates, launchRule });
+    assert.ok(Math.abs(estimates.predictor.mean - mean) > 0.6, `${estimates.predictor.mean} in a new text`);
   }
 });
 
