@@ -50,9 +50,9 @@ export class BestLaunch implements LaunchRule {
   #verifications = 0;
   /** Whether it is time for a look at the costs. */
   #isDue = false;
-  /** When the draft step in flight began: at the last one's end, or when the draft lane was let go on. */
+  /** Whether the draft lane has been let go on since its last step, and when it was. */
+  #drafts = false;
   #draftFromMs = 0;
-  #paused = false;
   readonly #pace = new Pace();
 
   constructor(
@@ -80,7 +80,7 @@ export class BestLaunch implements LaunchRule {
     const pending = chances.length;
     const now = this.#best(chances);
     if (pending >= MAX_ROWS - 1) return now.count;
-    const waitMs = this.#paused ? this.#draftMs : Math.max(0, this.#draftEndMs(stale) - this.#clock.now());
+    const waitMs = Math.max(0, this.#draftEndMs(stale) - this.#clock.now());
     const later = this.#best([...chances, this.#estimates.predictor.mean]);
     return later.worth - this.#rate * waitMs > now.worth ? null : now.count;
   }
@@ -97,7 +97,7 @@ export class BestLaunch implements LaunchRule {
     const lastMs = this.#verifiedMs - this.#turnaroundMs;
     const nowMs = this.#clock.now();
     // Time to hear of one more draft.
-    if (!this.#paused && this.#draftEndMs(stale) < lastMs) return null;
+    if (this.#drafts && this.#draftEndMs(stale) < lastMs) return null;
     const judged = [...chances.slice(0, verifying), chances[verifying] ?? this.#estimates.predictor.mean];
     const behind = chances.slice(verifying + 1);
     const isRight = judged.reduce((product, chance) => product * chance, 1);
@@ -117,17 +117,18 @@ export class BestLaunch implements LaunchRule {
     const isLate = this.#clock.now() + this.#draftMs > this.#verifiedMs;
     const least = isLate ? this.#reachedLate : this.#reached;
     const pauses = this.#pace.rests || chance < least || launchAtOnce.pauses(chance, ahead);
-    if (this.#paused && !pauses) this.#draftFromMs = this.#clock.now();
-    return this.#paused = pauses;
+    if (!pauses && !this.#drafts) this.#draftFromMs = this.#clock.now();
+    this.#drafts = !pauses;
+    return pauses;
   }
 
   get #turnaroundMs(): number {
     return this.#estimates.costs.turnaroundMs("verify");
   }
 
-  /** When the draft step in flight is likely to end, after `stale` others. */
+  /** When the draft step in flight, or the one that is sent now, is likely to end, after `stale` others. */
   #draftEndMs(stale: number): number {
-    return this.#draftFromMs + this.#draftMs * (1 + stale);
+    return (this.#drafts ? this.#draftFromMs : this.#clock.now()) + this.#draftMs * (1 + stale);
   }
 
   /** What the device takes for a verification of so many drafted tokens. */
@@ -138,7 +139,7 @@ export class BestLaunch implements LaunchRule {
   observe(operation: Operation): void {
     const { endMs, accepted, position } = operation;
     if (accepted === undefined) {
-      this.#draftFromMs = endMs;
+      this.#drafts = false;
       // Now, rather than while the verify lane waits for its next message.
       if (this.#isDue) this.#value = this.#evaluate();
       return;

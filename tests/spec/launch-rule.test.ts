@@ -239,6 +239,31 @@ test("BestLaunch waits for a draft that is near, and not for one that is far", (
   }
 });
 
+test("BestLaunch waits for no draft that is still to be sent as if it were about to come", async () => {
+  const step = {
+    lane: "draft",
+    operation: "decode",
+    position: 3,
+    tokens: [1],
+    chosen: [2],
+    epoch: 0,
+    stale: false,
+  } as const;
+  const clock = new VirtualClock();
+  await clock.run(async () => {
+    const rule = new BestLaunch(estimatesOf(20, (rows) => 39 + rows, 0.7), clock);
+    assert.not.ok(rule.pauses(0.9, 1));
+    await clock.sleep(19);
+    assert.is(rule.take([], 0), null, "it is sent, and about to come");
+    await clock.sleep(1);
+    rule.observe({ kind: "operation", ...step, startMs: 0, endMs: 20 });
+    await clock.sleep(19);
+    assert.is(rule.take([], 0), 0, "the host was late: nothing is sent");
+    assert.not.ok(rule.pauses(0.9, 1));
+    assert.is(rule.take([], 0), 0, "it is sent only now");
+  });
+});
+
 test("BestLaunch pauses the draft where the text will hardly come", () => {
   const rule = new BestLaunch(new Estimates(), new VirtualClock());
   assert.ok(rule.pauses(0.05, 3));
