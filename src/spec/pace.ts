@@ -5,7 +5,7 @@
  */
 const PATIENCE = 1;
 const DEVIATIONS = 2;
-const TRUST = 8;
+const TRUST = 3;
 const MOST_TRUST = 2;
 const MOST_LOST = 6;
 /** Tokens without drafts after that, doubled each time until drafting has gone on for as long, or a new text begins. */
