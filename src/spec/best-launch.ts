@@ -117,8 +117,10 @@ export class BestLaunch implements LaunchRule {
     const isLate = this.#clock.now() + this.#draftMs > this.#verifiedMs;
     const least = isLate ? this.#reachedLate : this.#reached;
     const pauses = this.#pace.rests || chance < least || launchAtOnce.pauses(chance, ahead);
-    if (!pauses && !this.#drafts) this.#draftFromMs = this.#clock.now();
-    this.#drafts = !pauses;
+    if (!pauses && !this.#drafts) {
+      this.#drafts = true;
+      this.#draftFromMs = this.#clock.now();
+    }
     return pauses;
   }
 

@@ -254,6 +254,7 @@ test("BestLaunch waits for no draft that is still to be sent as if it were about
     const rule = new BestLaunch(estimatesOf(20, (rows) => 39 + rows, 0.7), clock);
     assert.not.ok(rule.pauses(0.9, 1));
     await clock.sleep(19);
+    assert.ok(rule.pauses(0.01, 2), "the one behind it");
     assert.is(rule.take([], 0), null, "it is sent, and about to come");
     await clock.sleep(1);
     rule.observe({ kind: "operation", ...step, startMs: 0, endMs: 20 });
