@@ -191,7 +191,7 @@ export class BestLaunch implements LaunchRule {
     const { costs, predictor } = this.#estimates;
     const draftMs = costs.draftMs();
     if (draftMs === undefined || costs.verifyMs(1) === undefined) return undefined;
-    this.#verifyMs = Array.from({ length: MAX_ROWS + 1 }, (_, n) => n === 0 ? 0 : costs.verifyMs(n)!);
+    this.#verifyMs = Array.from({ length: MAX_ROWS + 1 }, (_, n) => n === 0 ? 0 : Math.max(costs.verifyMs(n)!, 1e-6));
     // A draft without a device takes no time at all.
     this.#draftMs = Math.max(draftMs + costs.turnaroundMs("draft"), this.#verifyMs[1]! / 1000, 1e-6);
     return launchValue({

@@ -20,7 +20,8 @@ export class Costs {
   observeVerify(rows: number, ms: number, otherIsBusy: boolean): void {
     const table = this.#verify[otherIsBusy ? "busy" : "idle"];
     const usualMs = table.at(rows);
-    if (table.count(rows) >= ENOUGH && usualMs! > 0) this.#slowness.add(ms / usualMs!);
+    // A coarse clock may say that one took no time at all.
+    if (table.count(rows) >= ENOUGH && usualMs! > 0 && ms > 0) this.#slowness.add(ms / usualMs!);
     table.add(rows, ms / this.#slowdown);
   }
 

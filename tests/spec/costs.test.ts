@@ -71,6 +71,13 @@ test("Costs take a lane alone for no slower than beside a busy one", () => {
   assert.is(costs.verifyMs(2, false), 50);
 });
 
+test("Costs stay numbers where a coarse clock says that verifications take no time", () => {
+  const costs = new Costs();
+  for (const rows of [1, 2]) for (const ms of [1, 1, 1, 1]) costs.observeVerify(rows, ms, true);
+  for (let i = 0; i < 9; i++) costs.observeVerify(1, 0, true);
+  assert.equal([1, 2, 3].map((rows) => costs.verifyMs(rows)), [0, 1, 2]);
+});
+
 test("Costs of sizes that were measured while the machine was slow and while it was not can be compared", () => {
   const costs = new Costs();
   const observe = (times: number, slowdown: number, sizes: readonly (readonly [number, number])[]) => {
