@@ -139,10 +139,9 @@ export class BestLaunch implements LaunchRule {
   }
 
   observe(operation: Operation): void {
-    const { startMs, endMs, accepted, position, tokens } = operation;
+    const { endMs, accepted, position } = operation;
     if (accepted === undefined) {
       this.#drafts = false;
-      this.#pace.drafted(endMs - startMs);
       // Now, rather than while the verify lane waits for its next message.
       if (this.#isDue) this.#value = this.#evaluate();
       return;
@@ -152,7 +151,7 @@ export class BestLaunch implements LaunchRule {
     this.#isDue ||= ++this.#verifications % STRETCH === 0;
     const { costs } = this.#estimates;
     const gain = this.#value && this.#value.rate * costs.verifyMs(1, false)! / costs.strain;
-    this.#pace.add(position, tokens.length - 1, accepted + 1, endMs, costs.aloneMs, gain);
+    this.#pace.add(position, accepted + 1, endMs, costs.aloneMs, gain);
   }
 
   get #reached(): number {

@@ -8,8 +8,6 @@ const DEVIATIONS = 2;
 const TRUST = 3;
 const MOST_TRUST = 2;
 const MOST_LOST = 6;
-/** Nor is it gone on with where the draft lane has worked for what so many tokens take, and no verification took any of its tokens. */
-const MOST_UNUSED = 10;
 /** Tokens without drafts after that, doubled each time until drafting has gone on for as long, or a new text begins. */
 const REST = 64;
 const LONGEST_REST = 512;
@@ -27,8 +25,6 @@ export class Pace {
   /** In tokens' time: the sum, and that of the squares. */
   #lost = 0;
   #lostSquares = 0;
-  /** What the draft lane has worked since a verification last took any of its tokens. */
-  #unusedMs = 0;
   /** Where the run's next verification begins; another one is of another run. */
   #next = -1;
   #lastMs = 0;
@@ -37,16 +33,11 @@ export class Pace {
     return this.#left > 0;
   }
 
-  /** The draft lane has worked for so long. */
-  drafted(ms: number): void {
-    this.#unusedMs += ms;
-  }
-
   /**
-   * Of a verification that began at `position`: how many drafted tokens it took, what it committed, when it ended, what a token costs the verify lane alone, and how many times as fast
+   * Of a verification that began at `position`: what it committed, when it ended, what a token costs the verify lane alone, and how many times as fast
    * the launch rule expects to be; `undefined` where that is not known yet.
    */
-  add(position: number, taken: number, tokens: number, endMs: number, aloneMs?: number, expectedGain?: number): void {
+  add(position: number, tokens: number, endMs: number, aloneMs?: number, expectedGain?: number): void {
     const isAnother = position !== this.#next;
     const ms = endMs - this.#lastMs;
     this.#next = position + tokens;
@@ -62,7 +53,6 @@ export class Pace {
     }
     if (aloneMs === undefined || expectedGain === undefined) return;
     this.#seen++;
-    if (taken > 0) this.#unusedMs = 0;
     // One verification alone is no verdict: the machine may have stood still.
     const lost = Math.min(ms / aloneMs - tokens, MOST_LOST);
     const isLoss = this.#lost + lost > 0;
@@ -70,7 +60,7 @@ export class Pace {
     this.#lostSquares = isLoss ? this.#lostSquares + lost ** 2 : 0;
     const trust = Math.min(expectedGain ** TRUST, MOST_TRUST);
     const limit = trust * Math.max(PATIENCE, DEVIATIONS * Math.sqrt(this.#lostSquares));
-    if (this.#lost > limit || this.#unusedMs > trust * MOST_UNUSED * aloneMs) {
+    if (this.#lost > limit) {
       const rest = this.#seen > this.#rest ? REST : this.#rest;
       this.#rest = Math.min(2 * rest, LONGEST_REST);
       this.#go(rest);
@@ -80,7 +70,6 @@ export class Pace {
   #go(rest: number): void {
     this.#left = rest;
     this.#seen = 0;
-    this.#unusedMs = 0;
     this.#lost = 0;
     this.#lostSquares = 0;
   }

@@ -7,9 +7,9 @@ const ALONE_MS = 10;
 /** Feeds verifications of one text, each with its tokens and ms, until drafting rests or they end; returns how many there were. */
 function feed(pace: Pace, steps: readonly { tokens: number; ms: number; gain?: number }[], position = 100): number {
   let endMs = 1000;
-  pace.add(position++, 1, 1, endMs, ALONE_MS, 1);
+  pace.add(position++, 1, endMs, ALONE_MS, 1);
   for (const [i, { tokens, ms, gain = 1 }] of steps.entries()) {
-    pace.add(position, 1, tokens, endMs += ms, ALONE_MS, gain);
+    pace.add(position, tokens, endMs += ms, ALONE_MS, gain);
     position += tokens;
     if (pace.rests) return i + 1;
   }
@@ -19,7 +19,7 @@ function feed(pace: Pace, steps: readonly { tokens: number; ms: number; gain?: n
 /** How many tokens it rests for, from a position on, if each takes so long. */
 function restOf(pace: Pace, position: number): number {
   let rested = 0;
-  for (; pace.rests; rested++) pace.add(position + rested, 0, 1, 1e6 + rested * ALONE_MS, ALONE_MS, 1);
+  for (; pace.rests; rested++) pace.add(position + rested, 1, 1e6 + rested * ALONE_MS, ALONE_MS, 1);
   return rested;
 }
 
@@ -51,12 +51,12 @@ test("Pace doubles a rest where drafting loses again at once, and not after it w
   let endMs = 0;
   const lose = () => {
     let verifications = 0;
-    for (; !pace.rests; verifications++) pace.add(position++, 1, 1, endMs += 30, ALONE_MS, 1);
+    for (; !pace.rests; verifications++) pace.add(position++, 1, endMs += 30, ALONE_MS, 1);
     return verifications;
   };
   const rest = () => {
     let rested = 0;
-    for (; pace.rests; rested++) pace.add(position++, 1, 1, endMs += ALONE_MS, ALONE_MS, 1);
+    for (; pace.rests; rested++) pace.add(position++, 1, endMs += ALONE_MS, ALONE_MS, 1);
     return rested;
   };
   const rests = [];
@@ -65,7 +65,7 @@ test("Pace doubles a rest where drafting loses again at once, and not after it w
     rests.push(rest());
   }
   assert.equal(rests, [64, 128, 256, 512, 512]);
-  for (let i = 0; i < 600; i++) pace.add(position++, 1, 1, endMs += 8, ALONE_MS, 1);
+  for (let i = 0; i < 600; i++) pace.add(position++, 1, endMs += 8, ALONE_MS, 1);
   assert.is(lose(), 5, "what was gained before makes it no more patient");
   assert.is(rest(), 64);
 });
@@ -85,26 +85,9 @@ test("Pace has more patience where a gain is expected, up to twice as much, and 
   assert.not.ok(pace.rests, "where it does gain, that counts");
 });
 
-test("Pace leaves drafting off where nothing of it is taken, unless it takes no time", () => {
-  /** How many verifications out of 99 there are, none slower than greedy's, before drafting rests. */
-  const before = (draftMs: number, takenAt: number) => {
-    const pace = new Pace();
-    let verifications = 0;
-    for (; verifications < 99 && !pace.rests; verifications++) {
-      pace.drafted(draftMs);
-      const taken = verifications % takenAt === takenAt - 1 ? 2 : 0;
-      pace.add(verifications, taken, 1, verifications * ALONE_MS, ALONE_MS, 1);
-    }
-    return verifications;
-  };
-  assert.is(before(9, 1000), 13, "ten tokens' time, behind the run's first");
-  assert.is(before(9, 6), 99, "now and then one is taken");
-  assert.is(before(0, 1000), 99);
-});
-
 test("Pace says nothing before it is known what the verify lane takes alone", () => {
   const pace = new Pace();
-  for (let i = 0; i < 99; i++) pace.add(i, 1, 1, 100 * i, undefined, undefined);
+  for (let i = 0; i < 99; i++) pace.add(i, 1, 100 * i, undefined, undefined);
   assert.not.ok(pace.rests);
 });
 
