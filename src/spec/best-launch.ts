@@ -27,6 +27,8 @@ const DOUBT = 0.03;
 const HIDDEN = 0.8;
 /** No average token is surer. */
 const SUREST = 0.995;
+/** By a coarse clock what a lane does may take no time at all: no rate can be reckoned with that. */
+const LEAST_MS = 1e-6;
 /** Verifications between two looks at the costs. */
 const STRETCH = 8;
 
@@ -190,9 +192,12 @@ export class BestLaunch implements LaunchRule {
     const { costs, predictor } = this.#estimates;
     const draftMs = costs.draftMs();
     if (draftMs === undefined || costs.verifyMs(1) === undefined) return undefined;
-    this.#verifyMs = Array.from({ length: MAX_ROWS + 1 }, (_, n) => n === 0 ? 0 : Math.max(costs.verifyMs(n)!, 1e-6));
+    this.#verifyMs = Array.from(
+      { length: MAX_ROWS + 1 },
+      (_, n) => n === 0 ? 0 : Math.max(costs.verifyMs(n)!, LEAST_MS),
+    );
     // A draft without a device takes no time at all.
-    this.#draftMs = Math.max(draftMs + costs.turnaroundMs("draft"), this.#verifyMs[1]! / 1000, 1e-6);
+    this.#draftMs = Math.max(draftMs + costs.turnaroundMs("draft"), this.#verifyMs[1]! / 1000, LEAST_MS);
     return launchValue({
       acceptance: predictor.mean,
       draftMs: this.#draftMs,

@@ -31,7 +31,7 @@ export function launchValue(costs: LaunchCosts): LaunchValue {
   const { verifyMs } = costs;
   const a = Math.min(costs.acceptance, 0.995);
   for (let k = 0; k < MAX_ROWS; k++) {
-    expected[k] = (1 - a ** (k + 1)) / (1 - a);
+    committed[k] = (1 - a ** (k + 1)) / (1 - a);
     survives[k] = a ** (k + 1);
     drafted[k] = verifyMs[k + 1]! / costs.draftMs;
   }
@@ -62,7 +62,8 @@ const SWEEPS = 12;
 const NEWTON_STEPS = 20;
 const TOLERANCE = 1e-5;
 // Not in the function, which runs while a lane waits: V8 forgets what it compiled for closures that are gone.
-const expected = new Float64Array(MAX_ROWS);
+/** By drafted tokens that a verification takes: what it commits, the chance that all are right and the bonus is the draft's, what is drafted meanwhile. */
+const committed = new Float64Array(MAX_ROWS);
 const survives = new Float64Array(MAX_ROWS);
 const drafted = new Float64Array(MAX_ROWS);
 /** By pending tokens, of the best way from there to none: what it commits, what it takes, and what it commits beyond its time's worth. */
@@ -81,13 +82,18 @@ function earnedAt(rate: number, { draftMs, verifyMs, staleSteps }: LaunchCosts):
       let best = n < MOST ? values[n + 1]! - rate * waitMs : -Infinity;
       let taken = -1;
       for (let k = 0; k <= n && k < MAX_ROWS; k++) {
-        const worth = expected[k]! - rate * verifyMs[k + 1]! + survives[k]! * at(values, n + drafted[k]! - k - 1);
+        const worth = committed[k]! - rate * verifyMs[k + 1]! + survives[k]! * at(values, n + drafted[k]! - k - 1);
         if (worth > best) [best, taken] = [worth, k];
       }
       values[n] = best;
-      const left = n + drafted[taken]! - taken - 1;
-      tokens[n] = taken < 0 ? tokens[n + 1]! : expected[taken]! + survives[taken]! * at(tokens, left);
-      ms[n] = taken < 0 ? ms[n + 1]! + waitMs : verifyMs[taken + 1]! + survives[taken]! * at(ms, left);
+      if (taken < 0) {
+        tokens[n] = tokens[n + 1]!;
+        ms[n] = ms[n + 1]! + waitMs;
+      } else {
+        const left = n + drafted[taken]! - taken - 1;
+        tokens[n] = committed[taken]! + survives[taken]! * at(tokens, left);
+        ms[n] = verifyMs[taken + 1]! + survives[taken]! * at(ms, left);
+      }
     }
   }
   return tokens[0]! / ms[0]!;
