@@ -26,7 +26,7 @@ export function recordedTimes(
   const { verifies, steps, prefillMs } = operationsOf(traces);
   const costs = new Costs();
   for (const [rows, sameSize] of Map.groupBy(verifies, ({ rows }) => rows)) {
-    costs.observeVerify(rows, median(sameSize.map(({ ms }) => ms))!, true);
+    costs.observeVerify(rows, median(sameSize.map(({ ms }) => ms))!, 1);
   }
   const [verifyPrefillMs = 0, draftPrefillMs = 0] = prefillMs.map(median);
   const draftMs = median(steps.map(({ ms }) => ms));
@@ -82,7 +82,7 @@ export function benchTimes(value: unknown, where: string): SimulatedHardware | n
   };
   for (const rows of ALL_ROWS) {
     const ms = figureOf(`verify${rows}Ms`);
-    if (ms !== undefined) costs.observeVerify(rows, ms, true);
+    if (ms !== undefined) costs.observeVerify(rows, ms, 1);
   }
   const prefillMs = figureOf("prefillMs") ?? 0;
   return timesOf(figureOf("draftMs"), (rows) => costs.verifyMs(rows), prefillMs, prefillMs, where);

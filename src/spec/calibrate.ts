@@ -18,7 +18,7 @@ export async function calibrate(verify: Lane, draft: Lane, costs: Costs, clock: 
     const sentMs = clock.now();
     const { startMs, endMs } = await verify.verify(Array<number>(rows).fill(0), 0);
     costs.observeTurnaround("verify", clock.now() - sentMs - (endMs - startMs));
-    costs.observeVerify(rows, endMs - startMs, draftIsBusy);
+    costs.observeVerify(rows, endMs - startMs, draftIsBusy ? 1 : 0);
     return endMs - startMs;
   };
   const draftMs = async (steps: number, verifyIsBusy: boolean) => {

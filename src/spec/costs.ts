@@ -17,8 +17,11 @@ export class Costs {
     this.#draft[otherIsBusy ? "busy" : "idle"].add(msPerStep);
   }
 
-  observeVerify(rows: number, ms: number, otherIsBusy: boolean): void {
-    const table = this.#verify[otherIsBusy ? "busy" : "idle"];
+  /** `otherBusy`: for what share of its time the draft lane was at work. It counts as if that had been all of it, or nothing, whichever is nearer. */
+  observeVerify(rows: number, measuredMs: number, otherBusy: number): void {
+    const table = this.#verify[otherBusy > 0.5 ? "busy" : "idle"];
+    const drag = this.#drag;
+    const ms = measuredMs * (otherBusy > 0.5 ? drag : 1) / (1 + (drag - 1) * otherBusy);
     const usualMs = table.at(rows);
     // A coarse clock may say that one took no time at all.
     if (table.count(rows) >= ENOUGH && usualMs! > 0 && ms > 0) this.#slowness.add(ms / usualMs!);

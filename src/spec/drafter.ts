@@ -293,7 +293,8 @@ export class Drafter {
       }
       operation.stale = !log.isLive(branch.tip);
       if (kind === "decode") {
-        estimates.costs.observeDraft((endMs - startMs) / chosen.length, this.#verifyLane.wasBusy(startMs, endMs));
+        const isBeside = this.#verifyLane.busyShare(startMs, endMs) > 0.5;
+        estimates.costs.observeDraft((endMs - startMs) / chosen.length, isBeside);
         // With a step ahead in its queue the device doesn't wait for the host.
         const { stepsAhead, turnaroundMs } = this.lane;
         if (stepsAhead === 1 && turnaroundMs !== undefined) estimates.costs.observeTurnaround("draft", turnaroundMs);

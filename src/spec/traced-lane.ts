@@ -75,15 +75,15 @@ export class TracedLane {
   }
 
   /**
-   * Whether the device was busy for half of that time, the end of which is just known. A message in flight counts from when it was sent or
+   * For what share of that time, the end of which is just known, the device was busy. A message in flight counts from when it was sent or
    * the one before it ended.
    */
-  wasBusy(startMs: number, endMs: number): boolean {
+  busyShare(startMs: number, endMs: number): number {
     const working: readonly [number, number][] = this.#sentMs.length > 0
       ? [...this.#busy, [Math.max(this.#sentMs[0]!, this.#busy.at(-1)?.[1] ?? 0), endMs]]
       : this.#busy;
     const shared = working.map(([from, to]) => Math.max(0, Math.min(to, endMs) - Math.max(from, startMs)));
-    return shared.reduce((sum, ms) => sum + ms, 0) > (endMs - startMs) / 2;
+    return endMs > startMs ? Math.min(1, shared.reduce((sum, ms) => sum + ms, 0) / (endMs - startMs)) : 0;
   }
 
   /**

@@ -98,7 +98,7 @@ export class Verifier {
     const batch = log.commit(answer.tokens.slice(1), chosen);
     answer.accepted = batch.filter(({ origin }) => origin === "accepted").length;
     answer.stale = false;
-    estimates.costs.observeVerify(answer.tokens.length, endMs - startMs, beside?.wasBusy(startMs, endMs) ?? false);
+    estimates.costs.observeVerify(answer.tokens.length, endMs - startMs, beside?.busyShare(startMs, endMs) ?? 0);
     if (answer.operation === "verify" && this.lane.turnaroundMs !== undefined) {
       estimates.costs.observeTurnaround("verify", this.lane.turnaroundMs);
     }

@@ -211,7 +211,7 @@ function estimatesOf(draftMs: number, verifyMs: (rows: number) => number, accept
   const estimates = new Estimates();
   for (let i = 0; i < 20; i++) {
     estimates.costs.observeDraft(draftMs, true);
-    for (const rows of [1, 2, 8]) estimates.costs.observeVerify(rows, verifyMs(rows), true);
+    for (const rows of [1, 2, 8]) estimates.costs.observeVerify(rows, verifyMs(rows), 1);
   }
   for (let i = 0; i < 400; i++) estimates.predictor.observe(0.5, 1, i % 100 < 100 * acceptance);
   return estimates;
@@ -278,7 +278,7 @@ test("BestLaunch takes what is there, or waits, whatever it has seen", () => {
   fc.assert(fc.property(fc.array(seen), fc.array(seen), chances, fc.nat(3), (verified, drafted, chances, stale) => {
     const estimates = new Estimates();
     for (const { ms } of drafted) estimates.costs.observeDraft(ms, ms > 50);
-    for (const { rows, ms } of verified) estimates.costs.observeVerify(rows, ms, ms > 50);
+    for (const { rows, ms } of verified) estimates.costs.observeVerify(rows, ms, ms > 50 ? 1 : 0);
     const rule = new BestLaunch(estimates, new VirtualClock());
     const taken = rule.take(chances, stale);
     const behind = Math.max(0, chances.length - 3);
