@@ -25,6 +25,8 @@ const LEAST_REACHED = 0.02;
  */
 const DOUBT = 0.03;
 const HIDDEN = 0.8;
+/** Of the verifications beside drafting, how many wait for the host: searched over such turnarounds too (lab/schedule). */
+const UNQUEUED = 0.5;
 /** No average token is surer. */
 const SUREST = 0.995;
 /** By a coarse clock what a lane does may take no time at all: no rate can be reckoned with that. */
@@ -151,14 +153,20 @@ export class BestLaunch implements LaunchRule {
     this.#verifiedMs = this.#chained === null ? Infinity : endMs + this.#deviceMs(this.#chained);
     this.#chained = null;
     this.#isDue ||= ++this.#verifications % STRETCH === 0;
-    const { costs } = this.#estimates;
-    const gain = this.#value && this.#value.rate * costs.verifyMs(1, false)! / costs.strain;
-    this.#pace.add(position, accepted + 1, endMs, costs.aloneMs, gain);
+    this.#pace.add(position, accepted + 1, endMs, this.#estimates.costs.aloneMs, this.#gain);
   }
 
   get #reached(): number {
     const c = this.#draftMs / this.#verifyMs[1]!;
     return this.#fixedReached ?? (c > 0 ? Math.min(REACHED, Math.max(LEAST_REACHED, 0.6 * c)) : REACHED);
+  }
+
+  /** How many times as fast as the verify lane alone, which never waits for the host, the rule expects to be. */
+  get #gain(): number | undefined {
+    const { costs } = this.#estimates;
+    const aloneMs = costs.verifyMs(1, false);
+    if (!aloneMs || !this.#value) return undefined;
+    return this.#value.rate * aloneMs / costs.strain / (1 + UNQUEUED * this.#turnaroundMs / aloneMs);
   }
 
   get #rate(): number {

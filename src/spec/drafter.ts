@@ -140,9 +140,9 @@ export class Drafter {
     const ahead = continues ? trunk.head + 1 - log.length : 0;
     const trunkChance = continues ? this.#reach(trunk) : 1;
     if (verifying !== undefined && this.#stepHedge(verifying, trunkChance)) return true;
-    if (ahead >= this.room || (continues && !this.#takes(trunk)) || launchRule.pauses(trunkChance, ahead + 1)) {
-      return false;
-    }
+    // Where drafting is slower than verifying, each one that begins anew is stale before it has begun: they would pile up.
+    const isFull = continues ? !this.#takes(trunk) : this.#inFlight.length > this.lane.stepsAhead;
+    if (ahead >= this.room || isFull || launchRule.pauses(trunkChance, ahead + 1)) return false;
     this.draft(1);
     return true;
   }

@@ -8,7 +8,7 @@ const DEVIATIONS = 2;
 const TRUST = 3;
 const MOST_TRUST = 2;
 const MOST_LOST = 6;
-/** Tokens without drafts after that, doubled each time until drafting has gone on for as long, or a new text begins. */
+/** Tokens without drafts after that, doubled each time unless drafting has gained since the last, until a new text begins. */
 const REST = 64;
 const LONGEST_REST = 512;
 
@@ -20,9 +20,8 @@ export class Pace {
   /** Tokens that the verify lane is to go on without drafts for now. */
   #left = 0;
   #rest = REST;
-  /** Verifications with drafts since the last rest. */
-  #seen = 0;
-  /** In tokens' time: the sum, and that of the squares. */
+  /** In tokens' time: what drafting has lost since the last rest, and the sum that begins anew with each gain, with that of the squares. */
+  #lostInAll = 0;
   #lost = 0;
   #lostSquares = 0;
   /** Where the run's next verification begins; another one is of another run. */
@@ -52,16 +51,16 @@ export class Pace {
       return;
     }
     if (aloneMs === undefined || expectedGain === undefined) return;
-    this.#seen++;
     // One verification alone is no verdict: the machine may have stood still.
     const lost = Math.min(ms / aloneMs - tokens, MOST_LOST);
+    this.#lostInAll += lost;
     const isLoss = this.#lost + lost > 0;
     this.#lost = isLoss ? this.#lost + lost : 0;
     this.#lostSquares = isLoss ? this.#lostSquares + lost ** 2 : 0;
     const trust = Math.min(expectedGain ** TRUST, MOST_TRUST);
     const limit = trust * Math.max(PATIENCE, DEVIATIONS * Math.sqrt(this.#lostSquares));
     if (this.#lost > limit) {
-      const rest = this.#seen > this.#rest ? REST : this.#rest;
+      const rest = this.#lostInAll < 0 ? REST : this.#rest;
       this.#rest = Math.min(2 * rest, LONGEST_REST);
       this.#go(rest);
     }
@@ -69,7 +68,7 @@ export class Pace {
 
   #go(rest: number): void {
     this.#left = rest;
-    this.#seen = 0;
+    this.#lostInAll = 0;
     this.#lost = 0;
     this.#lostSquares = 0;
   }
