@@ -29,6 +29,22 @@ test("Costs tell apart what verifications take at best and on average, beside a 
   assert.ok(Math.abs(costs.strain - 1.3 / 1.1) < 0.02, `${costs.strain}: a slowdown of all is no part of it`);
 });
 
+test("Costs tell what a draft lane that works for a part of a verification takes from it from a slow machine", () => {
+  const costs = new Costs();
+  for (let i = 0; i < 3; i++) {
+    for (const [rows, ms] of [[1, 10], [2, 12]] as const) {
+      costs.observeVerify(rows, ms, 0);
+      costs.observeVerify(rows, 1.5 * ms, 1);
+    }
+  }
+  const known = () =>
+    [costs.verifyMs(1, false), costs.verifyMs(1, true), costs.verifyMs(2, true)].map((ms) => Math.round(ms!));
+  for (let i = 0; i < 100; i++) costs.observeVerify(1, 10 * (1 + 0.5 * 0.4), 0.4);
+  assert.equal(known(), [10, 15, 18], "two fifths of the time");
+  for (let i = 0; i < 100; i++) costs.observeVerify(1, 10 * (1 + 0.5 * 0.8), 0.8);
+  assert.equal(known(), [10, 15, 18], "four fifths");
+});
+
 test("Costs are kept apart for the other lane busy and idle, and one stands in for the other", () => {
   const costs = new Costs();
   costs.observeDraft(3, false);

@@ -45,7 +45,7 @@ test("Pace leaves drafting off once it has lost more than chance would, and trie
   );
 });
 
-test("Pace doubles a rest where drafting loses again at once, and not after it went well for long", () => {
+test("Pace doubles a rest where drafting loses again at once, and not after it has gained", () => {
   const pace = new Pace();
   let position = 10;
   let endMs = 0;
@@ -65,7 +65,7 @@ test("Pace doubles a rest where drafting loses again at once, and not after it w
     rests.push(rest());
   }
   assert.equal(rests, [64, 128, 256, 512, 512]);
-  for (let i = 0; i < 600; i++) pace.add(position++, 1, endMs += 8, ALONE_MS, 1);
+  for (let i = 0; i < 60; i++) pace.add(position++, 1, endMs += 8, ALONE_MS, 1);
   assert.is(lose(), 5, "what was gained before makes it no more patient");
   assert.is(rest(), 64);
 });
