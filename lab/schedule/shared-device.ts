@@ -1,3 +1,4 @@
+/** Two lanes on one device, where the draft lane slows the verify lane down: for poor-pairs.ts, and for the tests of what it found. */
 import { betaAcceptance, simulatedPair } from "../../src/plan/simulated-pair.ts";
 import { amusd } from "../../src/spec/amusd.ts";
 import { BestLaunch } from "../../src/spec/best-launch.ts";

@@ -19,9 +19,10 @@ export class Costs {
 
   /** `otherBusy`: for what share of its time the draft lane was at work. It counts as if that had been all of it, or nothing, whichever is nearer. */
   observeVerify(rows: number, measuredMs: number, otherBusy: number): void {
-    const table = this.#verify[otherBusy > 0.5 ? "busy" : "idle"];
+    const isBusy = otherBusy > 0.5;
+    const table = this.#verify[isBusy ? "busy" : "idle"];
     const drag = this.#drag;
-    const ms = measuredMs * (otherBusy > 0.5 ? drag : 1) / (1 + (drag - 1) * otherBusy);
+    const ms = measuredMs * (isBusy ? drag : 1) / (1 + (drag - 1) * otherBusy);
     const usualMs = table.at(rows);
     // A coarse clock may say that one took no time at all.
     if (table.count(rows) >= ENOUGH && usualMs! > 0 && ms > 0) this.#slowness.add(ms / usualMs!);
