@@ -2,7 +2,7 @@ import { test } from "uvu";
 import { type AdapterInfo, listAdapters, openDevice } from "../src/gpu/adapters.ts";
 import { Device } from "../src/gpu/device.ts";
 import { getEnv, setEnv } from "../src/gpu/platform.ts";
-import { provideSoftwareAdapter } from "../src/gpu/software-adapter.ts";
+import { DRIVER_VARIABLE } from "../src/gpu/software-adapter.ts";
 
 /** The machine's strongest adapter, or SwiftShader, which serves beside any other driver. */
 export type TestAdapter = "default" | "swiftshader";
@@ -59,13 +59,11 @@ function adapterInfo(adapter: TestAdapter): Promise<AdapterInfo | Error> {
 /** The adapter itself; throws if there is none. */
 export async function findTestAdapter(adapter: TestAdapter): Promise<AdapterInfo> {
   if (adapter === "default") return (await listAdapters())[0]!;
-  const { environment } = await provideSoftwareAdapter();
-  const before = Object.keys(environment).map((name) => [name, getEnv(name)] as const);
-  for (const [name, value] of Object.entries(environment)) setEnv(name, value);
+  const before = getEnv(DRIVER_VARIABLE);
+  setEnv(DRIVER_VARIABLE, adapter);
   try {
-    const info = (await listAdapters())[0]!;
-    return { ...info, request: { ...info.request, environment } };
+    return (await listAdapters())[0]!;
   } finally {
-    for (const [name, value] of before) setEnv(name, value);
+    setEnv(DRIVER_VARIABLE, before);
   }
 }

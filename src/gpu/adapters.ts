@@ -1,7 +1,15 @@
-import { type AdapterName, adapterNames, type AdapterRequest, type Environment, requestAdapter } from "./dawn.ts";
-import { cpuCount, getEnv, isBrowser, pciDisplayDevices, preloadLibrary, system } from "./platform.ts";
+import {
+  type AdapterName,
+  adapterNames,
+  type AdapterRequest,
+  type Environment,
+  prepareDawn,
+  requestAdapter,
+} from "./dawn.ts";
+import { cpuCount, getEnv, isBrowser, pciDisplayDevices, system } from "./platform.ts";
 import { pollFor } from "./poll-shim.ts";
-import { provideSoftwareAdapter } from "./software-adapter.ts";
+import { DRIVER_VARIABLE, provideSoftwareAdapter } from "./software-adapter.ts";
+import { hasVulkanDriver } from "./vulkan-loader.ts";
 
 export type AdapterKind = "discrete" | "integrated" | "software" | "unknown";
 
@@ -72,7 +80,7 @@ const POLL_MS = 20;
 
 /**
  * All adapters, strongest first: discrete, integrated, software. Where Linux has no Vulkan driver that Dawn takes,
- * SwiftShader is put in place. Throws if there is no adapter at all.
+ * one for the CPU is put in place (software-adapter.ts). Throws if there is no adapter at all.
  */
 export async function listAdapters(): Promise<AdapterInfo[]> {
   const adapters: AdapterInfo[] = [];
@@ -172,15 +180,30 @@ function browserCandidates(): Candidate[] {
     .map((powerPreference) => ({ request: { powerPreference }, backend: "webgpu", kind: "unknown" }));
 }
 
-async function dawnCandidates(): Promise<Candidate[]> {
-  let environment: Environment = {};
-  let names = await adapterNames("high-performance");
-  if (names.length === 0 && system === "linux-x64") {
-    const software = await provideSoftwareAdapter();
-    preloadLibrary(software.loader);
-    environment = software.environment;
-    names = await adapterNames("high-performance", environment);
+interface Driver {
+  readonly environment: Environment;
+  readonly names: readonly AdapterName[];
+}
+
+/** The machine's own drivers; on Linux a software adapter of the user's, where there is none or the user says so. */
+async function findDriver(): Promise<Driver> {
+  const choice = getEnv(DRIVER_VARIABLE) || undefined;
+  const isLinux = system.startsWith("linux-");
+  const asksOwn = choice === undefined || choice === "off";
+  if (!isLinux || (asksOwn && await hasVulkanDriver())) {
+    const names = await adapterNames("high-performance");
+    if (names.length > 0 || !isLinux) return { environment: {}, names };
   }
+  if (choice === "off") return { environment: {}, names: [] };
+  await prepareDawn(); // Nothing is fetched for a machine that has no Dawn.
+  return await provideSoftwareAdapter(async (environment) => {
+    const names = await adapterNames("high-performance", environment);
+    return names.length > 0 ? { environment, names } : null;
+  });
+}
+
+async function dawnCandidates(): Promise<Candidate[]> {
+  const { names, environment } = await findDriver();
   const kinds = kindsByOrder(names, names.length > 1 ? await adapterNames("low-power", environment) : names);
   const candidates = names.map(({ name, backend }, i) => {
     const twins = names.filter((other) => other.name === name);

@@ -1,4 +1,4 @@
-import { getEnv, isBrowser, loadDawn, setEnv, system } from "./platform.ts";
+import { getEnv, isBrowser, loadDawn, setEnv, system, withoutNoise } from "./platform.ts";
 import { installPollShim } from "./poll-shim.ts";
 
 /** Environment variables that a driver or its loader reads when it is asked for adapters. */
@@ -22,6 +22,8 @@ export const DAWN_TOGGLES: readonly string[] = [
   // Dawn does not offer shader-f16 on NVIDIA without it (source: Dawn's Toggles.cpp).
   "enable-dawn-features=vulkan_enable_f16_on_nvidia",
 ];
+/** What Dawn writes of every lavapipe that it finds; it has no switch for that. */
+const NOISE = /^Warning: max\w+ artificially reduced .*\n/gm;
 const NO_ADAPTERS_NAME = "(no adapter has this name)";
 
 /**
@@ -33,8 +35,11 @@ const held = ((globalThis as { amusdHeldInstances?: unknown[] }).amusdHeldInstan
 
 let dawn: ReturnType<typeof loadDawn> | undefined;
 
-/** Loads Dawn, behind the poll shim, and makes the constants of WebGPU (GPUBufferUsage and so on) global, once. */
-function load(): ReturnType<typeof loadDawn> {
+/**
+ * Loads Dawn, behind the poll shim, and makes the constants of WebGPU (GPUBufferUsage and so on) global, once. Rejects
+ * where it has no build.
+ */
+export function prepareDawn(): ReturnType<typeof loadDawn> {
   dawn ??= (async () => {
     installPollShim();
     const module = await loadDawn().catch((error) => {
@@ -57,14 +62,14 @@ function load(): ReturnType<typeof loadDawn> {
 export async function requestAdapter(request: AdapterRequest = {}): Promise<GPUAdapter | null> {
   const { name, powerPreference, environment = {} } = request;
   if (isBrowser) return await navigator.gpu?.requestAdapter({ powerPreference }) ?? null;
-  const { create } = await load();
+  const { create } = await prepareDawn();
   // Dawn looks for adapters before requestAdapter() returns its promise: nothing else runs while the variables are set.
-  const found = withEnvironment(environment, () => {
+  const seek = () => {
     const gpu = create([...DAWN_TOGGLES, ...(name === undefined ? [] : [`adapter=${name}`])]);
     held.push(gpu);
     return gpu.requestAdapter({ powerPreference });
-  });
-  return await found;
+  };
+  return await withoutNoise(NOISE, () => withEnvironment(environment, seek));
 }
 
 export interface AdapterName {

@@ -3,7 +3,8 @@
  * `node:` built-ins, which both have.
  */
 import { execFile } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -87,12 +88,20 @@ export function loadDawn(): Promise<typeof import("webgpu")> {
   return import("webgpu");
 }
 
+interface DenoLibrary {
+  readonly symbols: Readonly<Record<string, (...args: unknown[]) => number>>;
+}
+
+/** Deno's own names, which a program for Node and Deno has no types of. */
+const deno = (globalThis as {
+  Deno?: { dlopen(file: string, symbols: Readonly<Record<string, unknown>>): DenoLibrary };
+}).Deno;
+
 /**
  * Loads a shared library for the rest of the process's life, so that a later dlopen() of its soname finds it although
  * it lies on no search path. Throws where it cannot be loaded.
  */
 export function preloadLibrary(file: string): void {
-  const deno = (globalThis as { Deno?: { dlopen(file: string, symbols: Record<string, never>): unknown } }).Deno;
   if (deno) {
     deno.dlopen(file, {});
     return;
@@ -103,6 +112,39 @@ export function preloadLibrary(file: string): void {
     process.dlopen({ exports: {} }, file, os.constants.dlopen.RTLD_NOW | RTLD_NODELETE);
   } catch (error) {
     if (!String(error).includes("self-register")) throw error;
+  }
+}
+
+const LIBC_CALLS = {
+  memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
+  dup: { parameters: ["i32"], result: "i32" },
+  dup2: { parameters: ["i32", "i32"], result: "i32" },
+  pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  close: { parameters: ["i32"], result: "i32" },
+};
+let libc: DenoLibrary | undefined;
+
+/**
+ * Runs `run` and keeps lines that native code writes to stderr meanwhile from getting there, if they match `noise`;
+ * the others come behind it. Only under Deno on Linux: Node cannot call the C library.
+ */
+export function withoutNoise<T>(noise: RegExp, run: () => T): T {
+  if (!deno || process.platform !== "linux") return run();
+  libc ??= deno.dlopen("libc.so.6", LIBC_CALLS);
+  const { memfd_create, dup, dup2, pread, close } = libc.symbols;
+  const STDERR = 2;
+  const caught = memfd_create!(new TextEncoder().encode("stderr\0"), 0);
+  const stderr = dup!(STDERR);
+  try {
+    dup2!(caught, STDERR);
+    return run();
+  } finally {
+    dup2!(stderr, STDERR);
+    const bytes = new Uint8Array(65_536);
+    const text = new TextDecoder().decode(bytes.subarray(0, Number(pread!(caught, bytes, bytes.length, 0))));
+    close!(caught);
+    close!(stderr);
+    process.stderr.write(text.replace(noise, ""));
   }
 }
 
@@ -130,6 +172,24 @@ export function runCommand(
 export const denoCommand: string | undefined = "Deno" in globalThis ? process.execPath : undefined;
 
 export const joinPath: (...parts: string[]) => string = path.join;
+export const folderOf: (file: string) => string = path.dirname;
+
+/** Whether the user can run a command of this name by what PATH says. */
+export function findCommand(name: string): boolean {
+  return (process.env.PATH ?? "").split(path.delimiter).some((folder) => {
+    try {
+      accessSync(path.join(folder, name), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** In hexadecimal. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
 
 export function readFile(file: string): Promise<Uint8Array> {
   return fs.readFile(file);
@@ -151,6 +211,15 @@ export async function replaceFile(file: string, bytes: Uint8Array): Promise<void
     await fs.rm(part, { force: true });
     throw error;
   }
+}
+
+export async function isFile(path: string): Promise<boolean> {
+  return await fs.stat(path).then((stat) => stat.isFile(), () => false);
+}
+
+/** How long ago a file or folder was changed, in ms; Infinity where there is none. */
+export async function ageMs(path: string): Promise<number> {
+  return await fs.stat(path).then((stat) => Date.now() - stat.mtimeMs, () => Infinity);
 }
 
 /** The names of what lies in a folder; `null` where the path is none. */

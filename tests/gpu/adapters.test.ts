@@ -11,15 +11,15 @@ import {
   openDevice,
 } from "../../src/gpu/adapters.ts";
 import { getEnv, setEnv } from "../../src/gpu/platform.ts";
-import { provideSoftwareAdapter } from "../../src/gpu/software-adapter.ts";
+import { findTestAdapter } from "../with-device.ts";
 
 const installed = await listAdapters();
 /** SwiftShader, where it is in the user's cache or can be fetched. */
-const swiftShader = await provideSoftwareAdapter().then(async ({ environment }) => {
-  const adapters = await withVariables(environment, listAdapters);
-  return adapters.map((adapter) => ({ ...adapter, request: { ...adapter.request, environment } }));
-}).catch((error) => (console.log(`skipped on SwiftShader: ${error.message}`), []));
-const onAll = [...installed, ...swiftShader];
+const swiftShader = await findTestAdapter("swiftshader").then(
+  (adapter) => [adapter],
+  (error) => (console.log(`skipped on SwiftShader: ${error.message}`), []),
+);
+const onAll = [...installed, ...swiftShader.filter(({ name }) => installed.every((other) => other.name !== name))];
 
 /** Environment variables while `run` runs. */
 async function withVariables<T>(variables: Readonly<Record<string, string>>, run: () => Promise<T>): Promise<T> {
@@ -176,7 +176,8 @@ const llvmpipe = Deno.build.os === "linux" ? installed.find(({ name }) => name.s
 
 const onBoth = llvmpipe && swiftShader.length ? test : test.skip;
 onBoth("SwiftShader is listed after llvmpipe, whatever the loader's order", async () => {
-  const drivers = [swiftShader[0]!.request.environment!.VK_ICD_FILENAMES!, "/usr/share/vulkan/icd.d/lvp_icd.json"];
+  const lavapipe = llvmpipe!.request.environment!.VK_DRIVER_FILES ?? "/usr/share/vulkan/icd.d/lvp_icd.json";
+  const drivers = [swiftShader[0]!.request.environment!.VK_DRIVER_FILES!, lavapipe];
   for (const VK_DRIVER_FILES of [drivers.join(":"), drivers.toReversed().join(":")]) {
     const adapters = await withVariables({ VK_DRIVER_FILES }, listAdapters);
     assert.match(adapters.at(-1)!.name, "SwiftShader");
