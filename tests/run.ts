@@ -56,7 +56,7 @@ async function makePackage(): Promise<void> {
 
 /** The environment that a file runs with, beside the runner's own. */
 async function environmentOf(path: string): Promise<Record<string, string>> {
-  if (!path.includes("/node/") || !await hasNpm()) return { NO_COLOR: "1" };
+  if (!path.startsWith("tests/node/") || !await hasNpm()) return { NO_COLOR: "1" };
   await (installing ??= makePackage());
   return { NO_COLOR: "1", AMUSD_TEST_PACKAGE: packageFolder };
 }
@@ -64,7 +64,11 @@ async function environmentOf(path: string): Promise<Record<string, string>> {
 const secondsSince = (start: number) => ((performance.now() - start) / 1000).toFixed(1).padStart(6);
 
 function exit(code: number): never {
-  Deno.removeSync(packageFolder, { recursive: true });
+  try {
+    Deno.removeSync(packageFolder, { recursive: true });
+  } catch {
+    // An npm that was interrupted may still write there.
+  }
   Deno.exit(code);
 }
 
@@ -161,6 +165,7 @@ await Promise.all(Array.from({ length: jobs }, async () => {
       `${verdict} ${secondsSince(start)} s  ${path}  ${passed} passed, ${failed} failed, ${skipped} skipped`,
     );
     if (failed) console.log(`${output.trimEnd()}\n${reason ? `${path} ${reason}\n` : ""}`);
+    else for (const [line] of output.matchAll(/^skipped.*/gm)) console.log(`               ${line}`);
     sum.passed += passed;
     sum.failed += failed;
     sum.skipped += skipped;

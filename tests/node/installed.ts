@@ -25,8 +25,11 @@ export async function tarballIn(folder: string): Promise<string> {
 
 /** Whether there are npm and Node: Deno needs neither. */
 export async function hasNpm(): Promise<boolean> {
-  const command = new Deno.Command("npm", { args: ["--version"], stdout: "null", stderr: "null" });
-  return await command.output().then(({ success }) => success, () => false);
+  try {
+    return (await new Deno.Command("npm", { args: ["--version"] }).output()).success;
+  } catch {
+    return false;
+  }
 }
 
 /**
