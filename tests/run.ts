@@ -50,8 +50,13 @@ let installing: Promise<void> | undefined;
 
 async function makePackage(): Promise<void> {
   const start = performance.now();
-  await installPackage(packageFolder).catch((error) => console.log(error.message));
-  console.log(`     ${secondsSince(start)} s  the npm package is packed and installed`);
+  try {
+    await installPackage(packageFolder);
+    console.log(`     ${secondsSince(start)} s  the npm package is packed and installed`);
+  } catch (error) {
+    // The files that want it fail one by one.
+    console.log((error as Error).message);
+  }
 }
 
 /** The environment that a file runs with, beside the runner's own. */
