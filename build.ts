@@ -1,10 +1,12 @@
 // Makes dist/, what the npm package holds: mod.ts and cli.ts bundled for Node 20, and the types of the public API.
 //
-// Run it by `deno task build` or `npm pack`. Its two tools are named here and not in package.json, and it runs without
+// Run it by `deno task build` or `npm pack`. Its tools are named here and not in package.json, and it runs without
 // the project's configuration and lock file, because Deno installs all that those name at the first command of a user,
-// who needs neither tool.
+// who needs none of them.
 
 import { build, stop } from "npm:esbuild@0.28.2";
+import { rollup } from "npm:rollup@4.62.2";
+import { dts } from "npm:rollup-plugin-dts@6.5.1";
 import ts from "npm:typescript@6.0.3";
 
 Deno.chdir(new URL("./", import.meta.url));
@@ -26,19 +28,17 @@ await stop();
 const cli = await Deno.readTextFile("dist/cli.js");
 await Deno.writeTextFile("dist/cli.js", `#!/usr/bin/env node\n${cli.replace(/^#!.*\n/, "")}`);
 
-// `deno check` judges the types; here they are only written down.
-const options: ts.CompilerOptions = {
-  declaration: true,
-  emitDeclarationOnly: true,
-  noCheck: true,
-  strict: true,
-  allowImportingTsExtensions: true,
-  target: ts.ScriptTarget.ESNext,
-  module: ts.ModuleKind.ESNext,
-  moduleResolution: ts.ModuleResolutionKind.Bundler,
-  rootDir: ".",
-  outDir: "dist/types",
-};
-const host = ts.createCompilerHost(options);
-const { diagnostics } = ts.createProgram(["mod.ts"], options, host).emit();
-if (diagnostics.length) throw new TypeError(ts.formatDiagnostics(diagnostics, host));
+// One file, which holds only what the public API reaches: a user needs no types of WebGPU, Node or a browser. `deno
+// check` judges the types; here they are only written down.
+const types = await rollup({
+  input: "mod.ts",
+  plugins: [dts({
+    compilerOptions: {
+      noCheck: true,
+      strict: true,
+      allowImportingTsExtensions: true,
+      target: ts.ScriptTarget.ESNext,
+    },
+  })],
+});
+await types.write({ file: "dist/mod.d.ts" });

@@ -5,10 +5,10 @@ import * as assert from "uvu/assert";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parseInterrupted, type Results, resultsText } from "../src/bench/results.ts";
 import schema from "../src/bench/results.schema.json" with { type: "json" };
+import { amusd, command } from "./cli/host.ts";
 import { randomModel } from "./random-models.ts";
 import "./untuned.ts";
 
-const root = new URL("../", import.meta.url);
 const folder = await Deno.makeTempDir();
 const at = (name: string) => `${folder}/${name}`;
 Deno.writeFileSync(at("verify.gguf"), randomModel());
@@ -19,17 +19,6 @@ Deno.writeTextFileSync(
 );
 const MODELS = ["--verify-model-path", at("verify.gguf"), "--draft-model-path", at("draft.gguf")];
 const BENCHMARK = ["benchmark", ...MODELS, "--dataset", at("data.jsonl"), "--max-new-tokens", "3"];
-
-async function amusd(...args: string[]) {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "cli.ts", ...args],
-    cwd: root,
-    stdin: "null",
-  });
-  const { code, stdout, stderr } = await command.output();
-  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  return { code, stdout: out!, stderr: err!.replaceAll(/^Warning: max\w+ artificially reduced .*\n/gm, "") };
-}
 
 async function assertRefused(wanted: number, message: RegExp, ...args: string[]) {
   const { code, stdout, stderr } = await amusd(...args);
@@ -117,13 +106,7 @@ test("what has been killed in the middle is resumed, and no answer but the one i
     "--output-file",
     file,
   ];
-  const killed = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "cli.ts", ...args(file)],
-    cwd: root,
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
+  const killed = command(args(file), { stdout: "null", stderr: "null" }).spawn();
   const text = () => {
     try {
       return Deno.readTextFileSync(file);

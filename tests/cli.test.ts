@@ -1,10 +1,12 @@
 // The command line as its users have it: as a process, with files, pipes and signals.
 
+import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Plan } from "../src/plan/plan.ts";
 import type { Profile } from "../src/cli/profile.ts";
 import type { GenerationRecord } from "../src/spec/generation.ts";
+import { amusd, command, DAWN_LINE, finish, isNode, type Outcome } from "./cli/host.ts";
 import { type RandomLlama, randomLlama } from "./model/gguf-builder.ts";
 import { SMALL } from "./model/llama-fixture.ts";
 import { randomLlamaFolder, writeFolder } from "./model/safetensors-builder.ts";
@@ -23,33 +25,8 @@ const VERIFY = MODELS.slice(0, 2);
 
 const onUnix = Deno.build.os === "windows" ? test.skip : test;
 
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** What Dawn itself writes to stderr for an adapter; nobody can silence it. */
-const DAWN_LINE = /^Warning: max\w+ artificially reduced .*\n/gm;
-
 function spawn(args: readonly string[], stdin: "null" | "piped" = "null"): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "cli.ts", ...args],
-    cwd: root,
-    stdin,
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-}
-
-async function finish(child: Deno.ChildProcess): Promise<Outcome> {
-  const { code, stdout, stderr } = await child.output();
-  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  return { code, stdout: out!, stderr: err!.replaceAll(DAWN_LINE, "") };
-}
-
-function amusd(...args: string[]): Promise<Outcome> {
-  return finish(spawn(args));
+  return command(args, { stdin, stdout: "piped", stderr: "piped" }).spawn();
 }
 
 /** Writes a file into the tests' folder; returns its path. */
@@ -72,8 +49,17 @@ function recordOf({ code, stdout, stderr }: Outcome): GenerationRecord {
   return JSON.parse(stdout);
 }
 
+const modelPath = (name: string) => fileURLToPath(new URL(`models/${name}`, root));
+/** The embedded pair, which the npm package comes without. */
+const EMBEDDED = [
+  "--verify-model-path",
+  modelPath("smollm2-135m-instruct-q4_1.gguf"),
+  "--draft-model-path",
+  modelPath("smollm2-draft-42m-q8_0.gguf"),
+];
+
 /** The embedded pair's greeting, the default command with nothing else said, runs beside the first tests. */
-const embedded = amusd("--prompt", "Hello", "--max-new-tokens", "12");
+const embedded = amusd(...isNode ? EMBEDDED : [], "--prompt", "Hello", "--max-new-tokens", "12");
 
 test("text goes to stdout, the summary to stderr, and both are plain where that is no terminal", async () => {
   const { code, stdout, stderr } = await embedded;

@@ -18,6 +18,7 @@ const FLOORS = [
   /^src\/model\//,
   /^src\/kernels\//,
   /^src\/gpu\//,
+  /^src\/util\//,
 ];
 /** What the command line and the API may name beside the floors: their own version and the embedded pair. */
 const BESIDE = /^(package|deno)\.json$|^models\//;

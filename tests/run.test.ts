@@ -48,6 +48,13 @@ test("a failing test fails the run, its file's output is shown", async () => {
   assert.match(output, /seen whole/);
 });
 
+test("why tests were skipped is shown", async () => {
+  const skipping = `${head}console.log("skipped, there is none"); test.skip("a", () => {}); test.run();`;
+  const { code, output } = await run({ "a.test.ts": skipping });
+  assert.match(output, /^ +skipped, there is none$/m);
+  assert.is(code, 0);
+});
+
 test("several suites of one file count together", async () => {
   const body = `const s = suite("s"); s("a", () => {}); s.run(); test("b", () => {}); test.run();`;
   assert.is((await run({ "a.test.ts": head + body })).last, "2 passed, 0 failed, 0 skipped");

@@ -4,6 +4,8 @@
 // only. uvu's exit code alone is not to be trusted: a `before` hook that throws, or a test that throws what is not an
 // Error, ends a file with code 0 (0.5.6). So the verdict is made of the summary's counts and of the exit code.
 
+import { hasNpm, installPackage } from "./node/installed.ts";
+
 /** What one test file came to. */
 interface FileResult {
   readonly passed: number;
@@ -42,10 +44,43 @@ function kill(child: Deno.ChildProcess): void {
   }
 }
 
-async function runFile(path: string, limitS: number): Promise<FileResult> {
+/** Here the npm package is installed for all files that want it, once one does. */
+const packageFolder = Deno.makeTempDirSync();
+let installing: Promise<void> | undefined;
+
+async function makePackage(): Promise<void> {
+  const start = performance.now();
+  try {
+    await installPackage(packageFolder);
+    console.log(`     ${secondsSince(start)} s  the npm package is packed and installed`);
+  } catch (error) {
+    // The files that want it fail one by one.
+    console.log((error as Error).message);
+  }
+}
+
+/** The environment that a file runs with, beside the runner's own. */
+async function environmentOf(path: string): Promise<Record<string, string>> {
+  if (!path.startsWith("tests/node/") || !await hasNpm()) return { NO_COLOR: "1" };
+  await (installing ??= makePackage());
+  return { NO_COLOR: "1", AMUSD_TEST_PACKAGE: packageFolder };
+}
+
+const secondsSince = (start: number) => ((performance.now() - start) / 1000).toFixed(1).padStart(6);
+
+function exit(code: number): never {
+  try {
+    Deno.removeSync(packageFolder, { recursive: true });
+  } catch {
+    // An npm that was interrupted may still write there.
+  }
+  Deno.exit(code);
+}
+
+async function runFile(path: string, limitS: number, env: Record<string, string>): Promise<FileResult> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", path],
-    env: { NO_COLOR: "1" },
+    env,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -112,7 +147,7 @@ const limitS = numberFlag(filters, "--limit-s", 900);
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.addSignalListener(signal, () => {
     running.forEach(kill);
-    Deno.exit(130);
+    exit(130);
   });
 }
 
@@ -127,13 +162,15 @@ const sum = { passed: 0, failed: 0, skipped: 0 };
 const queue = [...files];
 await Promise.all(Array.from({ length: jobs }, async () => {
   for (let path = queue.shift(); path; path = queue.shift()) {
+    const env = await environmentOf(path);
     const start = performance.now();
-    const { passed, failed, skipped, reason, output } = await runFile(path, limitS);
-    const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
+    const { passed, failed, skipped, reason, output } = await runFile(path, limitS, env);
+    const verdict = failed ? "FAIL" : "ok  ";
     console.log(
-      `${failed ? "FAIL" : "ok  "} ${seconds} s  ${path}  ${passed} passed, ${failed} failed, ${skipped} skipped`,
+      `${verdict} ${secondsSince(start)} s  ${path}  ${passed} passed, ${failed} failed, ${skipped} skipped`,
     );
     if (failed) console.log(`${output.trimEnd()}\n${reason ? `${path} ${reason}\n` : ""}`);
+    else for (const [line] of output.matchAll(/^skipped.*/gm)) console.log(`               ${line}`);
     sum.passed += passed;
     sum.failed += failed;
     sum.skipped += skipped;
@@ -141,4 +178,4 @@ await Promise.all(Array.from({ length: jobs }, async () => {
 }));
 
 console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
-Deno.exit(sum.failed || !(sum.passed + sum.skipped) ? 1 : 0);
+exit(sum.failed || !(sum.passed + sum.skipped) ? 1 : 0);

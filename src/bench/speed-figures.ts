@@ -1,5 +1,5 @@
 import type { StrategyName } from "../spec/generation.ts";
-import { groupBy } from "./group-by.ts";
+import { groupBy } from "../util/group-by.ts";
 import { randomOf } from "./random.ts";
 import type { Results } from "./results.ts";
 

@@ -10,6 +10,8 @@ import { Progress } from "./output.ts";
 const MODELS = new URL("../../models/", import.meta.url);
 const VERIFY_MODEL = "smollm2-135m-instruct-q4_1.gguf";
 const DRAFT_MODEL = "smollm2-draft-42m-q8_0.gguf";
+/** What the embedded verify model was made of, on the hub; 270 MB. */
+const HUB_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct";
 /** What measured best of all ids, 24576, 16384 and 8192: lab/draft-vocabulary. */
 export const DRAFT_VOCABULARY = 8_192;
 
@@ -123,7 +125,10 @@ async function modelPaths(flags: ModelFlags, drafts: boolean): Promise<ModelPath
   if (verify !== undefined) return { verify, draft: drafts ? draft : undefined };
   const embedded = (name: string) => fileURLToPath(new URL(name, MODELS));
   await access(embedded(VERIFY_MODEL)).catch(() => {
-    throw new UsageError("Cannot use the embedded models: this package came without; give --verify-model-path MODEL");
+    throw new UsageError(
+      `Cannot use the embedded models: this package came without; type "npx amusd --verify-model-path ${HUB_MODEL}", ` +
+        "which fetches 270 MB, or give the --verify-model-path of a model of yours",
+    );
   });
   if (!drafts) return { verify: embedded(VERIFY_MODEL) };
   if (draft !== undefined) return { verify: embedded(VERIFY_MODEL), draft };

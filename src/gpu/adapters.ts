@@ -255,7 +255,7 @@ function describe(adapter: GPUAdapter, { request, backend, kind }: Candidate, in
     backend,
     features: [...adapter.features].sort(),
     limits: limitsOf(adapter),
-    subgroupSizes: adapter.features.has("subgroups") ? [subgroupMinSize, subgroupMaxSize] : null,
+    subgroupSizes: adapter.features.has("subgroups") ? [subgroupMinSize!, subgroupMaxSize!] : null,
     request,
   };
 }

@@ -10,7 +10,7 @@ export interface AdapterRequest {
    * browser.
    */
   readonly name?: string;
-  readonly powerPreference?: GPUPowerPreference;
+  readonly powerPreference?: "low-power" | "high-performance";
   /** Set while the adapter is sought and then put back. Not in a browser. */
   readonly environment?: Environment;
 }

@@ -131,6 +131,13 @@ async function fetchFiles(
   }
 }
 
+/** What the package needs in order to reach the hub. */
+interface Access {
+  readonly hubUrl: string;
+  readonly accessToken: string | undefined;
+  readonly fetch: typeof fetch;
+}
+
 /** One repository on a hub. All its errors are texts to follow "Cannot fetch ...: ". */
 class Hub {
   readonly #type: RepoType;
@@ -155,9 +162,9 @@ class Hub {
   }
 
   async commitOf(revision: string): Promise<string> {
-    const asked = { name: this.#repo, revision, additionalFields: ["sha" as const], ...this.#access() };
-    const { sha }: { sha?: unknown } = await this.#answer<{ sha?: unknown }>(() =>
-      this.#type === "model" ? modelInfo(asked) : datasetInfo(asked)
+    const asked = { name: this.#repo, revision, additionalFields: ["sha" as const] };
+    const { sha }: { sha?: unknown } = await this.#answer<{ sha?: unknown }>((access) =>
+      this.#type === "model" ? modelInfo({ ...asked, ...access }) : datasetInfo({ ...asked, ...access })
     );
     if (typeof sha !== "string" || !/^[0-9a-f]{40}$/.test(sha)) throw new Error(this.#strange("a commit"));
     return sha;
@@ -165,8 +172,8 @@ class Hub {
 
   async files(commit: string): Promise<HubFile[]> {
     const repo = { type: this.#type, name: this.#repo };
-    const entries = await this.#answer(() =>
-      Array.fromAsync(listFiles({ repo, revision: commit, recursive: true, ...this.#access() }))
+    const entries = await this.#answer((access) =>
+      collect(listFiles({ repo, revision: commit, recursive: true, ...access }))
     );
     return entries.filter(({ type }) => type === "file").map(({ path, size, oid, lfs }) => {
       const hash = lfs ? { kind: "sha256", hex: lfs.oid } as const : { kind: "git", hex: oid ?? "" } as const;
@@ -194,15 +201,6 @@ class Hub {
     return { offset: resumed ? offset : 0, bytes: this.#chunks(response.body) };
   }
 
-  #access() {
-    const whole: typeof fetch = async (url, init) => {
-      const { headers, body } = await this.#request(url, init);
-      const chunks = await Array.fromAsync(this.#chunks(body));
-      return new Response(new Blob(chunks.map((chunk) => new Uint8Array(chunk))), { headers });
-    };
-    return { hubUrl: this.#endpoint, accessToken: this.#token, fetch: whole };
-  }
-
   readonly #request: typeof fetch = async (url, init) => {
     for (let tries = 0;; tries++) {
       // Not AbortSignal.timeout: the body may take as long as it comes.
@@ -222,16 +220,25 @@ class Hub {
     }
   };
 
-  /** What the package says of an answer that it can't read is told as what it is. */
-  async #answer<T>(ask: () => Promise<T>): Promise<T> {
-    let refused: unknown;
+  /** Asks by the package. A TypeError or a SyntaxError of its own means that it can't read what the hub sends. */
+  async #answer<T>(ask: (access: Access) => Promise<T>): Promise<T> {
+    let ours: unknown;
+    const whole: typeof fetch = async (url, init) => {
+      try {
+        const { headers, body } = await this.#request(url, init);
+        const chunks = await collect(this.#chunks(body));
+        return new Response(new Blob(chunks.map((chunk) => new Uint8Array(chunk))), { headers });
+      } catch (error) {
+        ours = error;
+        throw error;
+      }
+    };
     try {
-      return await ask();
+      return await ask({ hubUrl: this.#endpoint, accessToken: this.#token, fetch: whole });
     } catch (error) {
-      refused = error;
+      if (error === ours || !(error instanceof TypeError || error instanceof SyntaxError)) throw error;
+      throw new Error(this.#strange("an answer"), { cause: error });
     }
-    if (refused instanceof Error && !(refused instanceof TypeError || refused instanceof SyntaxError)) throw refused;
-    throw new Error(this.#strange("an answer"), { cause: refused });
   }
 
   async *#chunks(body: Response["body"]): AsyncGenerator<Uint8Array> {
@@ -282,4 +289,10 @@ class Hub {
   #strange(what: string): string {
     return `the hub at ${this.#endpoint} sends ${what} in a form that is not the hub's; check HF_ENDPOINT`;
   }
+}
+
+async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const value of values) all.push(value);
+  return all;
 }

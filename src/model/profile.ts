@@ -2,6 +2,7 @@ import type { Device } from "../gpu/device.ts";
 import { timePasses } from "../gpu/pass-times.ts";
 import { encodeKernel } from "../kernels/kernel.ts";
 import { measurePeak, type Peak } from "../kernels/peak.ts";
+import { groupBy } from "../util/group-by.ts";
 import type { Llama } from "./llama.ts";
 
 /** All kernels of one kind in a pass over some rows. Activations count for nothing in `bytes`. */
@@ -78,11 +79,11 @@ async function profileStep(
   // Other work on the machine only adds; all kernels of one round, so that they and their shares belong together.
   const total = (passMs: readonly number[]) => passMs.reduce((sum, ms) => sum + ms, 0);
   const [best] = rounds.toSorted((a, b) => total(a) - total(b));
-  const kinds = Map.groupBy(kernels.keys(), (i) => kernels[i]!.label.replace("matmul ", ""));
-  const sums = [...kinds].map(([kernel, members]) => {
+  const kindOf = (i: number) => kernels[i]!.label.replace("matmul ", "");
+  const sums = groupBy([...kernels.keys()], kindOf).map((members) => {
     const work = members.map((i) => kernels[i]!.workOf(position, rows));
     return {
-      kernel,
+      kernel: kindOf(members[0]!),
       dispatches: members.length,
       ms: best ? members.reduce((sum, i) => sum + best[i]!, 0) : null,
       bytes: work.reduce((sum, { bytes }) => sum + bytes, 0),

@@ -1,5 +1,6 @@
 import { ALL_ROWS, Costs } from "../spec/costs.ts";
 import type { TraceEvent } from "../spec/trace.ts";
+import { groupBy } from "../util/group-by.ts";
 import type { LaneTimes, SimulatedHardware } from "./simulate.ts";
 
 /** The traces in a file's JSON: a record of generate's, or a benchmark's results. Throws a TypeError where it is neither. */
@@ -25,8 +26,8 @@ export function recordedTimes(
 ): SimulatedHardware {
   const { verifies, steps, prefillMs } = operationsOf(traces);
   const costs = new Costs();
-  for (const [rows, sameSize] of Map.groupBy(verifies, ({ rows }) => rows)) {
-    costs.observeVerify(rows, median(sameSize.map(({ ms }) => ms))!, 1);
+  for (const sameSize of groupBy(verifies, ({ rows }) => rows)) {
+    costs.observeVerify(sameSize[0]!.rows, median(sameSize.map(({ ms }) => ms))!, 1);
   }
   const [verifyPrefillMs = 0, draftPrefillMs = 0] = prefillMs.map(median);
   const draftMs = median(steps.map(({ ms }) => ms));

@@ -34,7 +34,8 @@ export interface GenerationOptions {
   readonly stop?: readonly string[];
   /** The prompt is the text itself, not a message for the chat template. */
   readonly raw?: boolean;
-  readonly signal?: AbortSignal;
+  /** An AbortSignal: once it is aborted, the generation ends. */
+  readonly signal?: { readonly aborted: boolean };
   /** Whether the run's events are kept for `events` and the record (the default), or each is given away as soon as nothing more will become of it. */
   readonly trace?: "keep" | "off" | ((event: TraceEvent) => void);
   /** Takes one line when the draft device is lost; default: stderr. */

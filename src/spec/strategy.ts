@@ -24,7 +24,7 @@ export interface Run {
   readonly launchRule: LaunchRule;
   /** Of `amusd`: whether an idle draft lane hedges, if it can branch. */
   readonly hedge: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: { readonly aborted: boolean };
   readonly trace: Trace;
   /** Takes one line for the user: a run goes on without its draft lane. */
   readonly warn: (message: string) => void;

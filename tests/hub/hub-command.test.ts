@@ -3,10 +3,10 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { parquetWriteBuffer } from "hyparquet-writer";
+import { command, finish } from "../cli/host.ts";
 import { randomModel } from "../random-models.ts";
 import { COMMIT, serveHub } from "./hub-server.ts";
 
-const root = new URL("../../", import.meta.url);
 const cache = await Deno.makeTempDir();
 const ask = (content: string) => [{ role: "user", content }, { role: "assistant", content: "b" }];
 const rows = ["one", "two", "three"].map((text) => [...ask(text), ...ask(`${text}, again`)]);
@@ -18,16 +18,8 @@ const hub = serveHub({
   ),
 });
 
-async function amusd(...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "cli.ts", ...args],
-    cwd: root,
-    stdin: "null",
-    env: { HF_ENDPOINT: hub.url, HF_HUB_CACHE: cache, HF_TOKEN: "" },
-  }).output();
-  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  return { code, stdout: out!, stderr: err!.replaceAll(/^Warning: max\w+ artificially reduced .*\n/gm, "") };
-}
+const amusd = (...args: string[]) =>
+  finish(command(args, { env: { HF_ENDPOINT: hub.url, HF_HUB_CACHE: cache, HF_TOKEN: "" } }));
 
 const MODELS = ["--verify-model-path", "owner/name:verify.gguf", "--draft-model-path", "owner/name:draft.gguf@v1"];
 const DATASET = ["--dataset", "owner/name", "--max-new-tokens", "3"];

@@ -21,8 +21,8 @@ export interface HubServer extends AsyncDisposable {
   fault: Fault;
 }
 
-/** Serves `owner/name` with these files as a model and as a dataset; those that end in `lfs` names are LFS objects. */
-export function serveHub(files: Readonly<Record<string, Uint8Array>>): HubServer {
+/** Serves the repository with these files as a model and as a dataset; those with weights or tables are LFS objects. */
+export function serveHub(files: Readonly<Record<string, Uint8Array>>, repo = "owner/name"): HubServer {
   const seen: Seen[] = [];
   const isLfs = (path: string) => /\.(gguf|safetensors|parquet)$/.test(path);
   const oid = (bytes: Uint8Array) => createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
@@ -67,14 +67,15 @@ export function serveHub(files: Readonly<Record<string, Uint8Array>>): HubServer
   const hub = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const { path, fault } = await note(request, "hub");
     if (fault instanceof Response) return fault;
-    if (/^\/api\/(models|datasets)\/owner\/name\/revision\/(main|v1)$/.test(path)) {
-      return Response.json({ _id: "1", id: "owner/name", sha: COMMIT });
+    const [, of, revision] = /^\/api\/(?:models|datasets)\/(.+)\/revision\/(.+)$/.exec(path) ?? [];
+    if (of === repo && /^(main|v1)$/.test(revision!)) {
+      return Response.json({ _id: "1", id: repo, sha: COMMIT });
     }
-    if (path.includes("/revision/")) {
-      const code = path.includes("owner/name") ? "RevisionNotFound" : "RepoNotFound";
+    if (of !== undefined) {
+      const code = of === repo ? "RevisionNotFound" : "RepoNotFound";
       return Response.json({ error: code }, { status: 404, headers: { "X-Error-Code": code } });
     }
-    if (path.endsWith(`owner/name/tree/${COMMIT}`)) {
+    if (path.endsWith(`${repo}/tree/${COMMIT}`)) {
       return Response.json(
         Object.entries(files).map(([path, bytes]) => ({
           type: "file",
@@ -85,7 +86,7 @@ export function serveHub(files: Readonly<Record<string, Uint8Array>>): HubServer
         })),
       );
     }
-    const [, file] = path.split(`owner/name/resolve/${COMMIT}/`);
+    const [, file] = path.split(`${repo}/resolve/${COMMIT}/`);
     return new Response(null, { status: 302, headers: { Location: `${origin}/${file}` } });
   });
 

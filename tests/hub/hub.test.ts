@@ -229,6 +229,19 @@ test("two runs don't write one file; what a run that ended left locked is free",
 
 const answers = (status: number, headers: HeadersInit = {}): Fault => () => new Response("{}", { status, headers });
 
+test("a mistake of the program's own is not told as the hub's", async () => {
+  await withHub(ONE, async () => {
+    const mistaken = (): never => {
+      throw new TypeError("x is not a function");
+    };
+    const fetch = async () => Object.defineProperty(new Response("{}"), "headers", { get: mistaken });
+    assert.is(
+      await failure(fetchModel("owner/name", { ...OPTIONS, fetch })),
+      'Cannot fetch model "owner/name": x is not a function',
+    );
+  });
+});
+
 for (
   const [what, name, fault, message] of [
     [

@@ -59,11 +59,18 @@ export function randomLlamaFolder(options: RandomLlama, shards = 1): Files {
 /** A folder with these files, in place of `folder`. */
 export async function writeFolder(folder: string, files: Files): Promise<string> {
   await Deno.mkdir(folder);
-  for (const [name, content] of Object.entries(files)) {
-    const bytes = content instanceof Uint8Array ? content : new TextEncoder().encode(JSON.stringify(content));
-    await Deno.writeFile(`${folder}/${name}`, bytes);
-  }
+  for (const [name, bytes] of Object.entries(bytesOf(files))) await Deno.writeFile(`${folder}/${name}`, bytes);
   return folder;
+}
+
+/** The files as they are written. */
+export function bytesOf(files: Files): Record<string, Uint8Array> {
+  return Object.fromEntries(
+    Object.entries(files).map(([name, content]) => [
+      name,
+      content instanceof Uint8Array ? content : new TextEncoder().encode(JSON.stringify(content)),
+    ]),
+  );
 }
 
 /** tokenizer.json and tokenizer_config.json for the byte-level tokenizer of a GGUF's metadata. */

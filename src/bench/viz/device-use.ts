@@ -1,5 +1,5 @@
 import type { StrategyName } from "../../spec/generation.ts";
-import { groupBy } from "../group-by.ts";
+import { groupBy } from "../../util/group-by.ts";
 import type { BenchmarkRun, DeviceSample } from "../results.ts";
 import { type Drawing, type Panel, WIDTH } from "./draw.ts";
 import { STRATEGY_COLORS } from "./palette.ts";

@@ -1,5 +1,5 @@
 import type { StrategyName } from "../../spec/generation.ts";
-import { groupBy } from "../group-by.ts";
+import { groupBy } from "../../util/group-by.ts";
 import type { BenchmarkRun, Results } from "../results.ts";
 
 /** One turn of one sample, as all strategies answered it. */

@@ -1,0 +1,39 @@
+// The command line as its users have it: a process. It is this checkout's under Deno, or the npm package's under Node
+// where tests/node/on-node.ts says so.
+
+const root = new URL("../../", import.meta.url);
+
+/** The folder in which the npm package is installed; without it the command line runs under Deno. */
+const installed = Deno.env.get("AMUSD_TEST_HOST");
+
+export const isNode: boolean = installed !== undefined;
+
+/** What Dawn itself writes to stderr for an adapter; nobody can silence it. */
+export const DAWN_LINE = /^Warning: max\w+ artificially reduced .*\n/gm;
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  /** Without Dawn's own lines. */
+  readonly stderr: string;
+}
+
+/** The process to start for `amusd` with these arguments; it reads nothing unless told to. */
+export function command(args: readonly string[], options: Deno.CommandOptions = {}): Deno.Command {
+  const [program, ...first] = installed === undefined
+    ? [Deno.execPath(), "run", "-A", "cli.ts"]
+    : ["node", "node_modules/amusd/dist/cli.js"];
+  return new Deno.Command(program!, { cwd: installed ?? root, stdin: "null", ...options, args: [...first, ...args] });
+}
+
+/** Waits for the end of a process whose stdout and stderr are piped. */
+export async function finish(child: Pick<Deno.ChildProcess, "output">): Promise<Outcome> {
+  const { code, stdout, stderr } = await child.output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, stdout: out!, stderr: err!.replaceAll(DAWN_LINE, "") };
+}
+
+/** Runs `amusd` to its end. */
+export function amusd(...args: string[]): Promise<Outcome> {
+  return finish(command(args));
+}

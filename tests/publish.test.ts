@@ -1,0 +1,20 @@
+// The package on JSR, as `deno publish` sees it.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+
+const root = new URL("../", import.meta.url);
+
+test("deno publish would pass, and leaves the models out", async () => {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["publish", "--dry-run", "--allow-dirty"],
+    cwd: root,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const report = new TextDecoder().decode(stderr);
+  assert.ok(success, report);
+  assert.match(report, /\/src\/.*\.wgsl \(/);
+  assert.not.match(report, /\/(models|tests)\/|\.gguf/);
+});
+
+test.run();
