@@ -22,9 +22,14 @@ interface Case {
   readonly fails?: RegExp;
   /** Paths below the home folder that are taken away before. */
   readonly without?: readonly string[];
+  /** What is added to the list of installed packages before. */
+  readonly installed?: string;
 }
 
-const LAVAPIPE = ".cache/amusd";
+const CACHE = ".cache/amusd";
+/** With such a package APT's solver refuses to install any other. */
+const BROKEN = "Package: broken\nStatus: install ok installed\nArchitecture: all\nVersion: 1\nMaintainer: nobody\n" +
+  "Depends: what-there-is-not\nDescription: broken\n\n";
 const FIRST_CASES: readonly Case[] = [
   { name: "first command, cold", command: FIRST },
   { name: "warm", command: FIRST },
@@ -34,10 +39,10 @@ const FIRST_CASES: readonly Case[] = [
     name: "offline, without a driver in the cache",
     command: FIRST,
     offline: true,
-    without: [LAVAPIPE],
+    without: [CACHE],
     fails: /^Cannot put a software adapter into "[^\n]*$/m,
   },
-  { name: "lavapipe anew", command: `${FIRST} --max-new-tokens 8`, without: [LAVAPIPE] },
+  { name: "lavapipe anew, with packages in a broken state", command: FIRST, without: [CACHE], installed: BROKEN },
   {
     name: "SwiftShader",
     command: `${FIRST} --max-new-tokens 32`,
@@ -114,6 +119,7 @@ interface Outcome {
 
 async function runCase(root: string, one: Case): Promise<Outcome> {
   for (const path of one.without ?? []) await Deno.remove(`${root}${HOME}/${path}`, { recursive: true });
+  if (one.installed) await Deno.writeTextFile(`${root}/var/lib/dpkg/status`, one.installed, { append: true });
   const certificates = Object.fromEntries(CERTIFICATES.flatMap((name) => {
     const value = Deno.env.get(name);
     return value ? [[name, value]] : [];
