@@ -1,8 +1,14 @@
-// The test runner: `deno task test [--jobs N] [--limit-s N] [PART OF A FILE NAME ...]`.
+// The test runner: `deno task test [--fast] [--jobs N] [--limit-s N] [PART OF A FILE NAME ...]`.
+//
+// With --fast (`deno task test:fast`) it leaves out what takes long: files named x.slow.test.ts, those whose imports
+// reach Dawn, and those that start Deno. The others then have no right to the network or to a device.
 //
 // Each tests/**/x.test.ts runs in a process of its own, so that a crash, a hang or an environment setting hits one file
 // only. uvu's exit code alone is not to be trusted: a `before` hook that throws, or a test that throws what is not an
 // Error, ends a file with code 0 (0.5.6). So the verdict is made of the summary's counts and of the exit code.
+
+import { dirname, join } from "node:path/posix";
+import { codeOf, importsOf } from "./source-text.ts";
 
 /** What one test file came to. */
 interface FileResult {
@@ -30,6 +36,26 @@ async function findTests(folder: string): Promise<string[]> {
   return found.sort();
 }
 
+/** The only file that loads Dawn. */
+const DAWN = "src/gpu/dawn.ts";
+
+/** The text of a test or of what it imports, without comments; none of a file that is not there. */
+const codeIn = async (path: string) => codeOf(await Deno.readTextFile(path).catch(() => ""));
+
+const NO_RIGHTS = ["--deny-net", "--deny-ffi"];
+
+async function isFast(test: string): Promise<boolean> {
+  const reached = new Set([test]);
+  for (const path of reached) {
+    const code = path.endsWith(".ts") ? await codeIn(path) : "";
+    if (path === DAWN || (path.startsWith("tests/") && code.includes("Deno.execPath()"))) return false;
+    for (const { target, isType } of importsOf(code)) {
+      if (target.startsWith(".") && !isType) reached.add(join(dirname(path), target));
+    }
+  }
+  return !test.endsWith(".slow.test.ts");
+}
+
 const running = new Set<Deno.ChildProcess>();
 
 /** Ends a test's process with all that it started (it leads a process group), so that nothing holds its output open. */
@@ -44,7 +70,7 @@ function kill(child: Deno.ChildProcess): void {
 
 async function runFile(path: string, limitS: number): Promise<FileResult> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", path],
+    args: ["run", "-A", ...(fast ? NO_RIGHTS : []), path],
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
@@ -102,7 +128,14 @@ function numberFlag(args: string[], flag: string, fallback: number): number {
   return value;
 }
 
+function booleanFlag(args: string[], flag: string): boolean {
+  const at = args.indexOf(flag);
+  if (at >= 0) args.splice(at, 1);
+  return at >= 0;
+}
+
 const filters = [...Deno.args];
+const fast = booleanFlag(filters, "--fast");
 // Two at a time: most files wait for a compiler or a software adapter, whose threads then share the cores.
 const jobs = numberFlag(filters, "--jobs", Math.min(2, navigator.hardwareConcurrency));
 // A cold run compiles hundreds of pipelines: on lavapipe some files take two minutes, without its cache and on a busy machine more.
@@ -116,9 +149,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-const files = (await findTests("tests")).filter((path) =>
-  !filters.length || filters.some((part) => path.includes(part))
-);
+const files: string[] = [];
+for (const path of await findTests("tests")) {
+  const isChosen = !filters.length || filters.some((part) => path.includes(part));
+  if (isChosen && (!fast || await isFast(path))) files.push(path);
+}
 if (!files.length) {
   console.log(`no test file matches ${filters.map((part) => `"${part}"`).join(", ") || "tests/**/*.test.ts"}`);
 }
