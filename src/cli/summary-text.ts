@@ -1,11 +1,7 @@
 import type { Finish, GenerationRecord } from "../spec/generation.ts";
 
-/** How it ended, where that is not what an answer's end usually is. */
-const END_OF: Partial<Record<Finish, string>> = {
-  context: " (the context is full)",
-  abort: " (interrupted)",
-  error: " (ended by an error)",
-};
+/** Ends of an answer that need no word. */
+const USUAL: readonly Finish[] = ["eos", "stop", "length"];
 
 /** What a generation came to, for people; what speculation brought is in the first line. */
 export function summaryText(record: GenerationRecord): string {
@@ -16,7 +12,9 @@ export function summaryText(record: GenerationRecord): string {
   const share = (ms: number) => `${Math.round(100 * ms / Math.max(totalMs, 1e-9))} %`;
   const lines = [
     [
-      `${strategy}${sampling ? `, seed ${sampling.seed}` : ""}: ${tokens.length} tokens${END_OF[finish] ?? ""}`,
+      `${strategy}${sampling ? `, seed ${sampling.seed}` : ""}: ${tokens.length} tokens${
+        USUAL.includes(finish) ? "" : ` (${finish})`
+      }`,
       `${number(msPerToken)} ms/token`,
       ...(speedup === null
         ? []

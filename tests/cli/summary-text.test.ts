@@ -39,12 +39,12 @@ test("the first line tells what speculation brought, also where it lost", () => 
     [{ speedup: null }, "amusd: 100 tokens, 15.2 ms/token, first after 323 ms"],
     [
       { finish: "context", speedup: null },
-      "amusd: 100 tokens (the context is full), 15.2 ms/token, first after 323 ms",
+      "amusd: 100 tokens (context), 15.2 ms/token, first after 323 ms",
     ],
     [{ finish: "eos", speedup: null }, "amusd: 100 tokens, 15.2 ms/token, first after 323 ms"],
     [
       { finish: "abort", tokens: [], speedup: null, msPerToken: null, ttftMs: null },
-      "amusd: 0 tokens (interrupted), - ms/token, first after - ms",
+      "amusd: 0 tokens (abort), - ms/token, first after - ms",
     ],
   ];
   for (const [change, line] of cases) assert.is(summaryText({ ...RECORD, ...change }).split("\n")[0], line);
