@@ -171,14 +171,14 @@ test("what can't be done is refused in a line", async () => {
   );
   await assertRefused(1, /^Cannot take 9 samples: the dataset has 3; /, ...BENCHMARK, "--num-samples", "9");
   await assertRefused(2, /^Cannot resume: give the --output-file /, ...BENCHMARK, "--resume");
+  Deno.writeTextFileSync(at("cut.json"), '{"format": "amu');
   await assertRefused(
     1,
-    /^Cannot write ".*": there is no such folder; /,
+    /^Cannot write ".*": on the way ".*" is no folder; /,
     ...BENCHMARK,
     "--output-file",
-    at("none/d.json"),
+    at("cut.json/d.json"),
   );
-  Deno.writeTextFileSync(at("cut.json"), '{"format": "amu');
   await assertRefused(1, /^Cannot read ".*cut\.json": it is no JSON, or cut short; /, "stats", at("cut.json"));
   await assertRefused(1, /^Cannot read ".*none\.json": there is no such file; /, "stats", at("none.json"));
   await assertRefused(2, /^Cannot print in several forms: /, "stats", "--json", "--csv", at("cut.json"));

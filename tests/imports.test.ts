@@ -3,6 +3,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { codeOf, importsOf } from "./source-text.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -28,16 +29,6 @@ const HEADLESS = /^(cli\.ts$|src\/(cli|plan|bench|hub)\/)/;
 const TABLE = /-tables?\.ts$/;
 const MAX_LINES = 500;
 
-const IMPORTS = [
-  /^\s*(?:import|export)\b[^;"'`]*?\bfrom\s*["']([^"']+)["']/gm,
-  /^\s*import\s*["']([^"']+)["']/gm,
-  /\bimport\(\s*["'`]([^"'`]+)["'`]/g,
-  /\bnew URL\(\s*["'`](\.[^"'`]+)["'`],\s*import\.meta\.url/g,
-];
-
-/** The text without its comments; a `//` inside a string has no space before it. */
-const codeOf = (text: string) => text.replace(/\/\*[^]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "");
-
 /** All that one source file (its path from the root) has against it, a line each. */
 function problemsOf(path: string, text: string): string[] {
   const problems: string[] = [];
@@ -48,8 +39,8 @@ function problemsOf(path: string, text: string): string[] {
   const code = codeOf(text);
   const floor = FLOORS.findIndex((pattern) => pattern.test(path));
   if (floor < 0) problems.push("is on none of the floors");
-  for (const [, target] of IMPORTS.flatMap((pattern) => [...code.matchAll(pattern)])) {
-    if (!target?.startsWith(".")) continue;
+  for (const { target } of importsOf(code)) {
+    if (!target.startsWith(".")) continue;
     const to = new URL(target, new URL(path, root)).href.slice(root.href.length);
     const toFloor = FLOORS.findIndex((pattern) => pattern.test(to));
     if (toFloor < 0 && !(/^cli\.ts$|^src\/cli\//.test(path) && BESIDE.test(to))) {

@@ -106,6 +106,26 @@ test("words choose files; where none matches, nothing passed", async () => {
   assert.is(none.code, 1);
 });
 
+test("--fast leaves out what is slow by its name, may come to a device, or starts Deno", async () => {
+  const child = `new Deno.Command(Deno.execPath(), { args: ["--version"] });`;
+  const files = {
+    "a.slow.test.ts": failing,
+    "b.test.ts": `import "./deep/helper.ts"; ${failing}`,
+    "deep/helper.ts": `export { x } from "../../src/c.ts";`,
+    "../src/c.ts": `import "./gpu/dawn.ts"; export const x = 1;`,
+    "../src/gpu/dawn.ts": "",
+    "d.test.ts": `${failing} ${child}`,
+    "f.test.ts": `${head}test("a", () => fetch("http://127.0.0.1:8099")); test.run();`,
+    "e.test.ts": `import type { X } from "./deep/helper.ts"; // import "./deep/helper.ts";\n${passing}`,
+  };
+  const { code, output, last } = await run(files, "--fast");
+  assert.is(last, "2 passed, 1 failed, 1 skipped");
+  assert.is(code, 1);
+  assert.match(output, "tests/e.test.ts");
+  assert.match(output, /FAIL .*tests\/f\.test\.ts[^]*Requires net access/);
+  assert.is((await run(files, "--fast", "d.test")).last, "0 passed, 0 failed, 0 skipped");
+});
+
 test("tests/peers is left to its own manifest", async () => {
   assert.is((await run({ "a.test.ts": passing, "peers/b.test.ts": failing })).last, "2 passed, 0 failed, 1 skipped");
 });

@@ -1,10 +1,15 @@
-// The test runner: `deno task test [--jobs N] [--limit-s N] [PART OF A FILE NAME ...]`.
+// The test runner: `deno task test [--fast] [--jobs N] [--limit-s N] [PART OF A FILE NAME ...]`.
+//
+// With --fast (`deno task test:fast`) it leaves out what takes long: files named x.slow.test.ts, those whose imports
+// reach Dawn, and those that start Deno or Node. The others then have no right to the network or to a device.
 //
 // Each tests/**/x.test.ts runs in a process of its own, so that a crash, a hang or an environment setting hits one file
 // only. uvu's exit code alone is not to be trusted: a `before` hook that throws, or a test that throws what is not an
 // Error, ends a file with code 0 (0.5.6). So the verdict is made of the summary's counts and of the exit code.
 
+import { dirname, join } from "node:path/posix";
 import { hasNpm, installPackage } from "./node/installed.ts";
+import { codeOf, importsOf } from "./source-text.ts";
 
 /** What one test file came to. */
 interface FileResult {
@@ -30,6 +35,29 @@ async function findTests(folder: string): Promise<string[]> {
     if (entry.isFile && entry.name.endsWith(".test.ts")) found.push(path);
   }
   return found.sort();
+}
+
+/** Here tests run the npm package. */
+const NODE = "tests/node/";
+/** The only file that loads Dawn. */
+const DAWN = "src/gpu/dawn.ts";
+
+/** The text of a test or of what it imports, without comments; none of a file that is not there. */
+const codeIn = async (path: string) => codeOf(await Deno.readTextFile(path).catch(() => ""));
+
+const NO_RIGHTS = ["--deny-net", "--deny-ffi"];
+
+async function isFast(test: string): Promise<boolean> {
+  if (test.endsWith(".slow.test.ts") || test.startsWith(NODE)) return false;
+  const reached = new Set([test]);
+  for (const path of reached) {
+    const code = path.endsWith(".ts") ? await codeIn(path) : "";
+    if (path === DAWN || (path.startsWith("tests/") && code.includes("Deno.execPath()"))) return false;
+    for (const { target, isType } of importsOf(code)) {
+      if (target.startsWith(".") && !isType) reached.add(join(dirname(path), target));
+    }
+  }
+  return true;
 }
 
 const running = new Set<Deno.ChildProcess>();
@@ -61,7 +89,7 @@ async function makePackage(): Promise<void> {
 
 /** The environment that a file runs with, beside the runner's own. */
 async function environmentOf(path: string): Promise<Record<string, string>> {
-  if (!path.startsWith("tests/node/") || !await hasNpm()) return { NO_COLOR: "1" };
+  if (!path.startsWith(NODE) || !await hasNpm()) return { NO_COLOR: "1" };
   await (installing ??= makePackage());
   return { NO_COLOR: "1", AMUSD_TEST_PACKAGE: packageFolder };
 }
@@ -79,7 +107,7 @@ function exit(code: number): never {
 
 async function runFile(path: string, limitS: number, env: Record<string, string>): Promise<FileResult> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", path],
+    args: ["run", "-A", ...(fast ? NO_RIGHTS : []), path],
     env,
     stdin: "null",
     stdout: "piped",
@@ -137,10 +165,18 @@ function numberFlag(args: string[], flag: string, fallback: number): number {
   return value;
 }
 
+function booleanFlag(args: string[], flag: string): boolean {
+  const at = args.indexOf(flag);
+  if (at >= 0) args.splice(at, 1);
+  return at >= 0;
+}
+
 const filters = [...Deno.args];
+const fast = booleanFlag(filters, "--fast");
 // Two at a time: most files wait for a compiler or a software adapter, whose threads then share the cores.
 const jobs = numberFlag(filters, "--jobs", Math.min(2, navigator.hardwareConcurrency));
-// A cold run compiles hundreds of pipelines: on lavapipe some files take two minutes, without its cache and on a busy machine more.
+// A cold run compiles hundreds of pipelines: on lavapipe some files take two minutes, without its cache and on a busy
+// machine more.
 const limitS = numberFlag(filters, "--limit-s", 900);
 
 // The tests lead process groups of their own, so a Ctrl-C does not reach them.
@@ -151,9 +187,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-const files = (await findTests("tests")).filter((path) =>
-  !filters.length || filters.some((part) => path.includes(part))
-);
+const files: string[] = [];
+for (const path of await findTests("tests")) {
+  const isChosen = !filters.length || filters.some((part) => path.includes(part));
+  if (isChosen && (!fast || await isFast(path))) files.push(path);
+}
 if (!files.length) {
   console.log(`no test file matches ${filters.map((part) => `"${part}"`).join(", ") || "tests/**/*.test.ts"}`);
 }

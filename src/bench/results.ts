@@ -60,8 +60,12 @@ export interface ResultsConfiguration {
   readonly seed: number;
 }
 
+/** What a run's own costs say of greedy; results from before they were reckoned have none. */
+type Speedup = Partial<Pick<GenerationRecord, "greedyMsPerToken" | "speedup">>;
+
 /** One generation. Times in its events, and the monitor's, are ms on one clock. */
-export interface BenchmarkRun extends Omit<GenerationRecord, "models" | "devices" | "kernels"> {
+export interface BenchmarkRun
+  extends Omit<GenerationRecord, "models" | "devices" | "kernels" | keyof Speedup>, Speedup {
   /** Index into the dataset, the sample's own id, and the turn of its conversation, from 0. */
   readonly sample: number;
   readonly id: string;

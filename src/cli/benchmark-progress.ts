@@ -9,10 +9,12 @@ export interface BenchmarkState {
   /** How many of the runs were there before, and how long the others took together. */
   readonly before: number;
   readonly elapsedMs: number;
+  /** How many of the prompt's tokens are fed, as long as they are not all. */
+  readonly prefill?: { readonly fed: number; readonly of: number };
 }
 
 /** "sample 2 of 10, answer 5 of 30; ms/token: greedy 30.1, sd 28.0; 2 min 5 s left" */
-export function progressLine({ strategies, runs, turns, before, elapsedMs }: BenchmarkState): string {
+export function progressLine({ strategies, runs, turns, before, elapsedMs, prefill }: BenchmarkState): string {
   const total = strategies.length * turns.reduce((sum, count) => sum + count, 0);
   let sample = 0;
   for (let answers = 0; sample < turns.length && answers <= runs.length; sample++) {
@@ -27,6 +29,7 @@ export function progressLine({ strategies, runs, turns, before, elapsedMs }: Ben
   const done = runs.length - before;
   return [
     `sample ${sample} of ${turns.length}, answer ${Math.min(runs.length + 1, total)} of ${total}`,
+    ...(prefill ? [`prefill ${prefill.fed} of ${prefill.of} tokens`] : []),
     ...(means.length > 0 ? [`ms/token: ${means.join(", ")}`] : []),
     ...(done > 0 ? [`${duration(elapsedMs / done * (total - runs.length))} left`] : []),
   ].join("; ");

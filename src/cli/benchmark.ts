@@ -13,7 +13,7 @@ import { fetchDataset } from "../hub/hub.ts";
 import { encodeChat } from "../model/chat-template.ts";
 import { encodePrompt, type Engine } from "../spec/engine.ts";
 import { STRATEGIES, type StrategyName } from "../spec/generation.ts";
-import { progressLine } from "./benchmark-progress.ts";
+import { type BenchmarkState, progressLine } from "./benchmark-progress.ts";
 import { samplingOf } from "../spec/sampling-options.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import { UsageError } from "./errors.ts";
@@ -155,16 +155,19 @@ export const benchmarkCommand = buildCommand({
       const startMs = performance.now();
       const begun = runs.length;
       const done = [...runs];
-      const showProgress = () => {
+      const showProgress = (prefill?: BenchmarkState["prefill"]) => {
         const turns = samples.map(({ sample }) => sample.turns.length);
-        progress.show(progressLine({ strategies, runs, turns, before: begun, elapsedMs: performance.now() - startMs }));
+        const elapsedMs = performance.now() - startMs;
+        progress.show(progressLine({ strategies, runs, turns, before: begun, elapsedMs, prefill }));
       };
+      // The last token is not fed by the prefill.
+      const onPrefill = (fed: number, of: number) => showProgress(fed < of - 1 ? { fed, of } : undefined);
       showProgress();
       for await (
         const run of runBenchmark(engine, samples, {
           strategies,
           maxNewTokens,
-          decoding,
+          decoding: { ...decoding, onPrefill },
           seed,
           done,
           signal: abort.signal,

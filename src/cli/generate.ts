@@ -5,20 +5,15 @@ import { openDataset, sampleAt } from "../bench/datasets.ts";
 import { fetchDataset } from "../hub/hub.ts";
 import { ChromeTrace } from "../spec/chrome-trace.ts";
 import { encodePrompt, type Engine } from "../spec/engine.ts";
-import {
-  assertPromptFits,
-  type Generation,
-  type GenerationRecord,
-  STRATEGIES,
-  type StrategyName,
-} from "../spec/generation.ts";
+import { assertPromptFits, type Generation, STRATEGIES, type StrategyName } from "../spec/generation.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import type { TraceEvent } from "../spec/trace.ts";
 import { UsageError } from "./errors.ts";
 import { count, notEmpty, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags, withHub } from "./models.ts";
-import { assertNew, assertWritable, PieceWriter, writeWhole } from "./output.ts";
+import { assertNew, assertWritable, PieceWriter, Progress, writeWhole } from "./output.ts";
 import { seedParser } from "./sampling.ts";
+import { summaryText } from "./summary-text.ts";
 import { type Profile, profileOf, profileText } from "./profile.ts";
 
 const PROMPT = "Write a Python class for a stack with push, pop and peek.";
@@ -125,6 +120,7 @@ export const generateCommand = buildCommand({
       process.on("SIGINT", onSignal);
       const traceFile = flags.trace === undefined ? undefined : new TraceFile(flags.trace);
       try {
+        const progress = new Progress({ afterMs: 1000 });
         const generation = engine.generate(prompt, {
           // The record and the profile need all events: without them a run of any length takes no more memory.
           trace: flags.json || flags.profile || flags["output-file"] !== undefined
@@ -136,8 +132,9 @@ export const generateCommand = buildCommand({
           ...decoding,
           stop,
           signal: abort.signal,
+          onPrefill: (fed, promptTokens) => progress.show(`prefill ${fed} of ${promptTokens} tokens`),
         });
-        await report(generation, engine, flags, traceFile);
+        await report(generation, engine, flags, progress, traceFile);
         if (generation.record.finish === "abort") process.exitCode = 130;
       } finally {
         process.off("SIGINT", onSignal);
@@ -184,13 +181,18 @@ async function report(
   generation: Generation,
   engine: Engine,
   { json, "output-file": outputFile, profile: wantsProfile }: GenerateFlags,
+  progress: Progress,
   traceFile: TraceFile | undefined,
 ): Promise<void> {
   let profile: Profile | undefined;
   try {
-    for await (const { text } of generation) if (!json) process.stdout.write(text);
+    for await (const { text } of generation) {
+      progress.clear();
+      if (!json) process.stdout.write(text);
+    }
     if (wantsProfile && generation.record.finish !== "abort") profile = await profileOf(engine, generation.record);
   } finally {
+    progress.clear();
     if (!json) process.stdout.write("\n");
     const record = { ...generation.record, profile };
     if (json) console.log(JSON.stringify(record));
@@ -220,33 +222,4 @@ class TraceFile {
     this.#file.write("\n]}\n");
     await this.#file.end();
   }
-}
-
-function summaryText(record: GenerationRecord): string {
-  const { strategy, sampling, tokens, msPerToken, ttftMs, finish, lanes, overlapMs } = record;
-  const number = (value: number | null, digits = 1) => value === null ? "-" : value.toFixed(digits);
-  const totalMs = lanes[0]!.busyMs + lanes[0]!.idleMs;
-  const share = (ms: number) => `${Math.round(100 * ms / Math.max(totalMs, 1e-9))} %`;
-  const lines = [
-    `${strategy}${sampling ? `, seed ${sampling.seed}` : ""}: ${tokens.length} tokens (${finish}), ${
-      number(msPerToken)
-    } ms/token, first after ${number(ttftMs, 0)} ms`,
-    ...lanes.map(({ name, busyMs, idleMs }) =>
-      `${name} on ${record.devices[name]}: busy ${number(busyMs, 0)} ms (${share(busyMs)}), idle ${
-        number(idleMs, 0)
-      } ms`
-    ),
-  ];
-  if (lanes.length > 1) {
-    lines.splice(
-      1,
-      0,
-      `${record.verifications} verifications of ${
-        number(record.tokensPerVerification, 2)
-      } tokens; ${record.drafted} drafted, ` +
-        `${record.accepted} accepted (${number(record.acceptance, 2)} of the verified)`,
-    );
-    lines.push(`both busy at once: ${number(overlapMs, 0)} ms (${share(overlapMs)})`);
-  }
-  return lines.join("\n");
 }

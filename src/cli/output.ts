@@ -1,29 +1,55 @@
-import { createWriteStream } from "node:fs";
-import { lstat, rename, rm, stat, writeFile } from "node:fs/promises";
+import { constants, createWriteStream } from "node:fs";
+import { access, lstat, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 import { PassThrough } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { oneLine, UsageError } from "./errors.ts";
 
-/** So that a long run does not end with nowhere to write its record. */
+/**
+ * Throws an Error of one line where the file can't be written, so that a long run does not end with nowhere to write its
+ * record. Folders on the way that are missing are made with the file.
+ */
 export async function assertWritable(file: string): Promise<void> {
-  const found = (name: string) => stat(name).catch(() => null);
-  if (!(await found(path.dirname(path.resolve(file))))?.isDirectory()) {
-    throw new Error(`Cannot write "${file}": there is no such folder; make it, or choose another one`);
-  }
-  if ((await found(file))?.isDirectory()) {
+  const found = await statOrNull(file);
+  if (found?.isDirectory()) {
     throw new Error(`Cannot write "${file}": it is a folder, a file is wanted; choose another name`);
   }
+  const folder = await nearestThere(path.dirname(path.resolve(file)));
+  if (!(await statOrNull(folder))?.isDirectory()) {
+    throw new Error(`Cannot write "${file}": on the way "${folder}" is no folder; choose another place`);
+  }
+  // What is no plain file is written in its place, other files by way of a new one in their folder.
+  const written = await isSpecial(file) ? file : folder;
+  await access(written, constants.W_OK).catch((error) => {
+    const state = error.code === "EACCES" ? `"${written}" may not be written to` : oneLine(error);
+    throw new Error(`Cannot write "${file}": ${state}; choose another place`);
+  });
+}
+
+/** The path itself, or the first folder above it that there is. */
+async function nearestThere(wanted: string): Promise<string> {
+  return await lstatOrNull(wanted) ? wanted : await nearestThere(path.dirname(wanted));
+}
+
+const statOrNull = (name: string) => stat(name).catch(() => null);
+const lstatOrNull = (name: string) => lstat(name).catch(() => null);
+
+/** Whether there is something by that name which is no plain file: a pipe, a device, a link. */
+async function isSpecial(file: string): Promise<boolean> {
+  return (await lstatOrNull(file))?.isFile() === false;
 }
 
 /** So that nothing is overwritten which nobody said may be. A pipe or a device loses nothing. */
 export async function assertNew(file: string): Promise<void> {
-  if (!(await stat(file).catch(() => null))?.isFile()) return;
+  if (!(await statOrNull(file))?.isFile()) return;
   throw new UsageError(`Cannot write "${file}": it is there already; give --force to replace it, or another name`);
 }
 
-/** Writes a file that is there whole or not at all; but what is no plain file (a pipe, a device, a link) stays what it is. */
+/**
+ * Writes a file that is there whole or not at all, in folders that are made where they are missing; but what is no plain
+ * file (a pipe, a device, a link) stays what it is. Throws an Error of one line where that fails.
+ */
 export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
   await writeBy(file, (target) => writeFile(target, content));
 }
@@ -50,14 +76,14 @@ export class PieceWriter {
 }
 
 async function writeBy(file: string, write: (target: string) => Promise<void>): Promise<void> {
-  const existing = await lstat(file).catch(() => null);
-  const special = existing !== null && !existing.isFile();
+  const special = await isSpecial(file);
   const target = special ? file : `${file}.${process.pid}.part`;
   try {
+    if (!special) await mkdir(path.dirname(file), { recursive: true });
     await write(target);
     if (!special) await rename(target, file);
   } catch (error) {
-    if (!special) await rm(target, { force: true });
+    if (!special) await rm(target, { force: true }).catch(() => {}); // The error before it says what is wrong.
     throw new Error(`Cannot write "${file}": ${oneLine(error)}; choose another place`);
   }
 }
@@ -69,15 +95,37 @@ export function columnsText(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => row.map(align).join("  ").trimEnd()).join("\n");
 }
 
+/** What Progress needs of a terminal. */
+type Terminal = Pick<NodeJS.WriteStream, "isTTY" | "columns" | "write">;
+
+export interface ProgressOptions {
+  /** Nothing is shown before: what is done by then needs no word. Default 0. */
+  readonly afterMs?: number;
+  readonly terminal?: Terminal;
+  readonly now?: () => number;
+}
+
 /** A line on stderr that writes itself over, if that is a terminal; what its width has no room for is left out. */
 export class Progress {
+  readonly #terminal: Terminal;
+  readonly #now: () => number;
+  readonly #fromMs: number;
   #shown = "";
-  show(line: string): void {
-    if (!process.stderr.isTTY || line === this.#shown) return;
-    this.#shown = line;
-    process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns || 80) - 1)}`);
+
+  constructor({ afterMs = 0, terminal = process.stderr, now = () => performance.now() }: ProgressOptions = {}) {
+    this.#terminal = terminal;
+    this.#now = now;
+    this.#fromMs = now() + afterMs;
   }
+
+  show(line: string): void {
+    if (!this.#terminal.isTTY || line === this.#shown || this.#now() < this.#fromMs) return;
+    this.#shown = line;
+    this.#terminal.write(`\r\x1b[K${line.slice(0, (this.#terminal.columns || 80) - 1)}`);
+  }
+
   clear(): void {
-    if (this.#shown !== "") process.stderr.write("\r\x1b[K");
+    if (this.#shown !== "") this.#terminal.write("\r\x1b[K");
+    this.#shown = "";
   }
 }

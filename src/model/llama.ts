@@ -268,20 +268,31 @@ export class Llama {
     return [...this.#layers, ...this.#head.flat()];
   }
 
-  /** Feeds tokens at `position` and on, in passes cut at multiples of PREFILL_ROWS; chooses nothing. */
-  async prefill(tokens: readonly number[], position: number): Promise<Answer> {
+  /**
+   * Feeds tokens at `position` and on, in passes cut at multiples of PREFILL_ROWS; chooses nothing. `onFed` hears after
+   * each pass how many of them are fed.
+   */
+  async prefill(
+    tokens: readonly number[],
+    position: number,
+    onFed?: (count: number) => void,
+  ): Promise<Answer> {
     const answers: Promise<Answer>[] = [];
     const work = passOver("prefill", this.#layers);
     for (let at = 0; at < tokens.length;) {
       const count = Math.min(PREFILL_ROWS - (position + at) % PREFILL_ROWS, tokens.length - at);
-      answers.push(this.#queue.run({
+      const answer = this.#queue.run({
         tokens: tokens.slice(at, at + count),
         position: position + at,
         steps: 1,
         work,
         chosenRows: 0,
+      });
+      const fed = at += count;
+      answers.push(answer.then((answer) => {
+        onFed?.(fed);
+        return answer;
       }));
-      at += count;
     }
     return joinAnswers(await Promise.all(answers));
   }

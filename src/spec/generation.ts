@@ -38,6 +38,8 @@ export interface GenerationOptions {
   readonly signal?: { readonly aborted: boolean };
   /** Whether the run's events are kept for `events` and the record (the default), or each is given away as soon as nothing more will become of it. */
   readonly trace?: "keep" | "off" | ((event: TraceEvent) => void);
+  /** Hears, while the verify model is fed the prompt, how many of its tokens are. */
+  readonly onPrefill?: (fed: number, promptTokens: number) => void;
   /** Takes one line when the draft device is lost; default: stderr. */
   readonly warn?: (message: string) => void;
 }
@@ -65,6 +67,13 @@ export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens
   readonly tokens: readonly number[];
   readonly text: string;
   readonly finish: Finish;
+  /**
+   * What the verify lane takes for a token by itself, in ms, as measured in this run and those before on its devices;
+   * null for `greedy`, and before there is a measurement.
+   */
+  readonly greedyMsPerToken: number | null;
+  /** How many times as fast as that the run was; null where it is too short to tell. */
+  readonly speedup: number | null;
   readonly events: readonly TraceEvent[];
 }
 
@@ -83,6 +92,9 @@ export interface GenerationSource {
   readonly onStart: () => { readonly verify: number; readonly draft: number };
   readonly onEnd: () => void;
 }
+
+/** A speed-up over fewer tokens says little: the first ones come one by one, and a verification is a large part. */
+const LEAST_TOKENS = 16;
 
 /** Throws a RangeError unless there is a prompt, and room for an answer behind it in a context of so many positions. */
 export function assertPromptFits(promptTokens: number, context: number): void {
@@ -107,6 +119,8 @@ export class Generation implements AsyncIterable<Piece> {
   #text = "";
   #finish: Finish = "return";
   #draftLost = false;
+  /** Once the run has ended: later ones measure on. */
+  #greedyMs: number | undefined;
   #started = false;
   #end!: () => void;
 
@@ -174,8 +188,15 @@ export class Generation implements AsyncIterable<Piece> {
     const cached = this.#source.onStart();
     const { tokenizer, prompt, verify } = this.#source;
     const draft = this.strategy === "greedy" ? undefined : this.#source.draft;
-    const { maxNewTokens = 256, lookahead = 5, launch = "best", hedge = true, signal, warn = console.error } =
-      this.#options;
+    const {
+      maxNewTokens = 256,
+      lookahead = 5,
+      launch = "best",
+      hedge = true,
+      signal,
+      onPrefill,
+      warn = console.error,
+    } = this.#options;
     const stream = this.#stream;
     // By the same noise on both lanes: where the models agree, so do their draws.
     for (const lane of [verify, draft]) lane?.sample(this.sampling);
@@ -193,6 +214,7 @@ export class Generation implements AsyncIterable<Piece> {
         hedge,
         signal,
         trace: this.#trace,
+        onPrefill,
         warn: (message) => {
           this.#draftLost = true;
           warn(message);
@@ -214,6 +236,7 @@ export class Generation implements AsyncIterable<Piece> {
         if (rest !== "" && this.#finish !== "return") yield { text: rest, tokens: [] };
       }
     } finally {
+      this.#greedyMs = this.#source.estimates.costs.verifyMs(1, false);
       this.#source.onEnd();
       this.#end();
     }
@@ -244,6 +267,9 @@ export class Generation implements AsyncIterable<Piece> {
   /** What has come of it: while it runs, so far. */
   get record(): GenerationRecord {
     const { promptTokens: _, tokens: __, ...figures } = this.#trace.summary;
+    const { msPerToken } = figures;
+    const greedyMs = this.strategy === "greedy" ? null : this.#greedyMs || null;
+    const isLong = this.#tokens.length >= LEAST_TOKENS;
     return {
       strategy: this.strategy,
       sampling: this.sampling,
@@ -255,6 +281,8 @@ export class Generation implements AsyncIterable<Piece> {
       text: this.#text,
       finish: this.#finish,
       ...figures,
+      greedyMsPerToken: greedyMs,
+      speedup: greedyMs && msPerToken && isLong ? greedyMs / msPerToken : null,
       events: this.events,
     };
   }

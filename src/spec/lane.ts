@@ -34,8 +34,11 @@ export interface Lane {
   readonly stripCapacity: number;
   /** How the messages sent from now on choose: by argmax as long as this isn't called, or with `null`. */
   sample(sampling: Sampling | null): void;
-  /** Feeds any number of tokens at `position` and what follows, and chooses nothing. */
-  prefill(tokens: readonly number[], position: number): Promise<LaneResult>;
+  /**
+   * Feeds any number of tokens at `position` and what follows, and chooses nothing. Where it does so in passes,
+   * `onFed` hears after each one how many of the tokens are fed.
+   */
+  prefill(tokens: readonly number[], position: number, onFed?: (count: number) => void): Promise<LaneResult>;
   /** Feeds 1 to MAX_ROWS tokens in one pass; answers, for each, the token chosen after it. */
   verify(tokens: readonly number[], position: number): Promise<LaneResult>;
   /**

@@ -32,9 +32,13 @@ export class ModelLane implements Lane {
   }
 
   // Async so that a RangeError rejects; so are the next four.
-  async prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
+  async prefill(
+    tokens: readonly number[],
+    position: number,
+    onFed?: (count: number) => void,
+  ): Promise<LaneResult> {
     this.#state.prefill(tokens.length, position);
-    return this.#send(() => this.#llama.prefill(tokens, position));
+    return this.#send(() => this.#llama.prefill(tokens, position, onFed));
   }
 
   async verify(tokens: readonly number[], position: number): Promise<LaneResult> {

@@ -26,6 +26,8 @@ export interface Run {
   readonly hedge: boolean;
   readonly signal?: { readonly aborted: boolean };
   readonly trace: Trace;
+  /** Hears, while the verify lane is fed the prompt, how many of its tokens are. */
+  readonly onPrefill?: (fed: number, promptTokens: number) => void;
   /** Takes one line for the user: a run goes on without its draft lane. */
   readonly warn: (message: string) => void;
 }

@@ -45,8 +45,8 @@ export class TracedLane {
     return this.#lost;
   }
 
-  prefill(tokens: readonly number[], position: number): Promise<Operation> {
-    return this.#send("prefill", position, this.#lane.prefill(tokens, position), () => tokens);
+  prefill(tokens: readonly number[], position: number, onFed?: (count: number) => void): Promise<Operation> {
+    return this.#send("prefill", position, this.#lane.prefill(tokens, position, onFed), () => tokens);
   }
 
   verify(tokens: readonly number[], position: number): Promise<Operation> {

@@ -39,9 +39,10 @@ export class Verifier {
 
   /** Feeds what the cache lacks of the prompt, but for its last token: that is row 0 of the first verification. */
   prefill(): void {
+    const { log, onPrefill } = this.run;
     const { cached } = this.start;
-    const tokens = this.run.log.committed.slice(cached, -1);
-    if (tokens.length > 0) this.lane.prefill(tokens, cached);
+    const tokens = log.committed.slice(cached, -1);
+    if (tokens.length > 0) this.lane.prefill(tokens, cached, (count) => onPrefill?.(cached + count, log.promptLength));
   }
 
   /** The oldest verification in flight: `commit` takes its answer. */

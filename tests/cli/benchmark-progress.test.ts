@@ -9,6 +9,9 @@ test("progress tells the sample, each strategy's ms/token so far, and the time l
   const line = (count: number, before = 0, elapsedMs = 0) =>
     progressLine({ strategies: ["greedy", "amusd"], turns: [2, 2], runs: timed.slice(0, count), before, elapsedMs });
   assert.is(line(0), "sample 1 of 2, answer 1 of 8");
+  const first = { turns: [1], runs: [], before: 0, elapsedMs: 0, prefill: { fed: 64, of: 100 } };
+  const prefilling = progressLine({ strategies: ["greedy"], ...first });
+  assert.is(prefilling, "sample 1 of 1, answer 1 of 1; prefill 64 of 100 tokens");
   assert.is(line(3, 0, 9000), "sample 1 of 2, answer 4 of 8; ms/token: greedy 25.0, amusd 10.0; 15 s left");
   assert.is(line(2, 1, 20_500), "sample 1 of 2, answer 3 of 8; ms/token: greedy 20.0, amusd 10.0; 2 min 3 s left");
   assert.match(line(4, 0, 16_000_000), /^sample 2 of 2, answer 5 of 8; .*; 4 h 26 min left$/);

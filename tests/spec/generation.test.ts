@@ -8,7 +8,7 @@ import { blobSource } from "../../src/gpu/byte-source.ts";
 import { Device } from "../../src/gpu/device.ts";
 import { llamaConfig } from "../../src/model/config.ts";
 import { openGguf } from "../../src/model/gguf.ts";
-import { Llama } from "../../src/model/llama.ts";
+import { Llama, PREFILL_ROWS } from "../../src/model/llama.ts";
 import { loadTokenizer, type Tokenizer } from "../../src/model/tokenizer.ts";
 import {
   Generation,
@@ -59,6 +59,8 @@ interface Setup {
   readonly draft?: Lane;
   readonly tokenizer?: Tokenizer;
   readonly prompt?: readonly number[];
+  readonly estimates?: Estimates;
+  readonly onStart?: () => { readonly verify: number; readonly draft: number };
 }
 
 function generate(options: GenerationOptions, setup: Setup = {}): Generation {
@@ -246,6 +248,38 @@ test("pieces are the text and the tokens, and a record is whole", async () => {
     assert.is(record.strategy, strategy);
     assert.equal(JSON.parse(JSON.stringify(record)), record);
     assertSound(record);
+  }
+});
+
+test("a record tells what the verify lane takes by itself, and a run of some length how many times as fast it was", async () => {
+  for (const strategy of STRATEGY_NAMES) {
+    const estimates = new Estimates();
+    const generation = generate({ strategy, maxNewTokens: 20 }, { estimates });
+    await Array.fromAsync(generation);
+    const { greedyMsPerToken, speedup, msPerToken } = generation.record;
+    if (strategy === "greedy") {
+      assert.equal([greedyMsPerToken, speedup], [null, null], "there is nothing to compare");
+      continue;
+    }
+    assert.ok(greedyMsPerToken! > 0);
+    assert.is(greedyMsPerToken, estimates.costs.verifyMs(1, false));
+    assert.is(speedup, greedyMsPerToken! / msPerToken!);
+
+    const { record } = await finished({ strategy, maxNewTokens: 15 }, { estimates });
+    assert.is(record.speedup, null, "few tokens");
+    for (let i = 0; i < 40; i++) estimates.costs.observeVerify(1, 1e6, 0);
+    assert.is(generation.record.greedyMsPerToken, greedyMsPerToken, "later runs don't change it");
+  }
+});
+
+test("the prefill tells how much of the prompt is fed, what was cached counted in", async () => {
+  const prompt = Array.from({ length: 2 * PREFILL_ROWS + 3 }, (_, i) => 1 + i % 100);
+  const onStart = () => ({ verify: 10, draft: 0 });
+  for (const strategy of STRATEGY_NAMES) {
+    const told: string[] = [];
+    const onPrefill = (fed: number, promptTokens: number) => void told.push(`${fed} of ${promptTokens}`);
+    await Array.fromAsync(generate({ strategy, maxNewTokens: 2, onPrefill }, { prompt, onStart }));
+    assert.equal(told, [64, 128, 130].map((fed) => `${fed} of 131`), strategy);
   }
 });
 

@@ -1,0 +1,42 @@
+import type { Finish, GenerationRecord } from "../spec/generation.ts";
+
+/** Ends of an answer that need no word. */
+const USUAL: readonly Finish[] = ["eos", "stop", "length"];
+
+/** What a generation came to, for people; what speculation brought is in the first line. */
+export function summaryText(record: GenerationRecord): string {
+  const { strategy, sampling, tokens, msPerToken, greedyMsPerToken, speedup, ttftMs, finish, lanes, overlapMs } =
+    record;
+  const number = (value: number | null, digits = 1) => value === null ? "-" : value.toFixed(digits);
+  const totalMs = lanes[0]!.busyMs + lanes[0]!.idleMs;
+  const share = (ms: number) => `${Math.round(100 * ms / Math.max(totalMs, 1e-9))} %`;
+  const lines = [
+    [
+      `${strategy}${sampling ? `, seed ${sampling.seed}` : ""}: ${tokens.length} tokens${
+        USUAL.includes(finish) ? "" : ` (${finish})`
+      }`,
+      `${number(msPerToken)} ms/token`,
+      ...(speedup === null
+        ? []
+        : [`${number(speedup, 2)} times greedy (${number(greedyMsPerToken)} ms measured here)`]),
+      `first after ${number(ttftMs, 0)} ms`,
+    ].join(", "),
+    ...lanes.map(({ name, busyMs, idleMs }) =>
+      `${name} on ${record.devices[name]}: busy ${number(busyMs, 0)} ms (${share(busyMs)}), idle ${
+        number(idleMs, 0)
+      } ms`
+    ),
+  ];
+  if (lanes.length > 1) {
+    lines.splice(
+      1,
+      0,
+      `${record.verifications} verifications of ${
+        number(record.tokensPerVerification, 2)
+      } tokens; ${record.drafted} drafted, ` +
+        `${record.accepted} accepted (${number(record.acceptance, 2)} of the verified)`,
+    );
+    lines.push(`both busy at once: ${number(overlapMs, 0)} ms (${share(overlapMs)})`);
+  }
+  return lines.join("\n");
+}
