@@ -10,7 +10,7 @@
 const FIRST = "npx -y deno run -A cli.ts --strategy amusd";
 const TESTS = "npx -y deno task test";
 const USER = 1000;
-const HOME = "/home/newcomer";
+const HOME = "/var/lib/newcomer";
 
 interface Case {
   readonly name: string;

@@ -8,12 +8,17 @@ test("a library's name and needs are read", () => {
   assert.equal(readElf(bytes), { soname: "libdriver.so.1", needed: ["libz.so.1", "libm.so.6"] });
 });
 
-const isLinux = Deno.build.os === "linux";
-if (!isLinux) console.log("skipped: only Linux has ELF libraries to compare with");
-(isLinux ? test : test.skip)("the C library of this machine names itself", () => {
-  const maps = Deno.readTextFileSync("/proc/self/maps");
-  const libc = /\S+\/libc\.so\.6$/m.exec(maps)![0];
-  const { soname, needed } = readElf(Deno.readFileSync(libc));
+const libc = ["/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/lib64"].map((folder) => `${folder}/libc.so.6`)
+  .find((file) => {
+    try {
+      return Deno.statSync(file).isFile;
+    } catch {
+      return false;
+    }
+  });
+if (!libc) console.log("skipped: there is no libc.so.6 to compare with");
+(libc ? test : test.skip)("the C library of this machine names itself", () => {
+  const { soname, needed } = readElf(Deno.readFileSync(libc!));
   assert.is(soname, "libc.so.6");
   assert.equal(needed.filter((name) => !/^ld-linux.*\.so\.\d+$/.test(name)), []);
 });
