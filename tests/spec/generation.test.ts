@@ -251,7 +251,7 @@ test("pieces are the text and the tokens, and a record is whole", async () => {
   }
 });
 
-test("a record tells what the verify lane takes by itself, and a run of some length how many times as fast it was", async () => {
+test("a record tells what the verify lane takes by itself, and how many times as fast a run was", async () => {
   for (const strategy of STRATEGY_NAMES) {
     const estimates = new Estimates();
     const generation = generate({ strategy, maxNewTokens: 20 }, { estimates });
