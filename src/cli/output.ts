@@ -7,8 +7,8 @@ import { pipeline } from "node:stream/promises";
 import { oneLine, UsageError } from "./errors.ts";
 
 /**
- * Throws an Error of one line where the file can't be written, so that a long run does not end with nowhere to write its
- * record. Folders on the way that are missing are made with the file.
+ * Throws an Error of one line where the file can't be written, so that a long run does not end with nowhere to write
+ * its record. Folders on the way that are missing are made with the file.
  */
 export async function assertWritable(file: string): Promise<void> {
   const found = await statOrNull(file);
@@ -20,7 +20,7 @@ export async function assertWritable(file: string): Promise<void> {
     throw new Error(`Cannot write "${file}": on the way "${folder}" is no folder; choose another place`);
   }
   // What is no plain file is written in its place, other files by way of a new one in their folder.
-  const written = await isSpecial(file) ? file : folder;
+  const written = found && !found.isFile() ? file : folder;
   await access(written, constants.W_OK).catch((error) => {
     const state = error.code === "EACCES" ? `"${written}" may not be written to` : oneLine(error);
     throw new Error(`Cannot write "${file}": ${state}; choose another place`);
@@ -29,7 +29,8 @@ export async function assertWritable(file: string): Promise<void> {
 
 /** The path itself, or the first folder above it that there is. */
 async function nearestThere(wanted: string): Promise<string> {
-  return await lstatOrNull(wanted) ? wanted : await nearestThere(path.dirname(wanted));
+  const above = path.dirname(wanted);
+  return above === wanted || await lstatOrNull(wanted) ? wanted : await nearestThere(above);
 }
 
 const statOrNull = (name: string) => stat(name).catch(() => null);
@@ -47,8 +48,8 @@ export async function assertNew(file: string): Promise<void> {
 }
 
 /**
- * Writes a file that is there whole or not at all, in folders that are made where they are missing; but what is no plain
- * file (a pipe, a device, a link) stays what it is. Throws an Error of one line where that fails.
+ * Writes a file that is there whole or not at all, in folders that are made where they are missing; but what is no
+ * plain file (a pipe, a device, a link) stays what it is. Throws an Error of one line where that fails.
  */
 export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
   await writeBy(file, (target) => writeFile(target, content));

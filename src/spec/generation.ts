@@ -68,8 +68,9 @@ export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens
   readonly text: string;
   readonly finish: Finish;
   /**
-   * What the verify lane takes for a token by itself, in ms, as measured in this run and those before on its devices;
-   * null for `greedy`, and before there is a measurement.
+   * What the verify lane takes for a token by itself, in ms, by the calibration, this run and those before on its
+   * devices; null for `greedy`, and before there is a measurement. Where both lanes compute on the CPU it is measured
+   * on the verify lane's share of the cores: an engine without a draft model has all of them.
    */
   readonly greedyMsPerToken: number | null;
   /** How many times as fast as that the run was; null where it is too short to tell. */
@@ -95,6 +96,8 @@ export interface GenerationSource {
 
 /** A speed-up over fewer tokens says little: the first ones come one by one, and a verification is a large part. */
 const LEAST_TOKENS = 16;
+/** The mean of fewer times may be that of a moment. */
+const LEAST_TIMES = 3;
 
 /** Throws a RangeError unless there is a prompt, and room for an answer behind it in a context of so many positions. */
 export function assertPromptFits(promptTokens: number, context: number): void {
@@ -236,10 +239,20 @@ export class Generation implements AsyncIterable<Piece> {
         if (rest !== "" && this.#finish !== "return") yield { text: rest, tokens: [] };
       }
     } finally {
-      this.#greedyMs = this.#source.estimates.costs.verifyMs(1, false);
+      this.#greedyMs = this.#measureGreedy();
       this.#source.onEnd();
       this.#end();
     }
+  }
+
+  #measureGreedy(): number | undefined {
+    const usualMs = this.#source.estimates.costs.verifyMs(1, false);
+    if (!usualMs) return undefined;
+    const { count, leastMs, sumMs } = this.#trace.oneRow;
+    // The costs may be of a shorter text, or of a moment at which the machine was slow: the run's own times say more.
+    const least = count > 0 ? leastMs : 0;
+    const most = count >= LEAST_TIMES ? sumMs / count : Infinity;
+    return Math.max(least, Math.min(usualMs, most));
   }
 
   #take(batch: readonly CommittedToken[]): Piece {

@@ -28,6 +28,14 @@ export interface Summary {
   readonly overlapMs: number;
 }
 
+/** What the verify lane took for the committed answers that it fed one row for, as greedy does. */
+export interface OneRowTimes {
+  readonly count: number;
+  /** Infinity where there is none. */
+  readonly leastMs: number;
+  readonly sumMs: number;
+}
+
 /** Adds a trace up. Throws a RangeError where it has no start. */
 export function summarize(events: readonly TraceEvent[]): Summary {
   const summarizer = new Summarizer();
@@ -48,6 +56,11 @@ export class Summarizer {
   #verifications = 0;
   #accepted = 0;
   #verified = 0;
+  #oneRow: OneRowTimes = { count: 0, leastMs: Infinity, sumMs: 0 };
+
+  get oneRow(): OneRowTimes {
+    return this.#oneRow;
+  }
 
   add(event: TraceEvent): void {
     if (event.kind === "start") {
@@ -70,9 +83,15 @@ export class Summarizer {
       this.#verifications++;
       this.#accepted += accepted;
       this.#verified += tokens.length - 1;
+      if (tokens.length === 1) this.#addOneRow(endMs - startMs);
     }
     this.#endMs = Math.max(this.#endMs, endMs);
     this.#overlapMs += this.#busy[at]!.add(startMs, endMs, this.#busy[1 - at]);
+  }
+
+  #addOneRow(ms: number): void {
+    const { count, leastMs, sumMs } = this.#oneRow;
+    this.#oneRow = { count: count + 1, leastMs: Math.min(leastMs, ms), sumMs: sumMs + ms };
   }
 
   /** Of what was added so far. Throws a RangeError where that has no start. */

@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 import type { CostFigures } from "./costs.ts";
-import { Summarizer, type Summary } from "./summary.ts";
+import { type OneRowTimes, Summarizer, type Summary } from "./summary.ts";
 import type { CommittedToken } from "./token-log.ts";
 
 /** A run begins. */
@@ -95,6 +95,11 @@ export class Trace {
   /** Of what has been told. Throws a RangeError before the start. */
   get summary(): Summary {
     return this.#summarizer.summary;
+  }
+
+  /** Of what has been told. */
+  get oneRow(): OneRowTimes {
+    return this.#summarizer.oneRow;
   }
 
   /** As the function of that name. */
