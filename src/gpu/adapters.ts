@@ -168,6 +168,11 @@ function pollAfterSubmit(queue: GPUQueue): void {
   };
 }
 
+/** Of an adapter's name. */
+export function isSwiftShader(name: string): boolean {
+  return /swiftshader/i.test(name);
+}
+
 interface Candidate {
   readonly request: AdapterRequest;
   readonly backend: string;
@@ -214,7 +219,7 @@ async function dawnCandidates(): Promise<Candidate[]> {
     return { request, backend, kind: kinds[i]! };
   });
   // SwiftShader is the slowest there is (8 times slower than llvmpipe in a matrix product: two cores, 2026-11).
-  const isSlowest = ({ request }: Candidate) => Number(/swiftshader/i.test(request.name!));
+  const isSlowest = ({ request }: Candidate) => Number(isSwiftShader(request.name!));
   return candidates.sort((a, b) => isSlowest(a) - isSlowest(b));
 }
 

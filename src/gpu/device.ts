@@ -1,5 +1,6 @@
-import type { AdapterInfo, OpenedDevice } from "./adapters.ts";
+import { type AdapterInfo, isSwiftShader, type OpenedDevice } from "./adapters.ts";
 import { describeShaderErrors, layoutEntries } from "./shader-text.ts";
+import { unrolledText } from "./unrolled-text.ts";
 
 /** A compute pipeline and what its WGSL says it binds. */
 export interface Pipeline {
@@ -25,6 +26,7 @@ export class Device {
   readonly label: string;
   readonly adapter: AdapterInfo;
   readonly software: boolean;
+  readonly isSwiftShader: boolean;
   readonly hasTimestamps: boolean;
   readonly #gpu: GPUDevice;
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
@@ -39,6 +41,7 @@ export class Device {
     this.label = opened.label;
     this.adapter = opened.adapter;
     this.software = opened.software;
+    this.isSwiftShader = isSwiftShader(opened.adapter.name);
     this.hasTimestamps = opened.gpu.features.has("timestamp-query");
     opened.gpu.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
@@ -128,7 +131,10 @@ export class Device {
   /** Compiles `code` (entry point `main`), once for equal text. Throws Dawn's text, with line and column. */
   pipeline(label: string, code: string): Promise<Pipeline> {
     let pipeline = this.#pipelines.get(code);
-    if (!pipeline) this.#pipelines.set(code, pipeline = this.#compile(label, code));
+    if (!pipeline) {
+      const text = this.isSwiftShader ? unrolledText(code) : code;
+      this.#pipelines.set(code, pipeline = this.#compile(label, text));
+    }
     return pipeline;
   }
 

@@ -79,11 +79,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   }
   for (var g = 0u; g < QUERIES; g++) {
     let row = first_row + g / GROUP;
-    if (row >= step.rows) { break; }
-    var all = 0.0;
-    for (var i = 0u; i < LANES; i++) { all += subgroupShuffle(total[g], i); }
-    for (var v = 0u; v < HELD; v++) {
-      store_quad(row, (head * GROUP + g % GROUP) * (HEAD_SIZE / 4u) + lane * HELD + v, sum[g * HELD + v] / all);
+    if (row < step.rows) {
+      var all = 0.0;
+      for (var i = 0u; i < LANES; i++) { all += subgroupShuffle(total[g], i); }
+      for (var v = 0u; v < HELD; v++) {
+        store_quad(row, (head * GROUP + g % GROUP) * (HEAD_SIZE / 4u) + lane * HELD + v, sum[g * HELD + v] / all);
+      }
     }
   }
 }

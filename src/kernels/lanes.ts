@@ -74,13 +74,19 @@ export const ALL_LANES: readonly Lanes[] = [
 
 /** Those that the device can run. */
 export function possibleLanes(device: Device): Lanes[] {
-  return ALL_LANES.filter(({ kind, lanes }) => kind === "workgroup" || lanes <= device.smallestSubgroup);
+  const possible = ALL_LANES.filter(({ kind, lanes }) => kind === "workgroup" || lanes <= device.smallestSubgroup);
+  // It loads from buffers in four fifths of the time that textures take (lab/kernels).
+  return device.isSwiftShader ? possible.map((lanes) => ({ ...lanes, memory: BUFFERS })) : possible;
 }
 
 /** Row lanes on a software adapter with subgroups (a CPU's vector lanes), split k on all else. */
 export function lanesFor(device: Device): Lanes {
-  if (!device.software || device.smallestSubgroup < 4) return workgroupLanes();
-  return subgroupLanes(device.smallestSubgroup >= 8 ? 8 : 4);
+  const name = !device.software || device.smallestSubgroup < 4
+    ? "split-64"
+    : device.smallestSubgroup >= 8
+    ? "rows-8"
+    : "rows-4";
+  return possibleLanes(device).find((lanes) => lanes.name === name)!;
 }
 
 /** What products read and write, [row][columns] in float32: zeros. */

@@ -2,7 +2,7 @@ import * as assert from "uvu/assert";
 import type { Device, Resource } from "../../src/gpu/device.ts";
 import type { CacheType } from "../../src/kernels/attention.ts";
 import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";
-import { type Lanes, subgroupLanes, workgroupLanes } from "../../src/kernels/lanes.ts";
+import { type Lanes, lanesFor, subgroupLanes, workgroupLanes } from "../../src/kernels/lanes.ts";
 import type { WeightType } from "../../src/kernels/weight-layout.ts";
 import { dequantize, halfToFloat } from "../../src/model/dequantize.ts";
 import type { GgufTensor } from "../../src/model/gguf.ts";
@@ -16,21 +16,14 @@ export interface LanesCase {
   readonly make: (device: Device) => Lanes;
 }
 
-/** Row lanes of 8 need subgroups of 8, which SwiftShader has not. */
+/** Row lanes where there are subgroups: of 8 in textures on llvmpipe, of 4 in buffers on SwiftShader. */
 export const LANES_CASES: readonly LanesCase[] = [
-  {
-    title: "row lanes",
-    adapter: "default",
-    make: (device) => device.smallestSubgroup >= 8 ? subgroupLanes(8) : lanesOf4(device),
-  },
-  { title: "four row lanes", adapter: "swiftshader", make: (device) => lanesOf4(device) },
+  { title: "row lanes", adapter: "default", make: lanesFor },
+  { title: "row lanes", adapter: "swiftshader", make: lanesFor },
+  { title: "four row lanes in textures", adapter: "swiftshader", make: () => subgroupLanes(4) },
   { title: "split k", adapter: "default", make: () => workgroupLanes() },
   { title: "split k", adapter: "swiftshader", make: () => workgroupLanes() },
 ];
-
-function lanesOf4(device: Device): Lanes {
-  return device.smallestSubgroup >= 4 ? subgroupLanes(4) : workgroupLanes();
-}
 
 export const WEIGHT_TYPES: readonly WeightType[] = [
   "F32",

@@ -8,9 +8,9 @@ const MINIMUMS = true;
 struct Scales { unit: vec2u, block: vec4u, high: vec4u }
 fn load_scales(unit: u32) -> Scales { return Scales(narrow_scale(unit), super_scale(unit), quant_word(unit, 4u)); }
 fn code(words: ptr<function, Words>, s: Scales, octet: u32, i: u32) -> vec4f {
-  // The octet's, from bit 4 on.
-  let high = select(s.high >> vec4u(8u * octet - 4u), s.high << vec4u(4u), octet == 0u);
-  return vec4f(nibble(words, i) | ((high >> vec4u(i)) & vec4u(16u)));
+  // The octet's, from bit 4 on. The remainder keeps the shift in range for octet 0 too, or it wouldn't compile as a constant (unrolled-text.ts).
+  let high = select(s.high >> vec4u((8u * octet + 28u) % 32u), s.high << vec4u(4u), octet == 0u);
+  return vec4f(vec4i(nibble(words, i) | ((high >> vec4u(i)) & vec4u(16u))));
 }
 fn scale(s: Scales, half: u32) -> vec4f { return low_halves(s.block) * vec4f(row_bytes(s.unit, 0u)); }
 fn minimum(s: Scales) -> vec4f { return -(high_halves(s.block) * vec4f(row_bytes(s.unit, 8u))); }

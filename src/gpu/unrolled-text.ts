@@ -1,0 +1,189 @@
+/** A loop whose copies would be longer stays one: compilation takes 8 ms for each 1000 characters. */
+const MOST_CHARS = 2 ** 15;
+
+/**
+ * WGSL that does the same with its loops written out: those of the form `for (var i = A; i < B; i++)` with constant A and B and no way out between. A function
+ * that is called with constants has a copy for them, in which they stand for its parameters; a shuffle from a constant lane is a broadcast.
+ *
+ * For SwiftShader, which unrolls nothing, keeps an array in memory if one of its indices isn't a constant, and compares with all lanes at each shuffle.
+ * Every adapter would take the text, but llvmpipe unrolls by itself, and made of this text its products have other bits and with four rows half the speed.
+ */
+export function unrolledText(code: string): string {
+  return new Unroller(code.replace(/\/\/.*/g, "")).text;
+}
+
+interface Parameter {
+  readonly name: string;
+  readonly type: string;
+}
+
+interface WgslFunction {
+  readonly attributes: string;
+  readonly parameters: readonly Parameter[];
+  /** What stands between the parameters and the body. */
+  readonly result: string;
+  readonly body: string;
+}
+
+class Unroller {
+  readonly text: string;
+  readonly #functions = new Map<string, WgslFunction>();
+  readonly #constants = new Map<string, number>();
+  /** What `main` calls, directly or not, by its name in the text. */
+  readonly #written = new Map<string, string>();
+
+  constructor(code: string) {
+    let rest = "";
+    let at = 0;
+    for (const match of code.matchAll(/^((?:@[^;\n]+\n)?)fn (\w+)\(/gm)) {
+      const parametersAt = match.index + match[0].length - 1;
+      const parametersEnd = closing(code, parametersAt);
+      const bodyAt = code.indexOf("{", parametersEnd);
+      const bodyEnd = closing(code, bodyAt);
+      this.#functions.set(match[2]!, {
+        attributes: match[1]!,
+        parameters: splitList(code.slice(parametersAt + 1, parametersEnd)).map((parameter) => {
+          const [name, type] = parameter.split(/: (.*)/s);
+          return { name: name!, type: type! };
+        }),
+        result: code.slice(parametersEnd + 1, bodyAt),
+        body: code.slice(bodyAt + 1, bodyEnd),
+      });
+      rest += code.slice(at, match.index);
+      at = bodyEnd + 1;
+    }
+    rest += code.slice(at);
+    for (const [, name, expression] of rest.matchAll(/^const (\w+) = (.*);/gm)) {
+      const value = this.#evaluate(expression!);
+      if (value !== null) this.#constants.set(name!, value);
+    }
+    this.#write("main", []);
+    this.text = rest + [...this.#written.values()].join("\n");
+  }
+
+  /** Writes the function out for arguments that are constants (null: not one); returns its name in the text. */
+  #write(name: string, values: readonly (number | null)[]): string {
+    const { attributes, parameters, result, body } = this.#functions.get(name)!;
+    const isCopy = values.some((value) => value !== null);
+    const ownName = isCopy ? [name, ...values.map((value) => value ?? "")].join("_") : name;
+    if (!this.#written.has(ownName)) {
+      this.#written.set(ownName, "");
+      let text = body;
+      for (const [i, { name }] of parameters.entries()) text = substitute(text, name, values[i] ?? null);
+      const left = parameters.filter((_, i) => (values[i] ?? null) === null).map(({ name, type }) =>
+        `${name}: ${type}`
+      );
+      this.#written.set(
+        ownName,
+        `${attributes}fn ${ownName}(${left.join(", ")})${result}{${this.#withCopies(this.#unroll(text))}}`,
+      );
+    }
+    return ownName;
+  }
+
+  #unroll(text: string): string {
+    const pattern = /\b(?:let|const) (\w+) = ([^;]+);|\bfor \(var (\w+) = (\w+); \3 < ([^;]+); \3\+\+\) \{/g;
+    for (let match; (match = pattern.exec(text));) {
+      const [statement, constant, expression, variable, first, bound] = match;
+      const before = text.slice(0, match.index);
+      if (constant) {
+        const value = this.#evaluate(expression!);
+        if (value === null) continue;
+        text = before + substitute(text.slice(pattern.lastIndex), constant, value);
+        pattern.lastIndex = before.length;
+        continue;
+      }
+      const [from, to] = [this.#evaluate(first!), this.#evaluate(bound!)];
+      const end = closing(text, match.index + statement.length - 1);
+      const body = text.slice(match.index + statement.length, end);
+      if (from === null || to === null || /\b(break|continue)\b/.test(body)) continue;
+      let copies = "";
+      for (let i = from; i < to; i++) copies += `{${this.#unroll(substitute(body, variable!, i))}}\n`;
+      if (copies.length > MOST_CHARS) continue;
+      text = before + copies + text.slice(end + 1);
+      pattern.lastIndex = before.length + copies.length;
+    }
+    return text;
+  }
+
+  /** Calls with constants call copies. */
+  #withCopies(text: string): string {
+    let result = "";
+    let at = 0;
+    const pattern = /\b(\w+)\(/g;
+    for (let match; (match = pattern.exec(text));) {
+      const called = this.#functions.get(match[1]!);
+      const isShuffle = match[1] === "subgroupShuffle";
+      if (!called && !isShuffle) continue;
+      const end = closing(text, pattern.lastIndex - 1);
+      const args = splitList(text.slice(pattern.lastIndex, end));
+      const values = args.map((arg, i) => !called || called.parameters[i]!.type === "u32" ? this.#evaluate(arg) : null);
+      let name = match[1]!;
+      if (called) name = this.#write(name, values);
+      else if (values[1] !== null) name = "subgroupBroadcast";
+      const left = called ? args.filter((_, i) => values[i] === null) : args;
+      result += `${text.slice(at, match.index)}${name}(${left.map((arg) => this.#withCopies(arg)).join(", ")})`;
+      at = pattern.lastIndex = end + 1;
+    }
+    return result + text.slice(at);
+  }
+
+  /** The value of an expression of whole numbers, constants, + - * / % and parentheses; null if it is something else. */
+  #evaluate(expression: string): number | null {
+    const tokens = expression.match(/\w+|[^\s\w]/g) ?? [];
+    const operand = (): number => {
+      const token = tokens.shift() ?? "";
+      if (token === "(") {
+        const value = sum(0);
+        return tokens.shift() === ")" ? value : NaN;
+      }
+      return /^\d+u$/.test(token) ? parseInt(token) : this.#constants.get(token) ?? NaN;
+    };
+    const sum = (least: number): number => {
+      let value = operand();
+      for (let level; (level = LEVELS[tokens[0] ?? ""] ?? -1) >= least;) {
+        const operator = tokens.shift()!;
+        const right = sum(level + 1);
+        if (operator === "+") value += right;
+        else if (operator === "-") value -= right;
+        else if (operator === "*") value *= right;
+        else value = operator === "/" ? Math.floor(value / right) : value % right;
+      }
+      return value;
+    };
+    const value = sum(0);
+    return tokens.length === 0 && Number.isSafeInteger(value) && value >= 0 ? value : null;
+  }
+}
+
+const LEVELS: Readonly<Record<string, number>> = { "+": 0, "-": 0, "*": 1, "/": 1, "%": 1 };
+
+/** With the value in the name's place; null leaves the text as it is. */
+function substitute(text: string, name: string, value: number | null): string {
+  return value === null ? text : text.replace(new RegExp(`(?<![.\\w])${name}\\b`, "g"), `${value}u`);
+}
+
+/** Where the bracket that opens at `open` closes. */
+function closing(text: string, open: number): number {
+  let depth = 0;
+  for (let i = open; i < text.length; i++) {
+    if ("([{".includes(text[i]!)) depth++;
+    else if (")]}".includes(text[i]!) && --depth === 0) return i;
+  }
+  throw new SyntaxError(`Cannot read WGSL: "${text.slice(open, open + 40)}" has no end`);
+}
+
+/** At the commas outside of brackets; operators such as < have spaces around them. */
+function splitList(text: string): string[] {
+  const parts: string[] = [];
+  let [from, depth] = [0, 0];
+  for (const { 0: token, index } of text.matchAll(/ [<>]\S* |[([{<]|[)\]}>]|,/g)) {
+    if ("([{<".includes(token)) depth++;
+    else if (")]}>".includes(token)) depth--;
+    else if (token === "," && depth === 0) {
+      parts.push(text.slice(from, index).trim());
+      from = index + 1;
+    }
+  }
+  return [...parts, text.slice(from).trim()].filter((part) => part !== "");
+}
