@@ -26,7 +26,7 @@ const draftPath = writeModel("draft", { ropeBase: 2000 });
 
 /** The devices of the engine loaded last, by label: to lose them. */
 const gpus = new Map<string, GPUDevice>();
-const adapterPrototype: GPUAdapter = Object.getPrototypeOf(await requestAdapter());
+const adapterPrototype: GPUAdapter = Object.getPrototypeOf(await requestAdapter((await listAdapters())[0]!.request));
 const { requestDevice } = adapterPrototype;
 adapterPrototype.requestDevice = async function (descriptor) {
   const gpu = await requestDevice.call(this, descriptor);
