@@ -85,7 +85,7 @@ export function matmulText(
     COLUMNS: columns,
     LANES: lanes.lanes,
     TEXTURE_WIDTH,
-    ...planeConstants(layout, part.tiles),
+    ...planeConstants(lanes, layout, part.tiles),
     ROW_OFFSET: part.firstRow,
     TILE_OFFSET: part.firstTile,
     ...finish.constants,
