@@ -25,7 +25,12 @@ export interface Lanes {
   readonly memory: Memory;
   /** Whether a code comes out of its word by a mask and a multiplication, or, sooner where shifts aren't dear, by a shift and a mask. The values are the same. */
   readonly codesInPlace: boolean;
+  /** Rows of the sequence that a workgroup of a product takes at most. */
+  readonly maxColumns: number;
 }
+
+/** More than 16 accumulators a lane (4 weight rows x 4) spill (notes in lab/kernels). */
+const MAX_COLUMNS = 4;
 
 /** Where kernels find their weights, rows and cache, and leave what the next product reads: in textures or in buffers. */
 interface Memory {
@@ -67,6 +72,7 @@ export function subgroupLanes(lanes: 4 | 8): Lanes {
     source: lanesSubgroup,
     memory: TEXTURES,
     codesInPlace: false,
+    maxColumns: MAX_COLUMNS,
   };
 }
 
@@ -80,6 +86,7 @@ export function workgroupLanes(lanes = 64): Lanes {
     source: lanesWorkgroup,
     memory: BUFFERS,
     codesInPlace: false,
+    maxColumns: MAX_COLUMNS,
   };
 }
 
@@ -94,8 +101,8 @@ export const ALL_LANES: readonly Lanes[] = [
 export function possibleLanes(device: Device): Lanes[] {
   const possible = ALL_LANES.filter(({ kind, lanes }) => kind === "workgroup" || lanes <= device.smallestSubgroup);
   if (!device.isSwiftShader) return possible;
-  // It loads from buffers sooner than from textures, and shifts a vector lane by lane (lab/kernels).
-  return possible.map((lanes) => ({ ...lanes, memory: BUFFERS, codesInPlace: true }));
+  // It loads from buffers sooner than from textures, shifts a vector lane by lane, and has 16 registers (lab/kernels).
+  return possible.map((lanes) => ({ ...lanes, memory: BUFFERS, codesInPlace: true, maxColumns: 2 }));
 }
 
 /** Row lanes on a software adapter with subgroups (a CPU's vector lanes), split k on all else. */
