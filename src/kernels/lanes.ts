@@ -23,7 +23,10 @@ export interface Lanes {
   readonly rowLanes: number;
   readonly source: string;
   readonly memory: Memory;
-  /** Whether a code comes out of its word by a mask and a multiplication, or, sooner where shifts aren't dear, by a shift and a mask. The values are the same. */
+  /**
+   * Whether a code comes out of its word by a mask and a multiplication, for a device whose shifts are slow, or by a
+   * shift and a mask. The values are the same.
+   */
   readonly codesInPlace: boolean;
   /** Rows of the sequence that a workgroup of a product takes at most. */
   readonly maxColumns: number;

@@ -50,8 +50,8 @@ fn load_octet(unit: u32, octet: u32) -> Words {
 
 fn nibble(words: ptr<function, Words>, i: u32) -> vec4u { return ((*words)[0] >> vec4u(4u * i)) & vec4u(15u); }
 
-// As a float. IN_PLACE: from the bits where they stand and a power of two, which is exact (see `codesInPlace` in lanes.ts). It is converted as a
-// signed number, since a CPU without AVX-512 takes five instructions for an unsigned one.
+// The nibble as a float. IN_PLACE: from the bits where they stand and a power of two, which is exact (`codesInPlace`
+// in lanes.ts). It is converted as a signed number, since SSE takes five instructions for an unsigned one.
 fn nibble_value(words: ptr<function, Words>, i: u32) -> vec4f {
   if (IN_PLACE && i < 7u) { return vec4f(vec4i((*words)[0] & vec4u(15u << (4u * i)))) * half_to(4u * i); }
   return vec4f(vec4i(nibble(words, i)));
