@@ -37,7 +37,7 @@ class Unroller {
   constructor(code: string) {
     let rest = "";
     let at = 0;
-    for (const match of code.matchAll(/^((?:@[^;\n]+\n)?)fn (\w+)\(/gm)) {
+    for (const match of code.matchAll(/^((?:@[^;\n]+?\s)?)fn (\w+)\(/gm)) {
       const parametersAt = match.index + match[0].length - 1;
       const parametersEnd = closing(code, parametersAt);
       const bodyAt = code.indexOf("{", parametersEnd);
