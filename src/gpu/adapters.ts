@@ -168,7 +168,7 @@ function pollAfterSubmit(queue: GPUQueue): void {
   };
 }
 
-/** Of an adapter's name. */
+/** Whether an adapter of that name is SwiftShader, whose compiler and vectors need care of their own. */
 export function isSwiftShader(name: string): boolean {
   return /swiftshader/i.test(name);
 }
@@ -218,7 +218,7 @@ async function dawnCandidates(): Promise<Candidate[]> {
     };
     return { request, backend, kind: kinds[i]! };
   });
-  // SwiftShader is the slowest there is (8 times slower than llvmpipe in a matrix product: two cores, 2026-11).
+  // SwiftShader is the slowest there is: a step of the embedded model takes 8 times as long as on llvmpipe (two cores, 2026-11).
   const isSlowest = ({ request }: Candidate) => Number(isSwiftShader(request.name!));
   return candidates.sort((a, b) => isSlowest(a) - isSlowest(b));
 }

@@ -131,14 +131,12 @@ export class Device {
   /** Compiles `code` (entry point `main`), once for equal text. Throws Dawn's text, with line and column. */
   pipeline(label: string, code: string): Promise<Pipeline> {
     let pipeline = this.#pipelines.get(code);
-    if (!pipeline) {
-      const text = this.isSwiftShader ? unrolledText(code) : code;
-      this.#pipelines.set(code, pipeline = this.#compile(label, text));
-    }
+    if (!pipeline) this.#pipelines.set(code, pipeline = this.#compile(label, code));
     return pipeline;
   }
 
-  async #compile(label: string, code: string): Promise<Pipeline> {
+  async #compile(label: string, source: string): Promise<Pipeline> {
+    const code = this.isSwiftShader ? unrolledText(source) : source;
     const layout = this.#layout(code);
     this.#gpu.pushErrorScope("validation");
     const module = this.#gpu.createShaderModule({ label, code });

@@ -1,12 +1,14 @@
-/** A loop whose copies would be longer stays one: compilation takes 8 ms for each 1000 characters. */
+/** A loop whose copies would be longer than this stays one: 1000 characters take SwiftShader 4 to 8 ms to compile. */
 const MOST_CHARS = 2 ** 15;
 
 /**
- * WGSL that does the same with its loops written out: those of the form `for (var i = A; i < B; i++)` with constant A and B and no way out between. A function
- * that is called with constants has a copy for them, in which they stand for its parameters; a shuffle from a constant lane is a broadcast.
+ * WGSL that does the same with its loops written out: those of the form `for (var i = A; i < B; i++)` with constant A
+ * and B and no `break` or `continue`. A function that is called with constants has a copy for them, in which they stand for
+ * its parameters; a shuffle from a constant lane is a broadcast. Throws a SyntaxError where a bracket isn't closed.
  *
- * For SwiftShader, which unrolls nothing, keeps an array in memory if one of its indices isn't a constant, and compares with all lanes at each shuffle.
- * Every adapter would take the text, but llvmpipe unrolls by itself, and made of this text its products have other bits and with four rows half the speed.
+ * It is for SwiftShader, which unrolls nothing, keeps an array in memory if one of its indices isn't a constant in the
+ * text, and compares with all lanes at each shuffle: a product takes a quarter of the time. llvmpipe unrolls by itself:
+ * made of this text, its products have other bits, and with four rows of Q8_0 half the speed (lab/kernels).
  */
 export function unrolledText(code: string): string {
   return new Unroller(code.replace(/\/\/.*/g, "")).text;
@@ -35,7 +37,7 @@ class Unroller {
   constructor(code: string) {
     let rest = "";
     let at = 0;
-    for (const match of code.matchAll(/^((?:@[^;\n]+\n)?)fn (\w+)\(/gm)) {
+    for (const match of code.matchAll(/^((?:@[^;\n]+?\s)?)fn (\w+)\(/gm)) {
       const parametersAt = match.index + match[0].length - 1;
       const parametersEnd = closing(code, parametersAt);
       const bodyAt = code.indexOf("{", parametersEnd);
@@ -128,7 +130,7 @@ class Unroller {
     return result + text.slice(at);
   }
 
-  /** The value of an expression of whole numbers, constants, + - * / % and parentheses; null if it is something else. */
+  /** The value of an expression of whole numbers, constants, + - * / % and parentheses; null for anything else. */
   #evaluate(expression: string): number | null {
     const tokens = expression.match(/\w+|[^\s\w]/g) ?? [];
     const operand = (): number => {

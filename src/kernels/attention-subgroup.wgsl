@@ -5,6 +5,8 @@
 // A workgroup fits in one subgroup.
 // All layers of the embedded verify model at context 256 over 1 / 2 / 4 / 8 rows: 1.20 / 1.56 / 3.10 / 6.13 ms (lavapipe, Mesa 25.0.7, LLVM 15, one thread of an EPYC,
 // 2026-11-25, lab/kernels/time.ts; what lost: lab/kernels).
+// SwiftShader keeps an array in memory if one index isn't a constant in the text: so no loop over queries has a `break`,
+// with which it couldn't be written out (unrolled-text.ts).
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> queries: array<vec4f>;  // [row][KV_HEADS][GROUP][HEAD_SIZE / 4], scaled
 

@@ -24,7 +24,7 @@ export function createEmbed(
       ROW_LANES: matrix.layout.rowLanes,
       ROW_OFFSET: part.firstRow,
       ROWS: part.rows,
-      ...planeConstants(matrix.layout, part.tiles),
+      ...planeConstants(lanes, matrix.layout, part.tiles),
     };
     const code = shaderText(constants, [
       step,

@@ -8,6 +8,7 @@ import q4_k from "./formats/q4_k.wgsl" with { type: "text" };
 import q5_k from "./formats/q5_k.wgsl" with { type: "text" };
 import q6_k from "./formats/q6_k.wgsl" with { type: "text" };
 import q8_0 from "./formats/q8_0.wgsl" with { type: "text" };
+import type { Lanes } from "./lanes.ts";
 import type { WeightLayout, WeightType } from "./weight-layout.ts";
 
 /** How each format's 32 elements come out of their words: load_unit, code, scale, minimum. */
@@ -25,9 +26,10 @@ export const FORMAT_SOURCES: Readonly<Record<WeightType, string>> = {
 
 export const planesSource: string = planes;
 
-/** Where the planes of a buffer with `tiles` tiles begin. */
-export function planeConstants(layout: WeightLayout, tiles: number): Record<string, number | boolean> {
+/** Where the planes of a buffer with `tiles` tiles begin, and how codes come out of their words. */
+export function planeConstants(lanes: Lanes, layout: WeightLayout, tiles: number): Record<string, number | boolean> {
   return {
+    IN_PLACE: lanes.codesInPlace,
     UNITS: layout.units,
     REBIASED: layout.rebiased,
     SCALES_AT: tiles * layout.quantWords,

@@ -23,7 +23,17 @@ export interface Lanes {
   readonly rowLanes: number;
   readonly source: string;
   readonly memory: Memory;
+  /**
+   * Whether a code comes out of its word by a mask and a multiplication, for a device whose shifts are slow, or by a
+   * shift and a mask. The values are the same.
+   */
+  readonly codesInPlace: boolean;
+  /** Rows of the sequence that a workgroup of a product takes at most. */
+  readonly maxColumns: number;
 }
+
+/** More than 16 accumulators a lane (4 weight rows x 4) spill (notes in lab/kernels). */
+const MAX_COLUMNS = 4;
 
 /** Where kernels find their weights, rows and cache, and leave what the next product reads: in textures or in buffers. */
 interface Memory {
@@ -57,12 +67,30 @@ export const TEXTURE_WIDTH = 4096;
 
 /** Row lanes of 4 or 8, at most the smallest subgroup. */
 export function subgroupLanes(lanes: 4 | 8): Lanes {
-  return { name: `rows-${lanes}`, kind: "subgroup", lanes, rowLanes: lanes, source: lanesSubgroup, memory: TEXTURES };
+  return {
+    name: `rows-${lanes}`,
+    kind: "subgroup",
+    lanes,
+    rowLanes: lanes,
+    source: lanesSubgroup,
+    memory: TEXTURES,
+    codesInPlace: false,
+    maxColumns: MAX_COLUMNS,
+  };
 }
 
 /** Lanes that split k; needs no subgroups. */
 export function workgroupLanes(lanes = 64): Lanes {
-  return { name: `split-${lanes}`, kind: "workgroup", lanes, rowLanes: 1, source: lanesWorkgroup, memory: BUFFERS };
+  return {
+    name: `split-${lanes}`,
+    kind: "workgroup",
+    lanes,
+    rowLanes: 1,
+    source: lanesWorkgroup,
+    memory: BUFFERS,
+    codesInPlace: false,
+    maxColumns: MAX_COLUMNS,
+  };
 }
 
 /** All there are. */
@@ -75,8 +103,9 @@ export const ALL_LANES: readonly Lanes[] = [
 /** Those that the device can run. */
 export function possibleLanes(device: Device): Lanes[] {
   const possible = ALL_LANES.filter(({ kind, lanes }) => kind === "workgroup" || lanes <= device.smallestSubgroup);
-  // It loads from buffers in four fifths of the time that textures take (lab/kernels).
-  return device.isSwiftShader ? possible.map((lanes) => ({ ...lanes, memory: BUFFERS })) : possible;
+  if (!device.isSwiftShader) return possible;
+  // It loads from buffers sooner than from textures, shifts a vector lane by lane, and has 16 registers (lab/kernels).
+  return possible.map((lanes) => ({ ...lanes, memory: BUFFERS, codesInPlace: true, maxColumns: 2 }));
 }
 
 /** Row lanes on a software adapter with subgroups (a CPU's vector lanes), split k on all else. */

@@ -8,9 +8,6 @@ import matmul from "./matmul.wgsl" with { type: "text" };
 import step from "./step.wgsl" with { type: "text" };
 import { tileBytes, type WeightLayout } from "./weight-layout.ts";
 
-/** Rows of the sequence that one workgroup takes at most: more than 16 accumulators a lane (4 weight rows x 4) spill (notes in lab/kernels). */
-export const MAX_COLUMNS = 4;
-
 /** A weight matrix on a device: `rows` x `columns`, cut by rows where the device's binding limit asks for it. */
 export interface Matrix {
   readonly name: string;
@@ -53,7 +50,7 @@ export function createMatmul(
   return Promise.all(
     matrix.parts.filter(({ firstTile }) => firstTile < tiles).map((part) => {
       const codes = Array.from(
-        { length: MAX_COLUMNS },
+        { length: lanes.maxColumns },
         (_, i) => matmulText(lanes, matrix.layout, part, i + 1, finish),
       );
       const width = Math.min(part.tiles, tiles - part.firstTile);
@@ -85,7 +82,7 @@ export function matmulText(
     COLUMNS: columns,
     LANES: lanes.lanes,
     TEXTURE_WIDTH,
-    ...planeConstants(layout, part.tiles),
+    ...planeConstants(lanes, layout, part.tiles),
     ROW_OFFSET: part.firstRow,
     TILE_OFFSET: part.firstTile,
     ...finish.constants,

@@ -66,6 +66,8 @@ test("a shuffle from a constant lane is a broadcast", () => {
 test("attributes stay with their functions, comments go", () => {
   const main = "@compute @workgroup_size(64)\nfn main(@builtin(workgroup_id) id: vec3u) { x = 1u; }";
   assert.is(unrolledText(`// A head.\n${main} // done`).trim(), main);
+  const line = "@compute @workgroup_size(1) fn main() {}";
+  assert.is(unrolledText(line).trim(), line);
 });
 
 test("text that ends too soon is an error", () => {

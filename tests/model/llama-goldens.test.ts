@@ -57,7 +57,7 @@ async function compare(llama: Llama, golden: Golden, tolerance: number, steps: n
   return compared;
 }
 
-/** SwiftShader takes seconds a token: there, two short prompts and one pass of each. */
+/** SwiftShader takes some tenths of a second a token: there, two short prompts and one pass of each. */
 function affordable(
   device: Device,
   cases: readonly Golden[],

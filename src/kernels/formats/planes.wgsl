@@ -48,5 +48,14 @@ fn load_octet(unit: u32, octet: u32) -> Words {
   return words;
 }
 
-// For vec4f(vec4i()): to convert a vec4u, a CPU without AVX-512 takes five instructions for one.
 fn nibble(words: ptr<function, Words>, i: u32) -> vec4u { return ((*words)[0] >> vec4u(4u * i)) & vec4u(15u); }
+
+// The nibble as a float. IN_PLACE: from the bits where they stand and a power of two, which is exact (`codesInPlace`
+// in lanes.ts). It is converted as a signed number, since SSE takes five instructions for an unsigned one.
+fn nibble_value(words: ptr<function, Words>, i: u32) -> vec4f {
+  if (IN_PLACE && i < 7u) { return vec4f(vec4i((*words)[0] & vec4u(15u << (4u * i)))) * half_to(4u * i); }
+  return vec4f(vec4i(nibble(words, i)));
+}
+
+// 2^-n
+fn half_to(n: u32) -> f32 { return bitcast<f32>((127u - n) << 23u); }

@@ -6,6 +6,6 @@ const SCALED = true;
 const MINIMUMS = true;
 struct Scales { dm: vec4u }
 fn load_scales(unit: u32) -> Scales { return Scales(wide_scale(unit)); }
-fn code(words: ptr<function, Words>, s: Scales, octet: u32, i: u32) -> vec4f { return vec4f(vec4i(nibble(words, i))); }
+fn code(words: ptr<function, Words>, s: Scales, octet: u32, i: u32) -> vec4f { return nibble_value(words, i); }
 fn scale(s: Scales, half: u32) -> vec4f { return low_halves(s.dm); }
 fn minimum(s: Scales) -> vec4f { return high_halves(s.dm); }

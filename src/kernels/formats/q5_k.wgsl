@@ -8,7 +8,8 @@ const MINIMUMS = true;
 struct Scales { unit: vec2u, block: vec4u, high: vec4u }
 fn load_scales(unit: u32) -> Scales { return Scales(narrow_scale(unit), super_scale(unit), quant_word(unit, 4u)); }
 fn code(words: ptr<function, Words>, s: Scales, octet: u32, i: u32) -> vec4f {
-  // The octet's, from bit 4 on. The remainder keeps the shift in range for octet 0 too, or it wouldn't compile as a constant (unrolled-text.ts).
+  // The octet's, from bit 4 on. The remainder keeps the shift in range for octet 0 too: where it is a constant
+  // (unrolled-text.ts), WGSL asks for that.
   let high = select(s.high >> vec4u((8u * octet + 28u) % 32u), s.high << vec4u(4u), octet == 0u);
   return vec4f(vec4i(nibble(words, i) | ((high >> vec4u(i)) & vec4u(16u))));
 }
