@@ -320,10 +320,7 @@ interface Golden {
   readonly margins: readonly number[];
 }
 
-const [adapter] = await listAdapters();
-const isSlow = /swiftshader/i.test(adapter!.name);
-if (isSlow) console.log("skipped: the embedded pair takes SwiftShader many minutes");
-(isSlow ? test.skip : test)(
+test(
   "the embedded pair writes what an oracle says, by each strategy, to the end of the text",
   async () => {
     const goldens: readonly Golden[] = JSON.parse(
