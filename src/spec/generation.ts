@@ -5,6 +5,7 @@ import { amusd } from "./amusd.ts";
 import { RealClock } from "./clock.ts";
 import type { Estimates } from "./estimates.ts";
 import { greedy } from "./greedy.ts";
+import { greedyCost } from "./greedy-cost.ts";
 import { type Lane, MAX_ROWS } from "./lane.ts";
 import { isLaunchName, type LaunchName, type LaunchRule, launchRuleOf } from "./launch-rule.ts";
 import { samplingOf, type SamplingOptions } from "./sampling-options.ts";
@@ -69,7 +70,7 @@ export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens
   readonly finish: Finish;
   /**
    * What the verify lane takes for a token by itself, in ms, by the calibration, this run and those before on its
-   * devices; null for `greedy`, and before there is a measurement. Where both lanes compute on the CPU it is measured
+   * devices; null for `greedy`, and where too little was measured, or it does not agree. Where both lanes compute on the CPU it is measured
    * on the verify lane's share of the cores: an engine without a draft model has all of them.
    */
   readonly greedyMsPerToken: number | null;
@@ -96,9 +97,6 @@ export interface GenerationSource {
 
 /** A speed-up over fewer tokens says little: the first ones come one by one, and a verification is a large part. */
 const LEAST_TOKENS = 16;
-/** The mean of fewer times may be that of a moment. */
-const LEAST_TIMES = 3;
-
 /** Throws a RangeError unless there is a prompt, and room for an answer behind it in a context of so many positions. */
 export function assertPromptFits(promptTokens: number, context: number): void {
   if (promptTokens >= 1 && promptTokens < context) return;
@@ -123,7 +121,7 @@ export class Generation implements AsyncIterable<Piece> {
   #finish: Finish = "return";
   #draftLost = false;
   /** Once the run has ended: later ones measure on. */
-  #greedyMs: number | undefined;
+  #greedyMs: number | null = null;
   #started = false;
   #end!: () => void;
 
@@ -239,20 +237,10 @@ export class Generation implements AsyncIterable<Piece> {
         if (rest !== "" && this.#finish !== "return") yield { text: rest, tokens: [] };
       }
     } finally {
-      this.#greedyMs = this.#measureGreedy();
+      this.#greedyMs = greedyCost(this.#source.estimates.costs.verifyMs(1, false), this.#trace.oneRow);
       this.#source.onEnd();
       this.#end();
     }
-  }
-
-  #measureGreedy(): number | undefined {
-    const usualMs = this.#source.estimates.costs.verifyMs(1, false);
-    if (!usualMs) return undefined;
-    const { count, leastMs, sumMs } = this.#trace.oneRow;
-    // The costs may be of a shorter text, or of a moment at which the machine was slow: the run's own times say more.
-    const least = count > 0 ? leastMs : 0;
-    const most = count >= LEAST_TIMES ? sumMs / count : Infinity;
-    return Math.max(least, Math.min(usualMs, most));
   }
 
   #take(batch: readonly CommittedToken[]): Piece {
@@ -281,7 +269,7 @@ export class Generation implements AsyncIterable<Piece> {
   get record(): GenerationRecord {
     const { promptTokens: _, tokens: __, ...figures } = this.#trace.summary;
     const { msPerToken } = figures;
-    const greedyMs = this.strategy === "greedy" ? null : this.#greedyMs || null;
+    const greedyMs = this.strategy === "greedy" ? null : this.#greedyMs;
     const isLong = this.#tokens.length >= LEAST_TOKENS;
     return {
       strategy: this.strategy,
