@@ -71,7 +71,7 @@ export async function provideSoftwareAdapter<T>(
   }
   throw new Error(
     `Cannot put a software adapter into "${cacheFolder()}": ${reasons.join("; ")}; go online once, or install a ` +
-      `Vulkan driver (${remedy()}); XDG_CACHE_HOME names another folder`,
+      `Vulkan driver (${remedy()}), or name another folder by XDG_CACHE_HOME`,
   );
 }
 
