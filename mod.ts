@@ -11,12 +11,12 @@
  *
  * @module
  */
-import { openModelPair } from "./src/model/model-file.ts";
-import { Engine } from "./src/spec/engine.ts";
+import { openModelPair } from "./src/engine/model-pair.ts";
+import { Engine } from "./src/engine/engine.ts";
 
 export { type AdapterInfo, type AdapterKind, listAdapters } from "./src/gpu/adapters.ts";
-export type { ChatMessage } from "./src/model/chat-template.ts";
-export { Chat, Engine, type EngineOptions } from "./src/spec/engine.ts";
+export type { ChatMessage } from "./src/tokenizer/chat-template.ts";
+export { Chat, Engine, type EngineOptions } from "./src/engine/engine.ts";
 export {
   type Finish,
   Generation,
@@ -24,14 +24,14 @@ export {
   type GenerationRecord,
   type Piece,
   type StrategyName,
-} from "./src/spec/generation.ts";
-export type { Sampling } from "./src/kernels/sampling.ts";
-export type { SamplingOptions } from "./src/spec/sampling-options.ts";
-export { LaneLostError } from "./src/spec/lane.ts";
-export type { LaunchName } from "./src/spec/launch-rule.ts";
-export { chromeTrace } from "./src/spec/chrome-trace.ts";
+} from "./src/engine/generation.ts";
+export type { Sampling } from "./src/util/sampling.ts";
+export type { SamplingOptions } from "./src/engine/sampling-options.ts";
+export { LaneLostError } from "./src/spec/lanes/lane.ts";
+export type { LaunchName } from "./src/spec/schedule/launch-rule.ts";
+export { chromeTrace } from "./src/spec/trace/chrome-trace.ts";
 export type { CommittedToken, Origin } from "./src/spec/token-log.ts";
-export type { TraceEvent } from "./src/spec/trace.ts";
+export type { TraceEvent } from "./src/spec/trace/trace-events.ts";
 
 /** Which models to load, and where; see EngineOptions for the rest. */
 export interface LoadOptions {

@@ -3,9 +3,9 @@
 import { fileURLToPath } from "node:url";
 import { findAdapter, listAdapters, openDevice } from "../src/gpu/adapters.ts";
 import { Device } from "../src/gpu/device.ts";
-import { Llama } from "../src/model/llama.ts";
-import { openModelFile } from "../src/model/model-file.ts";
-import { tunedLanes } from "../src/model/tuning.ts";
+import { Llama } from "../src/llama/llama.ts";
+import { openModelFile } from "../src/engine/model-pair.ts";
+import { tunedLanes } from "../src/llama/tuning.ts";
 
 export interface BenchOptions {
   readonly runs: number;

@@ -4,11 +4,11 @@
 
 import { type AdapterInfo, findAdapter, listAdapters, openDevice } from "../src/gpu/adapters.ts";
 import { Device } from "../src/gpu/device.ts";
-import { llamaConfig } from "../src/model/config.ts";
-import type { TensorType } from "../src/model/formats.ts";
-import type { Gguf } from "../src/model/gguf.ts";
-import { Llama } from "../src/model/llama.ts";
-import { openBytes, randomLlama } from "../tests/model/gguf-builder.ts";
+import { llamaConfig } from "../src/checkpoint/config.ts";
+import type { TensorType } from "../src/checkpoint/formats.ts";
+import type { Gguf } from "../src/checkpoint/gguf.ts";
+import { Llama } from "../src/llama/llama.ts";
+import { openBytes, randomLlama } from "../tests/checkpoint/gguf-builder.ts";
 import { findTestAdapter } from "../tests/with-device.ts";
 import { ADAPTER, assertSame, type BenchOptions, decode, progress } from "./fixture.ts";
 import { ratio, rotate, show, type Spread, spread } from "./stats.ts";

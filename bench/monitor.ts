@@ -2,10 +2,10 @@
 // the CPU time of one sample by itself.
 
 import process from "node:process";
-import { laneThreads, processSource } from "../src/bench/monitor/cpu.ts";
-import { INTERVAL_MS, Monitor } from "../src/bench/monitor/monitor.ts";
-import { openModelPair } from "../src/model/model-file.ts";
-import { Engine } from "../src/spec/engine.ts";
+import { laneThreads, processSource } from "../src/benchmark/monitor/cpu.ts";
+import { INTERVAL_MS, Monitor } from "../src/benchmark/monitor/monitor.ts";
+import { openModelPair } from "../src/engine/model-pair.ts";
+import { Engine } from "../src/engine/engine.ts";
 import { ADAPTER, assertOracle, type BenchOptions, MODEL_PATHS, progress, readGoldens } from "./fixture.ts";
 import { ratio, rotate, show, type Spread, spread } from "./stats.ts";
 

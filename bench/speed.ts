@@ -2,8 +2,8 @@
 // Ours and llama.cpp's take turns within each round.
 
 import { fileURLToPath } from "node:url";
-import type { LlamaConfig } from "../src/model/config.ts";
-import { openModelFile } from "../src/model/model-file.ts";
+import type { LlamaConfig } from "../src/checkpoint/config.ts";
+import { openModelFile } from "../src/engine/model-pair.ts";
 import { assertSame, type BenchModel, type BenchOptions, decode, MODEL_PATHS, openBenchModel } from "./fixture.ts";
 import { progress, readGoldens } from "./fixture.ts";
 import { type Build, installPeer, type Peer, startPeer } from "./peer.ts";

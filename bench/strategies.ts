@@ -3,13 +3,13 @@
 // the times that each of them had, where nothing takes time but the devices' work. What is lost against it is lost in waking, submitting and reading.
 
 import { DRAFT_VOCABULARY } from "../src/cli/models.ts";
-import { openModelPair } from "../src/model/model-file.ts";
+import { openModelPair } from "../src/engine/model-pair.ts";
 import { recordedTimes } from "../src/plan/recorded.ts";
 import { HEDGED, simulateRun } from "../src/plan/simulate.ts";
 import { recordedAcceptance } from "../src/plan/simulated-pair.ts";
-import { Engine } from "../src/spec/engine.ts";
-import type { GenerationOptions } from "../src/spec/generation.ts";
-import type { TraceEvent } from "../src/spec/trace.ts";
+import { Engine } from "../src/engine/engine.ts";
+import type { GenerationOptions } from "../src/engine/generation.ts";
+import type { TraceEvent } from "../src/spec/trace/trace-events.ts";
 import { ADAPTER, assertOracle, assertSame, type BenchOptions, type Golden, MODEL_PATHS } from "./fixture.ts";
 import { progress, readGoldens } from "./fixture.ts";
 import { ratio, rotate, show, type Spread, spread } from "./stats.ts";

@@ -7,25 +7,44 @@ import { codeOf, importsOf } from "./source-text.ts";
 
 const root = new URL("../", import.meta.url);
 
-/** From the top down. A file imports from its own floor and from those below it. */
+/**
+ * From the top down. A file imports from its own floor and from those below it. What speculation is stands at the
+ * bottom: no GPU, no kernel and no model is below it.
+ */
 const FLOORS = [
   /^cli\.ts$/,
   /^src\/cli\//,
-  /^src\/plan\//,
-  /^src\/bench\//,
+  /^src\/benchmark\/viz\//,
+  /^src\/benchmark\/monitor\//,
+  /^src\/benchmark\/[^/]+$/,
   /^src\/hub\//,
   /^mod\.ts$/,
-  /^src\/spec\//,
-  /^src\/model\//,
-  /^src\/kernels\//,
-  /^src\/gpu\//,
+  /^src\/engine\//,
+  /^src\/llama\//,
+  /^src\/tokenizer\//,
+  /^src\/checkpoint\//,
+  /^src\/plan\//,
+  /^src\/kernels\/embed\//,
+  /^src\/kernels\/matmul\//,
+  /^src\/kernels\/(attention|sampling|peak)\//,
+  /^src\/kernels\/formats\//,
+  /^src\/kernels\/[^/]+$/,
+  /^src\/kernels\/memory\//,
+  /^src\/gpu\/[^/]+$/,
+  /^src\/gpu\/drivers\//,
+  /^src\/platform\//,
+  /^src\/spec\/strategies\//,
+  /^src\/spec\/schedule\//,
+  /^src\/spec\/lanes\//,
+  /^src\/spec\/trace\//,
+  /^src\/spec\/[^/]+$/,
   /^src\/util\//,
 ];
 /** What the command line and the API may name beside the floors: their own version and the embedded pair. */
 const BESIDE = /^(package|deno)\.json$|^models\//;
-const PLATFORM = /^src\/gpu\/platform[\w-]*\.ts$/;
+const PLATFORM = /^src\/platform\/platform[\w-]*\.ts$/;
 /** What a browser never loads: mod.ts, which it does, stands below. */
-const HEADLESS = /^(cli\.ts$|src\/(cli|plan|bench|hub)\/)/;
+const HEADLESS = /^(cli\.ts$|src\/(cli|benchmark|hub)\/)/;
 const TABLE = /-tables?\.ts$/;
 const MAX_LINES = 500;
 
@@ -63,45 +82,90 @@ async function* sources(folder: string): AsyncGenerator<string> {
   }
 }
 
-test("the source keeps to its floors", async () => {
-  const found: string[] = [];
-  const paths = ["cli.ts", "mod.ts", ...await Array.fromAsync(sources("src/"))];
-  for (const path of paths) {
-    const text = await Deno.readTextFile(new URL(path, root));
-    found.push(...problemsOf(path, text).map((problem) => `${path} ${problem}`));
+/** The first circle of files that import each other, types counted; none where there is none. */
+function circleIn(texts: ReadonlyMap<string, string>): string[] {
+  const done = new Set<string>();
+  const walk = (path: string, way: readonly string[]): string[] => {
+    if (way.includes(path)) return [...way.slice(way.indexOf(path)), path];
+    if (done.has(path)) return [];
+    for (const { target } of importsOf(codeOf(texts.get(path) ?? ""))) {
+      if (!target.startsWith(".")) continue;
+      const circle = walk(new URL(target, new URL(path, root)).href.slice(root.href.length), [...way, path]);
+      if (circle.length > 0) return circle;
+    }
+    done.add(path);
+    return [];
+  };
+  for (const path of texts.keys()) {
+    const circle = walk(path, []);
+    if (circle.length > 0) return circle;
   }
+  return [];
+}
+
+const texts = new Map<string, string>();
+for (const path of ["cli.ts", "mod.ts", ...await Array.fromAsync(sources("src/"))]) {
+  texts.set(path, await Deno.readTextFile(new URL(path, root)));
+}
+
+test("the source keeps to its floors", () => {
+  const found = [...texts].flatMap(([path, text]) => problemsOf(path, text).map((problem) => `${path} ${problem}`));
   assert.equal(found, []);
+});
+
+test("no files import each other in a circle", () => {
+  assert.equal(circleIn(texts), []);
+  const circle = circleIn(
+    new Map([
+      ["src/util/a.ts", 'import type { B } from "./b.ts";'],
+      ["src/util/b.ts", 'import { c } from "./c.ts";'],
+      ["src/util/c.ts", 'import { b } from "./b.ts";'],
+    ]),
+  );
+  assert.equal(circle, ["src/util/b.ts", "src/util/c.ts", "src/util/b.ts"]);
 });
 
 for (
   const [what, path, text, problem] of [
-    ["a downward import", "src/spec/a.ts", 'import { b } from "../gpu/b.ts";', null],
+    ["a downward import", "src/engine/a.ts", 'import { b } from "../gpu/b.ts";', null],
     ["an import on the same floor", "src/gpu/a.ts", 'import { b } from "./b.ts";', null],
-    ["a package", "src/model/a.ts", 'import { Template } from "@huggingface/jinja";', null],
+    ["a package", "src/llama/a.ts", 'import { Template } from "@huggingface/jinja";', null],
     ["WGSL text", "src/kernels/a.ts", 'import code from "./a.wgsl" with { type: "text" };', null],
-    ["an upward import", "src/gpu/a.ts", 'import { b } from "../spec/b.ts";', "imports upward: src/spec/b.ts"],
-    ["an upward type", "src/gpu/a.ts", 'import type { B } from "../spec/b.ts";', "imports upward: src/spec/b.ts"],
+    ["an upward import", "src/gpu/a.ts", 'import { b } from "../engine/b.ts";', "imports upward: src/engine/b.ts"],
+    ["an upward type", "src/gpu/a.ts", 'import type { B } from "../engine/b.ts";', "imports upward: src/engine/b.ts"],
     [
       "an import of many lines",
       "src/gpu/a.ts",
-      'import {\n  b,\n} from "../spec/b.ts";',
-      "imports upward: src/spec/b.ts",
+      'import {\n  b,\n} from "../engine/b.ts";',
+      "imports upward: src/engine/b.ts",
+    ],
+    [
+      "a GPU in speculation",
+      "src/spec/strategies/a.ts",
+      'import { b } from "../../gpu/b.ts";',
+      "imports upward: src/gpu/b.ts",
+    ],
+    [
+      "a kernel's type in speculation",
+      "src/spec/a.ts",
+      'import type { B } from "../kernels/b.ts";',
+      "imports upward: src/kernels/b.ts",
     ],
     ["the CLI from the API", "mod.ts", 'import "./src/cli/b.ts";', "imports upward: src/cli/b.ts"],
-    ["bench from the API", "mod.ts", 'import "./src/bench/b.ts";', "imports upward: src/bench/b.ts"],
+    ["bench from the API", "mod.ts", 'import "./src/benchmark/b.ts";', "imports upward: src/benchmark/b.ts"],
     ["an upward export", "src/gpu/a.ts", 'export { b } from "../../mod.ts";', "imports upward: mod.ts"],
-    ["an upward side effect", "src/gpu/a.ts", 'import "../model/b.ts";', "imports upward: src/model/b.ts"],
+    ["an upward side effect", "src/gpu/a.ts", 'import "../llama/b.ts";', "imports upward: src/llama/b.ts"],
     [
       "an upward import on demand",
       "src/gpu/a.ts",
-      'const b = await import("../model/b.ts");',
-      "imports upward: src/model/b.ts",
+      'const b = await import("../llama/b.ts");',
+      "imports upward: src/llama/b.ts",
     ],
-    ["an upward worker", "src/gpu/a.ts", 'new URL("../model/b.ts", import.meta.url)', "imports upward: src/model/b.ts"],
+    ["an upward worker", "src/gpu/a.ts", 'new URL("../llama/b.ts", import.meta.url)', "imports upward: src/llama/b.ts"],
     [
       "an import in a comment",
       "src/gpu/a.ts",
-      '/** Not so:\n import "../spec/b.ts";\n */\n// import("../spec/b.ts")',
+      '/** Not so:\n import "../engine/b.ts";\n */\n// import("../engine/b.ts")',
       null,
     ],
     ["lab", "src/gpu/a.ts", 'import "../../lab/b.ts";', "imports lab/b.ts, which is on none of the floors"],
@@ -111,22 +175,22 @@ for (
     ["the embedded pair", "cli.ts", 'new URL("./models/a.gguf", import.meta.url)', null],
     [
       "the embedded pair from below",
-      "src/model/a.ts",
+      "src/llama/a.ts",
       'new URL("../../models/a.gguf", import.meta.url)',
       "imports models/a.gguf, which is on none of the floors",
     ],
     ["a file beside the floors", "src/a.ts", "", "is on none of the floors"],
-    ["Deno", "src/model/a.ts", "Deno.readFile(path);", "uses Deno.readFile: only the platform file may"],
-    ["Deno in a comment", "src/model/a.ts", "// Not Deno.readFile, it is not there in a browser.", null],
+    ["Deno", "src/llama/a.ts", "Deno.readFile(path);", "uses Deno.readFile: only the platform file may"],
+    ["Deno in a comment", "src/llama/a.ts", "// Not Deno.readFile, it is not there in a browser.", null],
     ["process", "mod.ts", "process?.exit();", "uses process?.exit: only the platform file may"],
-    ["node:", "src/model/a.ts", 'import fs from "node:fs";', 'uses "node:fs: only the platform file may'],
-    ["node: in the platform file", "src/gpu/platform.ts", 'import fs from "node:fs";', null],
+    ["node:", "src/llama/a.ts", 'import fs from "node:fs";', 'uses "node:fs: only the platform file may'],
+    ["node: in the platform file", "src/platform/platform.ts", 'import fs from "node:fs";', null],
     ["process in the CLI", "cli.ts", "process.exitCode = 1;", null],
     ["export *", "mod.ts", 'export * from "./src/gpu/b.ts";', "has `export *`: name what is exported"],
     ["export * as", "mod.ts", 'export * as b from "./src/gpu/b.ts";', "has `export *`: name what is exported"],
     ["500 lines", "src/gpu/a.wgsl", "\n".repeat(500), null],
     ["501 lines", "src/gpu/a.wgsl", "\n".repeat(501), "501 lines, at most 500: split it"],
-    ["a long table", "src/model/unicode-table.ts", "\n".repeat(501), null],
+    ["a long table", "src/llama/unicode-table.ts", "\n".repeat(501), null],
   ] as const
 ) {
   test(`${what} is ${problem ? "told" : "let pass"}`, () =>

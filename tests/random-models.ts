@@ -1,6 +1,6 @@
 // Small models with random weights, for tests that need whole engines. One layer: what takes time is to compile kernels.
 
-import { type MetadataEntry, type RandomLlama, randomLlama, randomLlamaParts } from "./model/gguf-builder.ts";
+import { type MetadataEntry, type RandomLlama, randomLlama, randomLlamaParts } from "./checkpoint/gguf-builder.ts";
 
 /** Tokens of text and `<|endoftext|>`, the last of them. */
 export const TEXT_TOKENS = 288;

@@ -1,8 +1,8 @@
 import { test } from "uvu";
 import { type AdapterInfo, listAdapters, openDevice } from "../src/gpu/adapters.ts";
 import { Device } from "../src/gpu/device.ts";
-import { getEnv, setEnv } from "../src/gpu/platform.ts";
-import { DRIVER_VARIABLE } from "../src/gpu/software-adapter.ts";
+import { getEnv, setEnv } from "../src/platform/platform.ts";
+import { DRIVER_VARIABLE } from "../src/gpu/drivers/software-adapter.ts";
 
 /** The machine's strongest adapter, or SwiftShader, which serves beside any other driver. */
 export type TestAdapter = "default" | "swiftshader";

@@ -1,16 +1,16 @@
 // The kernels of a model, each alone: what it runs on, what it must give, what it reads and computes.
 
 import type { Device } from "../../src/gpu/device.ts";
-import { BEST_BYTES, CHOICE_BYTES, createArgmax, tileConstants } from "../../src/kernels/argmax.ts";
-import { createAttention } from "../../src/kernels/attention.ts";
-import { createEmbed } from "../../src/kernels/embed.ts";
+import { BEST_BYTES, CHOICE_BYTES, createArgmax, tileConstants } from "../../src/kernels/sampling/argmax.ts";
+import { createAttention } from "../../src/kernels/attention/attention.ts";
+import { createEmbed } from "../../src/kernels/embed/embed.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
 import { createCache, createRows, createWords, type Lanes, placeWeights } from "../../src/kernels/lanes.ts";
-import { createMatmul, type Matrix } from "../../src/kernels/matmul.ts";
-import { repack, rowBytes, tileBytes, weightLayout, type WeightType } from "../../src/kernels/weight-layout.ts";
-import { dequantize } from "../../src/model/dequantize.ts";
+import { createMatmul, type Matrix } from "../../src/kernels/matmul/matmul.ts";
+import { repack, rowBytes, tileBytes, weightLayout, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
+import { dequantize } from "../../src/checkpoint/dequantize.ts";
 import { cacheFloats, randoms, read, write } from "../../tests/kernels/kernel-fixture.ts";
-import { quantize } from "../../tests/model/quantize.ts";
+import { quantize } from "../../tests/llama/quantize.ts";
 
 export const MAX_ROWS = 16;
 

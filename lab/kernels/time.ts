@@ -16,7 +16,7 @@ import { openDevice } from "../../src/gpu/adapters.ts";
 import { Device, type Pipeline } from "../../src/gpu/device.ts";
 import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";
 import { lanesFor, workgroupLanes } from "../../src/kernels/lanes.ts";
-import { PACKINGS, type WeightType } from "../../src/kernels/weight-layout.ts";
+import { PACKINGS, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
 import { findTestAdapter } from "../../tests/with-device.ts";
 import { type Case, createCases, MAX_ROWS, type Shape } from "./cases.ts";
 

@@ -5,7 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import process from "node:process";
-import { BestLaunch } from "../../src/spec/best-launch.ts";
+import { BestLaunch } from "../../src/spec/schedule/best-launch.ts";
 import { BEST, fixedOf, HEDGED, LOOKAHEADS, PUBLISHED, sdOf, type Setting } from "../../src/plan/simulate.ts";
 import { type Point, speedup } from "./point.ts";
 

@@ -4,7 +4,7 @@
  */
 import type { SimulatedHardware } from "../../src/plan/simulate.ts";
 import type { Acceptance } from "../../src/plan/simulated-pair.ts";
-import { ALL_ROWS } from "../../src/spec/costs.ts";
+import { ALL_ROWS } from "../../src/spec/schedule/costs.ts";
 
 export interface OriginalSample {
   readonly name: string;

@@ -1,15 +1,15 @@
 /** Two lanes on one device, where the draft lane slows the verify lane down: for poor-pairs.ts, and for the tests of what it found. */
 import { betaAcceptance, simulatedPair } from "../../src/plan/simulated-pair.ts";
-import { amusd } from "../../src/spec/amusd.ts";
-import { BestLaunch } from "../../src/spec/best-launch.ts";
-import { calibrate } from "../../src/spec/calibrate.ts";
+import { amusd } from "../../src/spec/strategies/amusd.ts";
+import { BestLaunch } from "../../src/spec/schedule/best-launch.ts";
+import { calibrate } from "../../src/spec/schedule/calibrate.ts";
 import { type Clock, VirtualClock } from "../../src/spec/clock.ts";
-import { Estimates } from "../../src/spec/estimates.ts";
-import { MAX_ROWS } from "../../src/spec/lane.ts";
-import type { LaunchRule } from "../../src/spec/launch-rule.ts";
-import { SimulatedLane } from "../../src/spec/simulated-lane.ts";
+import { Estimates } from "../../src/spec/schedule/estimates.ts";
+import { MAX_ROWS } from "../../src/spec/lanes/lane.ts";
+import type { LaunchRule } from "../../src/spec/schedule/launch-rule.ts";
+import { SimulatedLane } from "../../src/spec/lanes/simulated-lane.ts";
 import { TokenLog } from "../../src/spec/token-log.ts";
-import { Trace } from "../../src/spec/trace.ts";
+import { Trace } from "../../src/spec/trace/trace.ts";
 import type { Point } from "./point.ts";
 
 export interface SharedPoint extends Point {

@@ -9,19 +9,19 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { randomOf } from "../../src/bench/random.ts";
+import { randomOf } from "../../src/util/random.ts";
 import { recordedTimes, tracesOf } from "../../src/plan/recorded.ts";
 import type { LaneTimes } from "../../src/plan/simulate.ts";
 import { type Acceptance, recordedAcceptance, simulatedPair } from "../../src/plan/simulated-pair.ts";
-import { amusd } from "../../src/spec/amusd.ts";
-import { BestLaunch } from "../../src/spec/best-launch.ts";
-import { calibrate } from "../../src/spec/calibrate.ts";
+import { amusd } from "../../src/spec/strategies/amusd.ts";
+import { BestLaunch } from "../../src/spec/schedule/best-launch.ts";
+import { calibrate } from "../../src/spec/schedule/calibrate.ts";
 import { VirtualClock } from "../../src/spec/clock.ts";
-import { Estimates } from "../../src/spec/estimates.ts";
-import { MAX_ROWS } from "../../src/spec/lane.ts";
-import { SimulatedLane } from "../../src/spec/simulated-lane.ts";
+import { Estimates } from "../../src/spec/schedule/estimates.ts";
+import { MAX_ROWS } from "../../src/spec/lanes/lane.ts";
+import { SimulatedLane } from "../../src/spec/lanes/simulated-lane.ts";
 import { TokenLog } from "../../src/spec/token-log.ts";
-import { Trace } from "../../src/spec/trace.ts";
+import { Trace } from "../../src/spec/trace/trace.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

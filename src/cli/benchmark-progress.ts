@@ -1,4 +1,4 @@
-import type { BenchmarkRun, ResultsConfiguration } from "../bench/results.ts";
+import type { BenchmarkRun, ResultsConfiguration } from "../benchmark/results.ts";
 
 /** Where a benchmark stands, for a line of progress. */
 export interface BenchmarkState {

@@ -1,6 +1,6 @@
-import type { GenerationOptions, StrategyName } from "../spec/generation.ts";
-import { MAX_ROWS } from "../spec/lane.ts";
-import { isLaunchName, type LaunchName } from "../spec/launch-rule.ts";
+import type { GenerationOptions, StrategyName } from "../engine/generation.ts";
+import { MAX_ROWS } from "../spec/lanes/lane.ts";
+import { isLaunchName, type LaunchName } from "../spec/schedule/launch-rule.ts";
 import { UsageError } from "./errors.ts";
 import { count } from "./flags.ts";
 import type { ModelFlags } from "./models.ts";

@@ -1,13 +1,13 @@
 import { buildCommand } from "@stricli/core";
 import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { openDataset, sampleAt } from "../bench/datasets.ts";
+import { openDataset, sampleAt } from "../benchmark/datasets.ts";
 import { fetchDataset } from "../hub/hub.ts";
-import { ChromeTrace } from "../spec/chrome-trace.ts";
-import { encodePrompt, type Engine } from "../spec/engine.ts";
-import { assertPromptFits, type Generation, STRATEGIES, type StrategyName } from "../spec/generation.ts";
+import { ChromeTrace } from "../spec/trace/chrome-trace.ts";
+import { encodePrompt, type Engine } from "../engine/engine.ts";
+import { assertPromptFits, type Generation, STRATEGIES, type StrategyName } from "../engine/generation.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
-import type { TraceEvent } from "../spec/trace.ts";
+import type { TraceEvent } from "../spec/trace/trace-events.ts";
 import { UsageError } from "./errors.ts";
 import { count, notEmpty, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags, withHub } from "./models.ts";

@@ -1,8 +1,8 @@
 import { access } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { fetchModel, type HubOptions } from "../hub/hub.ts";
-import { closeModelPair, type ModelFile, openModelPair } from "../model/model-file.ts";
-import { Engine } from "../spec/engine.ts";
+import { closeModelPair, type ModelFile, openModelPair } from "../engine/model-pair.ts";
+import { Engine } from "../engine/engine.ts";
 import { UsageError } from "./errors.ts";
 import { count, text } from "./flags.ts";
 import { Progress } from "./output.ts";

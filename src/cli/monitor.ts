@@ -1,9 +1,9 @@
 import { buildCommand } from "@stricli/core";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
-import { machineSource } from "../bench/monitor/cpu.ts";
-import { Monitor } from "../bench/monitor/monitor.ts";
-import type { DeviceSample } from "../bench/results.ts";
+import { machineSource } from "../benchmark/monitor/cpu.ts";
+import { Monitor } from "../benchmark/monitor/monitor.ts";
+import type { DeviceSample } from "../benchmark/results.ts";
 import { listAdapters } from "../gpu/adapters.ts";
 import { count } from "./flags.ts";
 

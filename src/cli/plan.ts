@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import { access } from "node:fs/promises";
-import { openModelFile } from "../model/model-file.ts";
+import { openModelFile } from "../engine/model-pair.ts";
 import {
   type HardwareProfile,
   type ModelWork,
@@ -16,7 +16,7 @@ import { type Plan, plan } from "../plan/plan.ts";
 import { benchTimes, recordedTimes, tracesOf } from "../plan/recorded.ts";
 import { HEDGED, type LaneTimes, type SimulatedHardware, simulateRun } from "../plan/simulate.ts";
 import { type Acceptance, betaAcceptance, recordedAcceptance } from "../plan/simulated-pair.ts";
-import { chromeTrace } from "../spec/chrome-trace.ts";
+import { chromeTrace } from "../spec/trace/chrome-trace.ts";
 import { UsageError } from "./errors.ts";
 import { count, text } from "./flags.ts";
 import { assertNew, assertWritable, columnsText, Progress, writeWhole } from "./output.ts";

@@ -1,5 +1,5 @@
 import { open, stat } from "node:fs/promises";
-import { appendedText, type BenchmarkRun, type Results, resultsText } from "../bench/results.ts";
+import { appendedText, type BenchmarkRun, type Results, resultsText } from "../benchmark/results.ts";
 import { oneLine } from "./errors.ts";
 import { writeWhole } from "./output.ts";
 

@@ -1,5 +1,5 @@
 import { numberParser } from "@stricli/core";
-import type { SamplingOptions } from "../spec/sampling-options.ts";
+import type { SamplingOptions } from "../engine/sampling-options.ts";
 import { UsageError } from "./errors.ts";
 import { count } from "./flags.ts";
 

@@ -1,9 +1,9 @@
 import { buildCommand } from "@stricli/core";
 import { readFile } from "node:fs/promises";
-import { isOriginalResults } from "../bench/original-results.ts";
-import { parseResults } from "../bench/results.ts";
-import { originalStatistics, statisticsOf, type StrategyStatistics } from "../bench/statistics.ts";
-import { renderCsv, renderPositions, renderTable } from "../bench/table.ts";
+import { isOriginalResults } from "../benchmark/original-results.ts";
+import { parseResults } from "../benchmark/results.ts";
+import { originalStatistics, statisticsOf, type StrategyStatistics } from "../benchmark/statistics.ts";
+import { renderCsv, renderPositions, renderTable } from "../benchmark/table.ts";
 import { oneLine, UsageError } from "./errors.ts";
 
 interface StatsFlags {

@@ -1,4 +1,4 @@
-import type { Finish, GenerationRecord } from "../spec/generation.ts";
+import type { Finish, GenerationRecord } from "../engine/generation.ts";
 
 /** Ends of an answer that need no word. */
 const USUAL: readonly Finish[] = ["eos", "stop", "length"];

@@ -1,8 +1,8 @@
 import { buildCommand } from "@stricli/core";
 import { chooseAdapters, listAdapters, openDevice } from "../gpu/adapters.ts";
 import { Device } from "../gpu/device.ts";
-import { choicesOf, type Measurement, tune, TUNED_ROWS } from "../model/tune.ts";
-import { tuningKey, writeChoices } from "../model/tuning.ts";
+import { choicesOf, type Measurement, tune, TUNED_ROWS } from "../llama/tune.ts";
+import { tuningKey, writeChoices } from "../llama/tuning.ts";
 import { text } from "./flags.ts";
 import { columnsText, Progress } from "./output.ts";
 

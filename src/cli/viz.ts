@@ -1,5 +1,5 @@
 import { buildCommand } from "@stricli/core";
-import { parseResults } from "../bench/results.ts";
+import { parseResults } from "../benchmark/results.ts";
 import { text } from "./flags.ts";
 import { assertNew, assertWritable, writeWhole } from "./output.ts";
 import { readContent } from "./stats.ts";
@@ -28,7 +28,7 @@ export const vizCommand = buildCommand({
   },
   func: async ({ output, force }: VizFlags, file: string) => {
     // Only here, for it takes long to load and no other command needs it.
-    const { drawFiles, FILE_ENDINGS } = await import("../bench/viz/files.ts");
+    const { drawFiles, FILE_ENDINGS } = await import("../benchmark/viz/files.ts");
     const targets = FILE_ENDINGS.map((ending) => (output ?? file.replace(/\.json$/, "")) + ending);
     for (const target of targets) {
       await assertWritable(target);

@@ -1,15 +1,9 @@
-import {
-  type AdapterName,
-  adapterNames,
-  type AdapterRequest,
-  type Environment,
-  prepareDawn,
-  requestAdapter,
-} from "./dawn.ts";
-import { cpuCount, getEnv, isBrowser, pciDisplayDevices, system } from "./platform.ts";
+import { type AdapterName, adapterNames, type AdapterRequest, prepareDawn, requestAdapter } from "./dawn.ts";
+import type { Environment } from "./drivers/driver-folder.ts";
+import { cpuCount, getEnv, isBrowser, pciDisplayDevices, system } from "../platform/platform.ts";
 import { pollFor } from "./poll-shim.ts";
-import { DRIVER_VARIABLE, provideSoftwareAdapter } from "./software-adapter.ts";
-import { hasVulkanDriver } from "./vulkan-loader.ts";
+import { DRIVER_VARIABLE, provideSoftwareAdapter } from "./drivers/software-adapter.ts";
+import { hasVulkanDriver } from "./drivers/vulkan-loader.ts";
 
 export type AdapterKind = "discrete" | "integrated" | "software" | "unknown";
 

@@ -1,8 +1,6 @@
-import { getEnv, isBrowser, loadDawn, setEnv, system, withoutNoise } from "./platform.ts";
+import type { Environment } from "./drivers/driver-folder.ts";
+import { getEnv, isBrowser, loadDawn, setEnv, system, withoutNoise } from "../platform/platform.ts";
 import { installPollShim } from "./poll-shim.ts";
-
-/** Environment variables that a driver or its loader reads when it is asked for adapters. */
-export type Environment = Readonly<Record<string, string>>;
 
 export interface AdapterRequest {
   /**

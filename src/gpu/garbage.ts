@@ -1,7 +1,7 @@
 // Dawn frees its part of a submission with the encoders, which look small to V8: left to itself V8 collects thousands of them at once, and the
 // host stands still for 0.2 to 7 s (lab/kernels). In small numbers it costs some percent, so short texts go without, and what they leave is
 // collected behind their last token.
-import { collectGarbage } from "./platform.ts";
+import { collectGarbage } from "../platform/platform.ts";
 
 const FIRST = 256;
 const NEXT = 32;

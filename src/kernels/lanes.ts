@@ -1,16 +1,16 @@
 import type { Device, Resource } from "../gpu/device.ts";
-import cacheReadBuffer from "./cache-read-buffer.wgsl" with { type: "text" };
-import cacheReadTexture from "./cache-read-texture.wgsl" with { type: "text" };
-import cacheWriteBuffer from "./cache-write-buffer.wgsl" with { type: "text" };
-import cacheWriteTexture from "./cache-write-texture.wgsl" with { type: "text" };
+import cacheReadBuffer from "./memory/cache-read-buffer.wgsl" with { type: "text" };
+import cacheReadTexture from "./memory/cache-read-texture.wgsl" with { type: "text" };
+import cacheWriteBuffer from "./memory/cache-write-buffer.wgsl" with { type: "text" };
+import cacheWriteTexture from "./memory/cache-write-texture.wgsl" with { type: "text" };
 import lanesSubgroup from "./lanes-subgroup.wgsl" with { type: "text" };
 import lanesWorkgroup from "./lanes-workgroup.wgsl" with { type: "text" };
-import outBuffer from "./out-buffer.wgsl" with { type: "text" };
-import outTexture from "./out-texture.wgsl" with { type: "text" };
-import rowsBuffer from "./rows-buffer.wgsl" with { type: "text" };
-import rowsTexture from "./rows-texture.wgsl" with { type: "text" };
-import weightsBuffer from "./weights-buffer.wgsl" with { type: "text" };
-import weightsTexture from "./weights-texture.wgsl" with { type: "text" };
+import outBuffer from "./memory/out-buffer.wgsl" with { type: "text" };
+import outTexture from "./memory/out-texture.wgsl" with { type: "text" };
+import rowsBuffer from "./memory/rows-buffer.wgsl" with { type: "text" };
+import rowsTexture from "./memory/rows-texture.wgsl" with { type: "text" };
+import weightsBuffer from "./memory/weights-buffer.wgsl" with { type: "text" };
+import weightsTexture from "./memory/weights-texture.wgsl" with { type: "text" };
 
 /** How a device's invocations share a matrix product; see the heads of lanes-subgroup.wgsl and lanes-workgroup.wgsl. */
 export interface Lanes {

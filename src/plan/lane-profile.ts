@@ -1,5 +1,5 @@
-import type { LaunchCosts } from "../spec/launch-value.ts";
-import { MAX_ROWS } from "../spec/lane.ts";
+import type { LaunchCosts } from "../spec/schedule/launch-value.ts";
+import { MAX_ROWS } from "../spec/lanes/lane.ts";
 import shipped from "./profiles.json" with { type: "json" };
 
 /** A device to simulate a lane on. Figures come with their source. */

@@ -1,4 +1,4 @@
-import { PACKINGS, rowBytes, type WeightType } from "../kernels/weight-layout.ts";
+import { PACKINGS, rowBytes, type WeightType } from "../kernels/formats/weight-layout.ts";
 import type { ModelWork } from "./lane-profile.ts";
 
 interface Shape {

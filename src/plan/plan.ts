@@ -1,4 +1,4 @@
-import type { Summary } from "../spec/summary.ts";
+import type { Summary } from "../spec/trace/summary.ts";
 import type { Acceptance } from "./simulated-pair.ts";
 import {
   BEST,

@@ -1,5 +1,5 @@
-import { ALL_ROWS, Costs } from "../spec/costs.ts";
-import type { TraceEvent } from "../spec/trace.ts";
+import { ALL_ROWS, Costs } from "../spec/schedule/costs.ts";
+import type { TraceEvent } from "../spec/trace/trace-events.ts";
 import { groupBy } from "../util/group-by.ts";
 import type { LaneTimes, SimulatedHardware } from "./simulate.ts";
 

@@ -1,17 +1,18 @@
-import { amusd } from "../spec/amusd.ts";
-import { BestLaunch } from "../spec/best-launch.ts";
-import { calibrate } from "../spec/calibrate.ts";
+import { amusd } from "../spec/strategies/amusd.ts";
+import { BestLaunch } from "../spec/schedule/best-launch.ts";
+import { calibrate } from "../spec/schedule/calibrate.ts";
 import { type Clock, VirtualClock } from "../spec/clock.ts";
-import { Estimates } from "../spec/estimates.ts";
-import { greedy } from "../spec/greedy.ts";
-import { MAX_ROWS } from "../spec/lane.ts";
-import { launchAsPublished, launchFixed, type LaunchRule } from "../spec/launch-rule.ts";
-import { sd } from "../spec/sd.ts";
-import { SimulatedLane } from "../spec/simulated-lane.ts";
-import type { Strategy } from "../spec/strategy.ts";
-import type { Summary } from "../spec/summary.ts";
+import { Estimates } from "../spec/schedule/estimates.ts";
+import { greedy } from "../spec/strategies/greedy.ts";
+import { MAX_ROWS } from "../spec/lanes/lane.ts";
+import { launchAsPublished, launchFixed, type LaunchRule } from "../spec/schedule/launch-rule.ts";
+import { sd } from "../spec/strategies/sd.ts";
+import { SimulatedLane } from "../spec/lanes/simulated-lane.ts";
+import type { Strategy } from "../spec/strategies/strategy.ts";
+import type { Summary } from "../spec/trace/summary.ts";
 import { TokenLog } from "../spec/token-log.ts";
-import { Trace, type TraceEvent } from "../spec/trace.ts";
+import { Trace } from "../spec/trace/trace.ts";
+import type { TraceEvent } from "../spec/trace/trace-events.ts";
 import { type Acceptance, simulatedPair } from "./simulated-pair.ts";
 
 /** A lane's times: of a pass by its rows, of a prefill's token, and from the device's end to the host's knowing; in ms. */

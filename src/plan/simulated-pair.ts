@@ -1,6 +1,6 @@
-import { randomOf } from "../bench/random.ts";
-import { Predictor } from "../spec/predictor.ts";
-import type { TraceEvent } from "../spec/trace.ts";
+import { randomOf } from "../util/random.ts";
+import { Predictor } from "../spec/schedule/predictor.ts";
+import type { TraceEvent } from "../spec/trace/trace-events.ts";
 
 const VOCABULARY = 1000;
 

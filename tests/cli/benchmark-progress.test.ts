@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { progressLine } from "../../src/cli/benchmark-progress.ts";
-import { simulateBenchmark } from "../bench/results-fixture.ts";
+import { simulateBenchmark } from "../benchmark/results-fixture.ts";
 
 test("progress tells the sample, each strategy's ms/token so far, and the time left", async () => {
   const { runs } = await simulateBenchmark({ samples: 2, turns: 2, tokens: 4, strategies: ["greedy", "amusd"] });

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { assertWritable, PieceWriter, Progress, writeWhole } from "../../src/cli/output.ts";
-import { assertRefused } from "../model/refused.ts";
+import { assertRefused } from "../llama/refused.ts";
 
 const folder = await Deno.makeTempDir();
 const at = (name: string) => `${folder}/${name}`;

@@ -10,7 +10,7 @@ import {
   listAdapters,
   openDevice,
 } from "../../src/gpu/adapters.ts";
-import { getEnv, setEnv } from "../../src/gpu/platform.ts";
+import { getEnv, setEnv } from "../../src/platform/platform.ts";
 import { findTestAdapter } from "../with-device.ts";
 
 const installed = await listAdapters();

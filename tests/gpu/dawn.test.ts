@@ -3,9 +3,9 @@ import * as assert from "uvu/assert";
 import { listAdapters } from "../../src/gpu/adapters.ts";
 import { adapterNames, requestAdapter } from "../../src/gpu/dawn.ts";
 import { expectAnswer, installPollShim, pollFor } from "../../src/gpu/poll-shim.ts";
-import { getEnv, setEnv } from "../../src/gpu/platform.ts";
-import * as platform from "../../src/gpu/platform.ts";
-import * as browser from "../../src/gpu/platform-browser.ts";
+import { getEnv, setEnv } from "../../src/platform/platform.ts";
+import * as platform from "../../src/platform/platform.ts";
+import * as browser from "../../src/platform/platform-browser.ts";
 
 const NO_DRIVER = { VK_DRIVER_FILES: "nothing.json", VK_ICD_FILENAMES: "nothing.json" };
 // Taken before Dawn is loaded: not the shim.

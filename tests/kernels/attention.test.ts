@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type CacheType, createAttention } from "../../src/kernels/attention.ts";
+import { type CacheType, createAttention } from "../../src/kernels/attention/attention.ts";
 import { createCache, createRows } from "../../src/kernels/lanes.ts";
 import { withDevice } from "../with-device.ts";
 import {

@@ -1,9 +1,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { createEmbed } from "../../src/kernels/embed.ts";
+import { createEmbed } from "../../src/kernels/embed/embed.ts";
 import { createRows } from "../../src/kernels/lanes.ts";
-import { PACKINGS, tileBytes, weightLayout } from "../../src/kernels/weight-layout.ts";
-import { loadMatrix } from "../../src/model/weights.ts";
+import { PACKINGS, tileBytes, weightLayout } from "../../src/kernels/formats/weight-layout.ts";
+import { loadMatrix } from "../../src/llama/weights.ts";
 import { withDevice } from "../with-device.ts";
 import {
   assertClose,

@@ -1,18 +1,18 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Device, Resource } from "../../src/gpu/device.ts";
-import { createArgmax, createBests, tileConstants } from "../../src/kernels/argmax.ts";
-import { CACHE_SOURCES, type CacheType } from "../../src/kernels/attention.ts";
-import finishLogits from "../../src/kernels/finish-logits.wgsl" with { type: "text" };
-import finishQkv from "../../src/kernels/finish-qkv.wgsl" with { type: "text" };
-import finishResidual from "../../src/kernels/finish-residual.wgsl" with { type: "text" };
-import finishSwiglu from "../../src/kernels/finish-swiglu.wgsl" with { type: "text" };
+import { createArgmax, createBests, tileConstants } from "../../src/kernels/sampling/argmax.ts";
+import { CACHE_SOURCES, type CacheType } from "../../src/kernels/attention/attention.ts";
+import finishLogits from "../../src/kernels/matmul/finish-logits.wgsl" with { type: "text" };
+import finishQkv from "../../src/kernels/matmul/finish-qkv.wgsl" with { type: "text" };
+import finishResidual from "../../src/kernels/matmul/finish-residual.wgsl" with { type: "text" };
+import finishSwiglu from "../../src/kernels/matmul/finish-swiglu.wgsl" with { type: "text" };
 import { createCache, createRows, type Lanes } from "../../src/kernels/lanes.ts";
-import { createMatmul, type Matrix } from "../../src/kernels/matmul.ts";
-import rms from "../../src/kernels/rms.wgsl" with { type: "text" };
-import { tileBytes } from "../../src/kernels/weight-layout.ts";
-import { ropeTable } from "../../src/model/rope-table.ts";
-import { loadMatrix } from "../../src/model/weights.ts";
+import { createMatmul, type Matrix } from "../../src/kernels/matmul/matmul.ts";
+import rms from "../../src/kernels/matmul/rms.wgsl" with { type: "text" };
+import { tileBytes } from "../../src/kernels/formats/weight-layout.ts";
+import { ropeTable } from "../../src/llama/rope-table.ts";
+import { loadMatrix } from "../../src/llama/weights.ts";
 import { withDevice } from "../with-device.ts";
 import {
   assertClose,

@@ -1,13 +1,13 @@
 import * as assert from "uvu/assert";
 import type { Device, Resource } from "../../src/gpu/device.ts";
-import type { CacheType } from "../../src/kernels/attention.ts";
+import type { CacheType } from "../../src/kernels/attention/attention.ts";
 import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";
 import { type Lanes, lanesFor, subgroupLanes, workgroupLanes } from "../../src/kernels/lanes.ts";
-import type { WeightType } from "../../src/kernels/weight-layout.ts";
-import { dequantize, halfToFloat } from "../../src/model/dequantize.ts";
-import type { GgufTensor } from "../../src/model/gguf.ts";
-import { uniforms } from "../model/gguf-builder.ts";
-import { quantize } from "../model/quantize.ts";
+import type { WeightType } from "../../src/kernels/formats/weight-layout.ts";
+import { dequantize, halfToFloat } from "../../src/checkpoint/dequantize.ts";
+import type { GgufTensor } from "../../src/checkpoint/gguf.ts";
+import { uniforms } from "../checkpoint/gguf-builder.ts";
+import { quantize } from "../llama/quantize.ts";
 import type { TestAdapter } from "../with-device.ts";
 
 export interface LanesCase {

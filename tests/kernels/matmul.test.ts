@@ -2,9 +2,9 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Device } from "../../src/gpu/device.ts";
 import { createRows, type Lanes } from "../../src/kernels/lanes.ts";
-import { createMatmul, type Matrix } from "../../src/kernels/matmul.ts";
-import { PACKINGS, tileBytes, weightLayout, type WeightType } from "../../src/kernels/weight-layout.ts";
-import { type Arrangement, loadMatrix } from "../../src/model/weights.ts";
+import { createMatmul, type Matrix } from "../../src/kernels/matmul/matmul.ts";
+import { PACKINGS, tileBytes, weightLayout, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
+import { type Arrangement, loadMatrix } from "../../src/llama/weights.ts";
 import { withDevice } from "../with-device.ts";
 import {
   assertClose,

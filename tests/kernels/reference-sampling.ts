@@ -1,6 +1,6 @@
-// Sampling in double precision, from its description in src/kernels/sampling.ts: shares nothing with the kernels.
+// Sampling in double precision, from its description in src/kernels/sampling/sampling.ts: shares nothing with the kernels.
 
-import type { Sampling } from "../../src/kernels/sampling.ts";
+import type { Sampling } from "../../src/util/sampling.ts";
 
 /** The k-th of these is chosen with this probability; 0 where a filter leaves the token out. */
 export function probabilities(logits: ArrayLike<number>, { temperature, topK, topP, minP }: Sampling): Float64Array {

@@ -1,9 +1,10 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Device } from "../../src/gpu/device.ts";
-import { CHOICE_BYTES, createArgmax, createBests, tileConstants } from "../../src/kernels/argmax.ts";
+import { CHOICE_BYTES, createArgmax, createBests, tileConstants } from "../../src/kernels/sampling/argmax.ts";
 import type { Lanes } from "../../src/kernels/lanes.ts";
-import { Sampler, type Sampling } from "../../src/kernels/sampling.ts";
+import { Sampler } from "../../src/kernels/sampling/sampling.ts";
+import type { Sampling } from "../../src/util/sampling.ts";
 import { withDevice } from "../with-device.ts";
 import { assertClose, assertSameBits, LANES_CASES, randoms, readFloats, StepBuffer } from "./kernel-fixture.ts";
 import { gumbel, hash, probabilities, scores } from "./reference-sampling.ts";

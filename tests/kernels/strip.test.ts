@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { createCache, subgroupLanes, TEXTURE_WIDTH, workgroupLanes } from "../../src/kernels/lanes.ts";
-import { Strip } from "../../src/kernels/strip.ts";
+import { Strip } from "../../src/kernels/attention/strip.ts";
 import { withDevice } from "../with-device.ts";
 import { read, write } from "./kernel-fixture.ts";
 

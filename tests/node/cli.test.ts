@@ -1,3 +1,3 @@
 import { onNode } from "./on-node.ts";
 
-await onNode(() => import("../cli.test.ts"));
+await onNode(() => import("../cli/cli.test.ts"));

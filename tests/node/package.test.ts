@@ -2,11 +2,11 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { simulateBenchmark } from "../bench/results-fixture.ts";
+import { simulateBenchmark } from "../benchmark/results-fixture.ts";
 import { finish } from "../cli/host.ts";
 import { serveHub } from "../hub/hub-server.ts";
-import { SMALL } from "../model/llama-fixture.ts";
-import { bytesOf, randomLlamaFolder } from "../model/safetensors-builder.ts";
+import { SMALL } from "../llama/llama-fixture.ts";
+import { bytesOf, randomLlamaFolder } from "../checkpoint/safetensors-builder.ts";
 import "../untuned.ts";
 import { installedPackage, run, tarballIn } from "./installed.ts";
 

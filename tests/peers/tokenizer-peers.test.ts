@@ -9,9 +9,9 @@ import * as assert from "uvu/assert";
 import llama3Peer from "llama3-tokenizer-js";
 import llama2Peer from "llama-tokenizer-js";
 import { getLlama, LlamaLogLevel, type Token } from "node-llama-cpp";
-import { openFile } from "../../src/gpu/platform-file.ts";
-import { openGguf } from "../../src/model/gguf.ts";
-import { loadTokenizer } from "../../src/model/tokenizer.ts";
+import { openFile } from "../../src/platform/platform-file.ts";
+import { openGguf } from "../../src/checkpoint/gguf.ts";
+import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
 
 const root = new URL("../../", import.meta.url);
 const humanEval = await readHumanEval();

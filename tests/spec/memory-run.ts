@@ -2,13 +2,13 @@
 // token once it has ended. A test runs it in a process of its own.
 
 import process from "node:process";
-import { amusd } from "../../src/spec/amusd.ts";
-import { BestLaunch } from "../../src/spec/best-launch.ts";
+import { amusd } from "../../src/spec/strategies/amusd.ts";
+import { BestLaunch } from "../../src/spec/schedule/best-launch.ts";
 import { VirtualClock } from "../../src/spec/clock.ts";
-import { Estimates } from "../../src/spec/estimates.ts";
-import { SimulatedLane } from "../../src/spec/simulated-lane.ts";
+import { Estimates } from "../../src/spec/schedule/estimates.ts";
+import { SimulatedLane } from "../../src/spec/lanes/simulated-lane.ts";
 import { TokenLog } from "../../src/spec/token-log.ts";
-import { Trace } from "../../src/spec/trace.ts";
+import { Trace } from "../../src/spec/trace/trace.ts";
 import { betaAcceptance, simulatedPair } from "../../src/plan/simulated-pair.ts";
 import { laneOptions } from "./simulated-run.ts";
 

@@ -1,11 +1,12 @@
 import { type Clock, VirtualClock } from "../../src/spec/clock.ts";
-import { Estimates } from "../../src/spec/estimates.ts";
-import type { Lane } from "../../src/spec/lane.ts";
-import { launchAtOnce } from "../../src/spec/launch-rule.ts";
-import { SimulatedLane, type SimulatedLaneOptions } from "../../src/spec/simulated-lane.ts";
-import type { Run, Strategy } from "../../src/spec/strategy.ts";
+import { Estimates } from "../../src/spec/schedule/estimates.ts";
+import type { Lane } from "../../src/spec/lanes/lane.ts";
+import { launchAtOnce } from "../../src/spec/schedule/launch-rule.ts";
+import { SimulatedLane, type SimulatedLaneOptions } from "../../src/spec/lanes/simulated-lane.ts";
+import type { Run, Strategy } from "../../src/spec/strategies/strategy.ts";
 import { type CommittedToken, TokenLog } from "../../src/spec/token-log.ts";
-import { Trace, type TraceEvent } from "../../src/spec/trace.ts";
+import { Trace } from "../../src/spec/trace/trace.ts";
+import type { TraceEvent } from "../../src/spec/trace/trace-events.ts";
 
 /** The token that a model chooses after a text. */
 export type Next = (text: readonly number[]) => number;

@@ -1,0 +1,113 @@
+import type { ChatMessage } from "../tokenizer/chat-template.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { GenerationOptions, StrategyName } from "../engine/generation.ts";
+import type { DatasetSample } from "./datasets.ts";
+import { randomOf } from "../util/random.ts";
+import type { BenchmarkRun, MonitorSample } from "./results.ts";
+
+/** What a benchmark asks of an engine. */
+export type BenchmarkEngine = Pick<Engine, "encode" | "encodeChat" | "generate" | "pieces">;
+
+/** A sample and where it stands in its dataset. */
+export interface IndexedSample {
+  readonly index: number;
+  readonly sample: DatasetSample;
+}
+
+export interface BenchmarkOptions {
+  readonly strategies: readonly StrategyName[];
+  readonly maxNewTokens: number;
+  readonly decoding: GenerationOptions;
+  /** Of the order of strategies. */
+  readonly seed: number;
+  /** Runs of an interrupted benchmark with the same configuration: they are not run again. */
+  readonly done?: readonly BenchmarkRun[];
+  readonly signal?: AbortSignal;
+  /** Looks at the devices until the function that it gives is called; by default nothing does. */
+  readonly watch?: () => () => Promise<readonly MonitorSample[]>;
+}
+
+/**
+ * Runs each turn of each sample by all strategies, one after the other in an order drawn for each turn, so that a drift of the machine hits
+ * all alike, and yields every run as it ends. Each generation is a fresh one: it feeds its whole prompt, whatever the caches hold,
+ * and its clock runs from there. A later turn's prompt holds the answers before it, which are the first strategy's. Ends early, without the run in
+ * flight, when `signal` is aborted.
+ */
+export async function* runBenchmark(
+  engine: BenchmarkEngine,
+  samples: readonly IndexedSample[],
+  options: BenchmarkOptions,
+): AsyncGenerator<BenchmarkRun, void, undefined> {
+  const { strategies, maxNewTokens, decoding, seed, done = [], signal, watch = () => async () => [] } = options;
+  for (const { index, sample } of samples) {
+    const messages: ChatMessage[] = [];
+    for (const [turn, prompt] of sample.turns.entries()) {
+      messages.push({ role: "user", content: prompt });
+      const tokens = promptTokens(engine, sample, messages);
+      let first = done.find((run) => run.sample === index && run.turn === turn);
+      for (const strategy of shuffled(strategies, randomOf(seed + 1000 * index + turn))) {
+        if (done.some((run) => run.sample === index && run.turn === turn && run.strategy === strategy)) continue;
+        const generation = engine.generate(tokens, { ...decoding, strategy, maxNewTokens, signal });
+        const watched = watch();
+        for await (const _ of generation);
+        const monitor = await watched();
+        if (signal?.aborted) return;
+        const { models: _, devices: __, kernels: ___, ...record } = generation.record;
+        const identical = !first || sameTokens(first.tokens, record.tokens);
+        const pieces = engine.pieces(record.tokens);
+        const run = { ...record, sample: index, id: sample.id, turn, prompt, pieces, identical, monitor };
+        first ??= run;
+        yield run;
+      }
+      messages.push({ role: "assistant", content: first!.text });
+    }
+  }
+}
+
+/** A short generation by each strategy, so that what is done once is done. */
+export async function warmUp(
+  engine: BenchmarkEngine,
+  strategies: readonly StrategyName[],
+  decoding: GenerationOptions,
+): Promise<void> {
+  const tokens = engine.encode("Hello");
+  for (const strategy of strategies) {
+    for await (const _ of engine.generate(tokens, { ...decoding, strategy, maxNewTokens: 8 }));
+  }
+}
+
+/** Positions that the longest conversation takes, where every answer is as long as it may be. */
+export function contextOf(
+  engine: Pick<BenchmarkEngine, "encode" | "encodeChat">,
+  samples: readonly DatasetSample[],
+  maxNewTokens: number,
+): number {
+  return Math.max(...samples.map((sample) => {
+    const messages = sample.turns.map((content) => ({ role: "user", content }));
+    return promptTokens(engine, sample, messages).length + sample.turns.length * (maxNewTokens + TURN_TOKENS);
+  }));
+}
+
+/** At most so many tokens stand around an answer in a chat template. */
+const TURN_TOKENS = 16;
+
+function promptTokens(
+  engine: Pick<BenchmarkEngine, "encode" | "encodeChat">,
+  { task }: DatasetSample,
+  messages: readonly ChatMessage[],
+): number[] {
+  return task === "complete" ? engine.encode(messages[0]!.content as string, true) : engine.encodeChat(messages);
+}
+
+function shuffled<T>(values: readonly T[], random: () => number): T[] {
+  const order = [...values];
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+}
+
+function sameTokens(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((token, i) => token === b[i]);
+}

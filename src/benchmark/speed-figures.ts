@@ -1,0 +1,80 @@
+import type { StrategyName } from "../engine/generation.ts";
+import { groupBy } from "../util/group-by.ts";
+import { randomOf } from "../util/random.ts";
+import type { Results } from "./results.ts";
+
+/** A mean over the samples, and its 95 % bootstrap interval. */
+export interface Estimate {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A figure of one strategy: of all samples, and of each case. */
+export interface StrategyFigure {
+  readonly strategy: StrategyName;
+  readonly estimate: Estimate;
+  readonly cases: readonly number[];
+}
+
+const RESAMPLES = 4000;
+/** Of the interval that is left out, on each side. */
+const TAIL = 0.025;
+
+/** A case's ms/token by a strategy, and by the one that it is compared with. */
+interface Pair {
+  readonly sample: number;
+  readonly ms: number;
+  readonly baselineMs: number;
+}
+
+/** Each strategy's ms/token, and how many times as fast as `baseline` it is on the cases that both answered. */
+export function speedFigures(
+  { configuration: { strategies }, runs }: Results,
+  baseline: StrategyName,
+): { readonly msPerToken: StrategyFigure[]; readonly speedups: StrategyFigure[] } {
+  const pairsOf = (strategy: StrategyName, other: StrategyName): Pair[] =>
+    runs.flatMap((run) => {
+      if (run.strategy !== strategy || run.msPerToken === null) return [];
+      const twin = runs.find((twin) => twin.strategy === other && twin.sample === run.sample && twin.turn === run.turn);
+      return twin?.msPerToken ? [{ sample: run.sample, ms: run.msPerToken, baselineMs: twin.msPerToken }] : [];
+    });
+  const figures = (
+    of: readonly StrategyName[],
+    other: (strategy: StrategyName) => StrategyName,
+    statistic: (pairs: readonly Pair[]) => number,
+  ) =>
+    of.flatMap((strategy) => {
+      const pairs = pairsOf(strategy, other(strategy));
+      if (!pairs.length) return [];
+      return [{ strategy, estimate: bootstrap(pairs, statistic), cases: pairs.map((pair) => statistic([pair])) }];
+    });
+  return {
+    msPerToken: figures(strategies, (strategy) => strategy, meanMs),
+    speedups: figures(strategies.filter((strategy) => strategy !== baseline), () => baseline, speedup),
+  };
+}
+
+function meanMs(pairs: readonly Pair[]): number {
+  return pairs.reduce((sum, { ms }) => sum + ms, 0) / pairs.length;
+}
+
+/** The ratio of the mean times, as in the paper's table: it is the time of all samples that counts. */
+function speedup(pairs: readonly Pair[]): number {
+  return pairs.reduce((sum, { baselineMs }) => sum + baselineMs, 0) / pairs.reduce((sum, { ms }) => sum + ms, 0);
+}
+
+/**
+ * A statistic with the percentile interval of its bootstrap (Efron, 1979): whole samples are drawn with replacement, for
+ * a conversation's turns are not independent. The draws are the same each time.
+ */
+function bootstrap(pairs: readonly Pair[], statistic: (pairs: readonly Pair[]) => number): Estimate {
+  const samples = groupBy(pairs, ({ sample }) => sample);
+  const random = randomOf(1);
+  const draws = Array.from(
+    { length: RESAMPLES },
+    () => statistic(samples.flatMap(() => samples[Math.floor(random() * samples.length)]!)),
+  ).sort((a, b) => a - b);
+  const quantile = (share: number) => draws[Math.round(share * (RESAMPLES - 1))]!;
+  return { mean: statistic(pairs), low: quantile(TAIL), high: quantile(1 - TAIL) };
+}

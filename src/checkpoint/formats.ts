@@ -1,0 +1,69 @@
+import { PACKINGS, type WeightType } from "../kernels/formats/weight-layout.ts";
+
+/** The formats of tensors that run here, by ggml's names. */
+export type TensorType = WeightType;
+
+/** Their numbers in a GGUF file: `enum ggml_type` of ggml.h. */
+const IDS: Readonly<Record<TensorType, number>> = {
+  F32: 0,
+  F16: 1,
+  BF16: 30,
+  Q4_0: 2,
+  Q4_1: 3,
+  Q8_0: 8,
+  Q4_K: 12,
+  Q5_K: 13,
+  Q6_K: 14,
+};
+
+export interface TensorFormat {
+  readonly id: number;
+  readonly blockElements: number;
+  readonly blockBytes: number;
+}
+
+export const FORMATS: Readonly<Record<TensorType, TensorFormat>> = Object.fromEntries(
+  Object.entries(PACKINGS).map(([type, { elements, bytes }]) => [
+    type,
+    { id: IDS[type as TensorType], blockElements: elements, blockBytes: bytes },
+  ]),
+) as Readonly<Record<TensorType, TensorFormat>>;
+
+/** What else ggml has, for errors; those numbers that it gave up are missing. */
+const UNSUPPORTED: Readonly<Record<number, string>> = {
+  6: "Q5_0",
+  7: "Q5_1",
+  9: "Q8_1",
+  10: "Q2_K",
+  11: "Q3_K",
+  15: "Q8_K",
+  16: "IQ2_XXS",
+  17: "IQ2_XS",
+  18: "IQ3_XXS",
+  19: "IQ1_S",
+  20: "IQ4_NL",
+  21: "IQ3_S",
+  22: "IQ2_S",
+  23: "IQ4_XS",
+  24: "I8",
+  25: "I16",
+  26: "I32",
+  27: "I64",
+  28: "F64",
+  29: "IQ1_M",
+  34: "TQ1_0",
+  35: "TQ2_0",
+  39: "MXFP4",
+};
+
+const BY_ID = new Map(Object.entries(FORMATS).map(([type, { id }]) => [id, type as TensorType]));
+
+/** The format of this number in a GGUF file, or `undefined` where it doesn't run here. */
+export function typeOfId(id: number): TensorType | undefined {
+  return BY_ID.get(id);
+}
+
+/** "IQ2_XS (17)", for errors. */
+export function describeTypeId(id: number): string {
+  return `${BY_ID.get(id) ?? UNSUPPORTED[id] ?? "unknown"} (${id})`;
+}

@@ -1,0 +1,147 @@
+import type { ByteSource } from "../platform/byte-source.ts";
+
+/** An array of numbers as the file types it; 64-bit integers as doubles, booleans as 0 and 1. */
+export type NumberArray =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array;
+
+/** Bytes that one read of the file takes in: headers are read through a window of this size, or of one longer item. */
+const WINDOW_BYTES = 2 ** 20;
+/** Llama 3's header has 8 MB, one with 262 144 tokens 16 MB: what goes far beyond is damaged, and would fill memory. */
+const MAX_HEADER_BYTES = 2 ** 27;
+
+/** `enum gguf_type`; the number types are those that NUMBER_TYPES has. */
+export const GGUF_TYPES = { UINT8: 0, UINT32: 4, BOOL: 7, STRING: 8, ARRAY: 9, UINT64: 10 } as const;
+
+const NUMBER_TYPES: Readonly<Record<number, { bytes: number; from: (buffer: ArrayBuffer) => NumberArray }>> = {
+  0: { bytes: 1, from: (buffer) => new Uint8Array(buffer) },
+  1: { bytes: 1, from: (buffer) => new Int8Array(buffer) },
+  2: { bytes: 2, from: (buffer) => new Uint16Array(buffer) },
+  3: { bytes: 2, from: (buffer) => new Int16Array(buffer) },
+  4: { bytes: 4, from: (buffer) => new Uint32Array(buffer) },
+  5: { bytes: 4, from: (buffer) => new Int32Array(buffer) },
+  6: { bytes: 4, from: (buffer) => new Float32Array(buffer) },
+  7: { bytes: 1, from: (buffer) => new Uint8Array(buffer).map((byte) => byte === 0 ? 0 : 1) },
+  10: { bytes: 8, from: (buffer) => Float64Array.from(new BigUint64Array(buffer), Number) },
+  11: { bytes: 8, from: (buffer) => Float64Array.from(new BigInt64Array(buffer), Number) },
+  12: { bytes: 8, from: (buffer) => new Float64Array(buffer) },
+};
+
+/** Reads a GGUF's header from its start to its end, a window at a time. All that it throws are Errors of one line. */
+export class GgufReader {
+  readonly source: ByteSource;
+  /** What is being read, for errors: "its metadata". */
+  section = "its first bytes";
+  #window = new Uint8Array(0);
+  #view = new DataView(this.#window.buffer);
+  #windowAt = 0;
+  /** The next byte, in the window. */
+  #next = 0;
+
+  constructor(source: ByteSource) {
+    this.source = source;
+  }
+
+  /** The next byte, in the file. */
+  get position(): number {
+    return this.#windowAt + this.#next;
+  }
+
+  /** What an Error says of this file. `state` ends with the remedy. */
+  error(state: string): Error {
+    return new Error(`Cannot read model "${this.source.name}": ${state}`);
+  }
+
+  /**
+   * Holds a count from the file against its limit, and against the bytes that are left when each thing takes `bytes`
+   * of them or more: before anything is allocated for it.
+   */
+  assertCount(count: number, what: string, max: number, bytes: number): void {
+    if (count > max) {
+      throw this.error(`it has ${count} ${what}, at most ${max} are read; the file is damaged, download it again`);
+    }
+    this.#assertLeft(count * bytes);
+  }
+
+  async u32(): Promise<number> {
+    return (await this.numbers(GGUF_TYPES.UINT32, 1))[0]!;
+  }
+
+  /** As a double: exact up to 2^53, beyond all limits after it. */
+  async u64(): Promise<number> {
+    return (await this.numbers(GGUF_TYPES.UINT64, 1))[0]!;
+  }
+
+  /** The bytes that one number of this GGUF type takes; `undefined` if it is no number's type. */
+  static numberBytes(type: number): number | undefined {
+    return NUMBER_TYPES[type]?.bytes;
+  }
+
+  async numbers(type: number, count: number): Promise<NumberArray> {
+    const { bytes, from } = NUMBER_TYPES[type]!;
+    if (!this.#has(count * bytes)) await this.#fill(count * bytes);
+    return from(this.#take(count * bytes).slice().buffer);
+  }
+
+  async string(what: string, maxBytes: number): Promise<string> {
+    return (await this.strings(1, what, maxBytes))[0]!;
+  }
+
+  /** Awaits only where the window ends: vocabularies have 400 000 strings. */
+  async strings(count: number, what: string, maxBytes: number): Promise<string[]> {
+    const strings: string[] = [];
+    while (strings.length < count) {
+      if (!this.#has(8)) await this.#fill(8);
+      const length = this.#view.getUint32(this.#next, true) + this.#view.getUint32(this.#next + 4, true) * 2 ** 32;
+      this.#next += 8;
+      if (length > maxBytes || !this.#has(length)) {
+        this.assertCount(length, `bytes of ${what}`, maxBytes, 1);
+        await this.#fill(length);
+      }
+      strings.push(UTF8.decode(this.#take(length)));
+    }
+    return strings;
+  }
+
+  #assertLeft(bytes: number): void {
+    const { size } = this.source;
+    if (bytes <= size - this.position) return;
+    throw this.error(
+      `it is cut short or damaged within ${this.section}: ${bytes} bytes are to follow byte ${this.position}, ` +
+        `the file has ${size}; download it again`,
+    );
+  }
+
+  #has(length: number): boolean {
+    return this.#window.length - this.#next >= length;
+  }
+
+  #take(length: number): Uint8Array<ArrayBuffer> {
+    this.#next += length;
+    return this.#window.subarray(this.#next - length, this.#next);
+  }
+
+  /** Moves the window so that it holds the next `length` bytes. */
+  async #fill(length: number): Promise<void> {
+    const { position, source } = this;
+    this.#assertLeft(length);
+    if (position + length > MAX_HEADER_BYTES) {
+      throw this.error(
+        `its header goes beyond ${MAX_HEADER_BYTES} bytes, the most read; the file is damaged, download it again`,
+      );
+    }
+    this.#window = await source.read(position, Math.min(Math.max(length, WINDOW_BYTES), source.size - position));
+    this.#view = new DataView(this.#window.buffer);
+    this.#windowAt = position;
+    this.#next = 0;
+  }
+}
+
+/** Bytes that are not UTF-8 become U+FFFD; a leading U+FEFF is a token like others. */
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });

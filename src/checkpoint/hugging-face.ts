@@ -1,0 +1,300 @@
+import type { ByteSource } from "../platform/byte-source.ts";
+import { joinPath, openFile } from "../platform/platform.ts";
+import { type Gguf, ggufOf, type GgufTensor, type MetadataValue, quote } from "./gguf.ts";
+import { JsonFile, readWhole, shown } from "./json-file.ts";
+import { readSafetensors } from "./safetensors.ts";
+import { tokenizerMetadata } from "./tokenizer-json.ts";
+
+const INDEX = "model.safetensors.index.json";
+
+/** Files have some kB. */
+const MAX_CONFIG_BYTES = 2 ** 20;
+/** A name and a file for each tensor; 405B has 100 kB, mixtures of experts some MB. */
+const MAX_INDEX_BYTES = 2 ** 25;
+/** Llama 3 has 9 to 17 MB, a vocabulary of 262 144 tokens 33 MB. */
+const MAX_TOKENIZER_BYTES = 2 ** 27;
+
+/** The common names are GGUF's. */
+const TENSORS: Readonly<Record<string, string>> = {
+  "model.embed_tokens": "token_embd",
+  "model.norm": "output_norm",
+  "lm_head": "output",
+};
+const LAYER_TENSORS: Readonly<Record<string, string>> = {
+  "input_layernorm": "attn_norm",
+  "self_attn.q_proj": "attn_q",
+  "self_attn.k_proj": "attn_k",
+  "self_attn.v_proj": "attn_v",
+  "self_attn.o_proj": "attn_output",
+  "post_attention_layernorm": "ffn_norm",
+  "mlp.gate_proj": "ffn_gate",
+  "mlp.up_proj": "ffn_up",
+  "mlp.down_proj": "ffn_down",
+};
+
+/**
+ * Opens a folder in Hugging Face's layout, whose files are `names`, as what a GGUF of the model would be: the same keys,
+ * the same tensors. Reads headers only. Throws an Error of one line where a file is missing, damaged or asks for what
+ * doesn't run here.
+ */
+export async function openHuggingFace(folder: string, names: readonly string[]): Promise<Gguf> {
+  if (!names.includes("config.json")) {
+    throw new Error(
+      `Cannot open "${folder}": it is a folder without config.json; give a GGUF file, or a folder with config.json, ` +
+        "tokenizer.json and model.safetensors",
+    );
+  }
+  const read = async (name: string, maxBytes = MAX_CONFIG_BYTES) => {
+    const source = await openFile(joinPath(folder, name));
+    return await JsonFile.read(source, maxBytes).finally(() => source.close());
+  };
+  const readIfThere = (name: string) => names.includes(name) ? read(name) : undefined;
+
+  const config = await read("config.json");
+  const metadata = configMetadata(config, folder);
+  const generation = await readIfThere("generation_config.json");
+  const tokenizerConfig = await readIfThere("tokenizer_config.json");
+  const tokenizer = await read("tokenizer.json", MAX_TOKENIZER_BYTES);
+  const isWhole = names.includes("model.safetensors") || !names.includes(INDEX);
+  const shards = isWhole ? { "model.safetensors": null } : readShards(await read(INDEX, MAX_INDEX_BYTES), names);
+
+  const sources: ByteSource[] = [];
+  const close = async () => void await Promise.all(sources.map((source) => source.close()));
+  try {
+    const found = new Map<string, GgufTensor>();
+    for (const [file, wanted] of Object.entries(shards)) {
+      const source = await openFile(joinPath(folder, file));
+      sources.push(source);
+      const tensors = await readSafetensors(source);
+      for (const name of wanted ?? tensors.keys()) {
+        const tensor = tensors.get(name);
+        if (tensor) found.set(name, tensor);
+        else {
+          throw new Error(
+            `Cannot read model "${source.name}": tensor ${quote(name)} is missing, which ${INDEX} says is there; ` +
+              "download both again",
+          );
+        }
+      }
+    }
+    const tensors = translateTensors(config, found);
+    const vocabulary = config.count("vocab_size");
+    const rows = tensors.get("token_embd.weight")?.shape[1];
+    if (rows !== vocabulary) {
+      throw config.wrong("vocab_size", `${rows ?? "no"} rows, as "model.embed_tokens.weight" has`);
+    }
+    const tokens = tokenizerMetadata(tokenizer, {
+      config: tokenizerConfig,
+      bosId: idsOf(config, "bos_token_id")[0],
+      eosIds: [generation, config].flatMap((file) => file ? idsOf(file, "eos_token_id") : []),
+      vocabulary,
+    });
+    for (const [key, value] of tokens) metadata.set(key, value);
+    const template = await readTemplate(folder, names, tokenizerConfig, await readIfThere("chat_template.json"));
+    if (template !== undefined) metadata.set("tokenizer.chat_template", template);
+    return ggufOf(folder, metadata, tensors, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The `llama.*` keys of a config.json. */
+function configMetadata(config: JsonFile, folder: string): Map<string, MetadataValue> {
+  const { values } = config;
+  const unsupported = (state: string) => config.error(`${state}; use a Llama, TinyLlama or SmolLM2 model`);
+  const architectures = values.architectures ?? ["LlamaForCausalLM"];
+  if (!Array.isArray(architectures) || architectures.length !== 1 || architectures[0] !== "LlamaForCausalLM") {
+    const found = Array.isArray(architectures) ? quote(architectures.join(", ")) : shown(architectures);
+    throw unsupported(`its architecture is ${found}, wanted "LlamaForCausalLM"`);
+  }
+  if (values.model_type !== "llama") throw unsupported(`its model_type is ${shown(values.model_type)}, wanted "llama"`);
+  const quantization = config.object("quantization_config") ?? config.object("compression_config");
+  if (quantization) {
+    const method = shown(quantization.values.quant_method);
+    throw config.error(
+      `it is quantised (quantization_config, ${method}), wanted F32, F16 or BF16; get the unquantised checkpoint, or a GGUF`,
+    );
+  }
+  for (const key of ["attention_bias", "mlp_bias"]) {
+    if (config.boolean(key, false)) throw unsupported(`it has biases (${key}), wanted none`);
+  }
+  const activation = values.hidden_act ?? "silu";
+  if (activation !== "silu") throw unsupported(`its hidden_act is ${shown(activation)}, wanted "silu"`);
+  const partial = config.number("partial_rotary_factor", 1);
+  if (partial !== 1) throw unsupported(`its partial_rotary_factor is ${partial}, wanted 1`);
+
+  const hidden = config.count("hidden_size");
+  const heads = config.count("num_attention_heads");
+  const headSize = config.count("head_dim", hidden / heads);
+  if (headSize !== 64 && headSize !== 128) throw unsupported(`its heads have a size of ${headSize}, wanted 64 or 128`);
+  const { base, scale } = ropeOf(config);
+  return new Map<string, MetadataValue>([
+    ["general.architecture", "llama"],
+    ["general.name", folder.split(/[/\\]/).findLast((part) => part !== "") ?? folder],
+    ["llama.block_count", config.count("num_hidden_layers")],
+    ["llama.context_length", config.count("max_position_embeddings", 2048)],
+    ["llama.embedding_length", hidden],
+    ["llama.feed_forward_length", config.count("intermediate_size")],
+    ["llama.attention.head_count", heads],
+    ["llama.attention.head_count_kv", config.count("num_key_value_heads", heads)],
+    ["llama.attention.key_length", headSize],
+    ["llama.attention.value_length", headSize],
+    // GGUF has float32.
+    ["llama.attention.layer_norm_rms_epsilon", Math.fround(config.number("rms_norm_eps", 1e-6))],
+    ["llama.rope.freq_base", Math.fround(base)],
+    ["llama.rope.scaling.factor", Math.fround(scale)],
+  ]);
+}
+
+/** `factors` as GGUF has them in rope_freqs.weight. */
+function ropeOf(config: JsonFile): { base: number; scale: number; factors: "llama3" | null; rope: JsonFile } {
+  // transformers 5 has rope_parameters, with the base in it, for both keys of the time before.
+  const rope = config.object("rope_parameters") ?? config.object("rope_scaling") ?? new JsonFile(config.name, {});
+  const base = "rope_theta" in rope.values ? rope.number("rope_theta") : config.number("rope_theta", 10_000);
+  const type = rope.values.rope_type ?? rope.values.type ?? "default";
+  if (type === "default") return { base, scale: 1, factors: null, rope };
+  if (type === "linear") return { base, scale: rope.number("factor"), factors: null, rope };
+  if (type === "llama3") return { base, scale: 1, factors: "llama3", rope };
+  throw config.error(
+    `its RoPE scaling is ${shown(type)}, wanted "default", "linear" or "llama3"; use another model of the Llama family`,
+  );
+}
+
+/**
+ * What Llama 3 divides its frequencies by: long waves by `factor`, short ones not, those between smoothly. As in
+ * transformers' modeling_rope_utils.py and in llama.cpp's convert_hf_to_gguf.py.
+ */
+function llama3Factors(rope: JsonFile, base: number, headSize: number): Float32Array<ArrayBuffer> {
+  const factor = rope.number("factor");
+  const low = rope.number("low_freq_factor");
+  const high = rope.number("high_freq_factor");
+  const context = rope.count("original_max_position_embeddings");
+  if (!(factor >= 1)) throw rope.wrong("factor", "1 or more");
+  if (!(low > 0 && low < high)) throw rope.wrong("low_freq_factor", `more than 0 and less than ${high}`);
+  return Float32Array.from({ length: headSize / 2 }, (_, pair) => {
+    const turns = context / (2 * Math.PI * base ** (2 * pair / headSize));
+    if (turns > high) return 1;
+    if (turns < low) return factor;
+    const smooth = (turns - low) / (high - low);
+    return 1 / ((1 - smooth) / factor + smooth);
+  });
+}
+
+/** The tensors by GGUF's names, in GGUF's order of rows; one it has no name for keeps its own, and is refused later. */
+function translateTensors(config: JsonFile, found: ReadonlyMap<string, GgufTensor>): Map<string, GgufTensor> {
+  const tied = config.boolean("tie_word_embeddings", false);
+  if (!tied && !found.has("lm_head.weight")) {
+    throw config.error(
+      'tensor "lm_head.weight" is missing, wanted as "tie_word_embeddings" is false; get or convert the model anew',
+    );
+  }
+  const hidden = config.count("hidden_size");
+  const headSize = config.count("head_dim", hidden / config.count("num_attention_heads"));
+  const tensors = new Map<string, GgufTensor>();
+  for (const [name, tensor] of found) {
+    // Old checkpoints have the frequencies, which follow from config.json, and tied ones may have their embedding twice.
+    if (name.endsWith(".rotary_emb.inv_freq") || (tied && name === "lm_head.weight")) continue;
+    const [, layer, inLayer = name, ending] = /^(?:model\.layers\.(\d+)\.)?(.+)\.(weight|bias)$/.exec(name) ?? [];
+    const known = layer === undefined ? TENSORS : LAYER_TENSORS;
+    const common = Object.hasOwn(known, inLayer) ? known[inLayer]! : undefined;
+    const renamed = common === undefined
+      ? name
+      : layer === undefined
+      ? `${common}.${ending}`
+      : `blk.${layer}.${common}.${ending}`;
+    const isHalfSplit = common === "attn_q" || common === "attn_k";
+    tensors.set(renamed, { ...tensor, ...isHalfSplit && interleaved(tensor, headSize), name: renamed });
+  }
+  const { base, factors, rope } = ropeOf(config);
+  if (factors) {
+    const bytes = new Uint8Array(llama3Factors(rope, base, headSize).buffer);
+    const source: ByteSource = {
+      name: config.name,
+      size: bytes.length,
+      read: async (offset, length) => bytes.slice(offset, offset + length),
+      close: async () => {},
+    };
+    const name = "rope_freqs.weight";
+    tensors.set(name, { name, type: "F32", shape: [headSize / 2], source, offset: 0, bytes: bytes.length });
+  }
+  return tensors;
+}
+
+/**
+ * Where a tensor of Q or K is read in GGUF's order of rows: RoPE turns rows 2i and 2i + 1 of a head there, and rows i and
+ * i + headSize / 2 in Hugging Face's order. A tensor that isn't whole heads stays as it is, and is refused later.
+ */
+function interleaved(tensor: GgufTensor, headSize: number): { source: ByteSource; offset: number } {
+  const { source, offset: start, bytes: size } = tensor;
+  const rows = tensor.shape[1] ?? 1;
+  if (rows % headSize !== 0) return { source, offset: start };
+  const rowBytes = size / rows;
+  const headBytes = rowBytes * headSize;
+  return {
+    offset: 0,
+    source: {
+      name: source.name,
+      size,
+      async read(offset, length) {
+        const from = Math.floor(offset / headBytes) * headBytes;
+        const to = Math.ceil((offset + length) / headBytes) * headBytes;
+        const heads = await source.read(start + from, to - from);
+        const turned = new Uint8Array(heads.length);
+        for (let row = 0; row < heads.length / rowBytes; row++) {
+          const inHead = row % headSize;
+          const split = row - inHead + inHead % 2 * (headSize / 2) + Math.floor(inHead / 2);
+          turned.set(heads.subarray(split * rowBytes, (split + 1) * rowBytes), row * rowBytes);
+        }
+        return turned.subarray(offset - from, offset - from + length);
+      },
+      close: async () => {},
+    },
+  };
+}
+
+/** The tensors that the index says are in each file. */
+function readShards(index: JsonFile, names: readonly string[]): Record<string, string[]> {
+  const map = index.object("weight_map");
+  if (!map) throw index.wrong("weight_map", "an object");
+  const shards: Record<string, string[]> = {};
+  for (const [tensor, file] of Object.entries(map.values)) {
+    if (typeof file !== "string") throw map.wrong(tensor, "a file's name");
+    if (!names.includes(file)) {
+      throw index.error(`it names ${quote(file)}, which is not in the folder; download all shards into one folder`);
+    }
+    if (Object.hasOwn(shards, file)) shards[file]!.push(tensor);
+    else shards[file] = [tensor];
+  }
+  return shards;
+}
+
+/** One id, a list of them, or none. */
+function idsOf(file: JsonFile, key: string): number[] {
+  const value = file.values[key] ?? [];
+  const ids: unknown[] = Array.isArray(value) ? value : [value];
+  if (!ids.every((id): id is number => typeof id === "number" && Number.isInteger(id) && id >= 0)) {
+    throw file.wrong(key, "a token's id or a list of them");
+  }
+  return ids;
+}
+
+/** The chat template, from the first of its places that is there. */
+async function readTemplate(
+  folder: string,
+  names: readonly string[],
+  tokenizerConfig: JsonFile | undefined,
+  own: JsonFile | undefined,
+): Promise<string | undefined> {
+  if (names.includes("chat_template.jinja")) {
+    const source = await openFile(joinPath(folder, "chat_template.jinja"));
+    return new TextDecoder().decode(await readWhole(source, MAX_CONFIG_BYTES).finally(() => source.close()));
+  }
+  const file = own ?? tokenizerConfig;
+  const template = file?.values.chat_template ?? undefined;
+  if (!file || template === undefined) return undefined;
+  if (typeof template === "string") return template;
+  const named = file.objects("chat_template").find(({ values }) => values.name === "default")?.values.template;
+  if (typeof named !== "string") throw file.wrong("chat_template", 'a text, or a list with one named "default"');
+  return named;
+}

@@ -1,0 +1,82 @@
+import type { ByteSource } from "../platform/byte-source.ts";
+import { FORMATS } from "./formats.ts";
+import { type GgufTensor, quote } from "./gguf.ts";
+import { isObject } from "./json-file.ts";
+
+/** The most that the format's own library reads (MAX_HEADER_SIZE of safetensors/src/tensor.rs). */
+const MAX_HEADER_BYTES = 100_000_000;
+
+const DTYPES = ["F32", "F16", "BF16"] as const;
+
+/**
+ * Reads and checks a safetensors file's header: the tensors by their names, shapes in ggml's order. Throws an Error of
+ * one line where the file is none, is cut short or damaged, or has a type that doesn't run here.
+ * https://github.com/huggingface/safetensors#format
+ */
+export async function readSafetensors(source: ByteSource): Promise<Map<string, GgufTensor>> {
+  const error = (state: string) => new Error(`Cannot read model "${source.name}": ${state}`);
+  const damaged = (state: string) => error(`${state}; the file is damaged, download it again`);
+  const cut = (what: string, end: number | bigint) =>
+    error(
+      `it is cut short or damaged: ${what} ends at byte ${end}, the file has ${source.size} bytes; download it again`,
+    );
+
+  if (source.size < 8) throw cut("its header's length", 8);
+  const prefix = await source.read(0, 8);
+  const declared = new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true);
+  if (declared > MAX_HEADER_BYTES) {
+    throw damaged(`its header has ${declared} bytes, wanted ${MAX_HEADER_BYTES} at most`);
+  }
+  const headerBytes = Number(declared);
+  const dataStart = 8 + headerBytes;
+  if (dataStart > source.size) throw cut("its header", dataStart);
+
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await source.read(8, headerBytes)));
+  } catch {
+    throw damaged("its header is no JSON");
+  }
+  if (!isObject(header)) throw damaged("its header is no JSON object");
+  const tensors: GgufTensor[] = [];
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === "__metadata__") continue;
+    const wrong = (state: string) => damaged(`tensor ${quote(name)} ${state}`);
+    if (!isObject(entry)) throw wrong("is no object");
+    const { dtype, shape, data_offsets: offsets } = entry;
+    const type = DTYPES.find((type) => type === dtype);
+    if (!type) {
+      throw error(
+        `tensor ${quote(name)} is of type ${quote(String(dtype))}, supported are ${DTYPES.join(", ")}; ` +
+          "get the checkpoint in one of these, or a GGUF of it",
+      );
+    }
+    if (!isCounts(shape)) throw wrong("has no shape of whole numbers");
+    if (shape.includes(0)) throw wrong(`has shape [${shape}], wanted no zero in it`);
+    if (!isCounts(offsets) || offsets.length !== 2) throw wrong("has no two data_offsets of whole numbers");
+    const [begin, end] = offsets as [number, number];
+    const bytes = shape.reduce((product, size) => product * size, FORMATS[type].blockBytes);
+    if (end - begin !== bytes) {
+      throw wrong(`has data_offsets [${begin}, ${end}], wanted ${bytes} bytes for ${type} in shape [${shape}]`);
+    }
+    tensors.push({ name, type, shape: shape.toReversed(), source, offset: dataStart + begin, bytes });
+  }
+
+  tensors.sort((a, b) => a.offset - b.offset);
+  let end = dataStart;
+  for (const { name, offset, bytes } of tensors) {
+    if (offset !== end) {
+      throw damaged(`tensor ${quote(name)} begins at ${offset - dataStart}, wanted ${end - dataStart}, without a gap`);
+    }
+    end += bytes;
+    if (end > source.size) throw cut(`tensor ${quote(name)}`, end);
+  }
+  if (end !== source.size) {
+    throw damaged(`its last tensor ends at byte ${end}, the file has ${source.size} bytes`);
+  }
+  return new Map(tensors.map((tensor) => [tensor.name, tensor]));
+}
+
+function isCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((one) => Number.isSafeInteger(one) && one >= 0);
+}

@@ -1,0 +1,66 @@
+import type { ByteSource } from "../platform/byte-source.ts";
+import { listFolder, openFile } from "../platform/platform.ts";
+import { type LlamaConfig, llamaConfig } from "../checkpoint/config.ts";
+import { type Gguf, openGguf, partPaths } from "../checkpoint/gguf.ts";
+import { openHuggingFace } from "../checkpoint/hugging-face.ts";
+import { assertSameVocabulary, loadTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
+
+/** A model file, or folder, whose header was read and checked; its weights are still in the file. */
+export interface ModelFile {
+  readonly path: string;
+  readonly gguf: Gguf;
+  readonly config: LlamaConfig;
+  readonly tokenizer: Tokenizer;
+}
+
+/**
+ * Opens a GGUF file (of a split one, any part names them all) or a folder in Hugging Face's layout. Throws an Error of one
+ * line if it isn't a model that runs here.
+ */
+export async function openModelFile(path: string): Promise<ModelFile> {
+  const names = await listFolder(path);
+  const gguf = names ? await openHuggingFace(path, names) : await openGgufParts(path);
+  try {
+    return { path, gguf, config: await llamaConfig(gguf), tokenizer: loadTokenizer(gguf.metadata) };
+  } catch (error) {
+    await gguf.close();
+    throw error;
+  }
+}
+
+async function openGgufParts(path: string): Promise<Gguf> {
+  const sources: ByteSource[] = [];
+  try {
+    for (const part of partPaths(path)) sources.push(await openFile(part));
+  } catch (error) {
+    await Promise.all(sources.map((source) => source.close()));
+    throw error;
+  }
+  return await openGguf(sources);
+}
+
+/** The model that writes, and the one that drafts for it, if any: both share a vocabulary. */
+export interface ModelPair {
+  readonly verify: ModelFile;
+  readonly draft: ModelFile | null;
+}
+
+/** Opens both files. Throws an Error as `openModelFile` does, and where the vocabularies differ. */
+export async function openModelPair(verifyPath: string, draftPath?: string): Promise<ModelPair> {
+  const verify = await openModelFile(verifyPath);
+  let draft: ModelFile | null = null;
+  try {
+    if (draftPath !== undefined) {
+      draft = await openModelFile(draftPath);
+      assertSameVocabulary(verify.tokenizer, draft.tokenizer);
+    }
+    return { verify, draft };
+  } catch (error) {
+    await closeModelPair({ verify, draft });
+    throw error;
+  }
+}
+
+export async function closeModelPair({ verify, draft }: ModelPair): Promise<void> {
+  await Promise.all([verify.gguf.close(), draft?.gguf.close()]);
+}

@@ -1,0 +1,38 @@
+import bf16 from "./bf16.wgsl" with { type: "text" };
+import f16 from "./f16.wgsl" with { type: "text" };
+import f32 from "./f32.wgsl" with { type: "text" };
+import planes from "./planes.wgsl" with { type: "text" };
+import q4_0 from "./q4_0.wgsl" with { type: "text" };
+import q4_1 from "./q4_1.wgsl" with { type: "text" };
+import q4_k from "./q4_k.wgsl" with { type: "text" };
+import q5_k from "./q5_k.wgsl" with { type: "text" };
+import q6_k from "./q6_k.wgsl" with { type: "text" };
+import q8_0 from "./q8_0.wgsl" with { type: "text" };
+import type { Lanes } from "../lanes.ts";
+import type { WeightLayout, WeightType } from "./weight-layout.ts";
+
+/** How each format's 32 elements come out of their words: load_unit, code, scale, minimum. */
+export const FORMAT_SOURCES: Readonly<Record<WeightType, string>> = {
+  F32: f32,
+  F16: f16,
+  BF16: bf16,
+  Q4_0: q4_0,
+  Q4_1: q4_1,
+  Q8_0: q8_0,
+  Q4_K: q4_k,
+  Q5_K: q5_k,
+  Q6_K: q6_k,
+};
+
+export const planesSource: string = planes;
+
+/** Where the planes of a buffer with `tiles` tiles begin, and how codes come out of their words. */
+export function planeConstants(lanes: Lanes, layout: WeightLayout, tiles: number): Record<string, number | boolean> {
+  return {
+    IN_PLACE: lanes.codesInPlace,
+    UNITS: layout.units,
+    REBIASED: layout.rebiased,
+    SCALES_AT: tiles * layout.quantWords,
+    SUPERS_AT: tiles * (layout.quantWords + layout.scaleWords),
+  };
+}

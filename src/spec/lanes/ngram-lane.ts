@@ -1,0 +1,109 @@
+import type { Clock } from "../clock.ts";
+import type { Lane, LaneResult } from "./lane.ts";
+import { LaneState } from "./lane-state.ts";
+
+/** The longest end of the text that is looked for; a longer match says no more. */
+const LONGEST = 16;
+
+/**
+ * A lane without a model or a device: what followed the last occurrence of the text's longest end that occurs before (prompt look-up;
+ * github.com/apoorvumang/prompt-lookup-decoding). Right where a text repeats itself, as edits of code do. Its confidence is n / (n + 1) for
+ * a match of n tokens, about 0 for none: what that is worth the predictor learns.
+ */
+export class NgramLane implements Lane {
+  readonly name: string;
+  readonly capacity: number;
+  readonly stepsAhead = 1;
+  readonly stripCapacity = 0;
+  readonly #clock: Clock;
+  readonly #state: LaneState;
+  readonly #text: number[] = [];
+  #chosen: number | undefined;
+  /** The newest message; never rejects. */
+  #newest: Promise<unknown> = Promise.resolve();
+
+  constructor(name: string, capacity: number, clock: Clock) {
+    this.name = name;
+    this.capacity = capacity;
+    this.#clock = clock;
+    this.#state = new LaneState(name, capacity, this.stripCapacity);
+  }
+
+  /** Nothing to it: it chooses the same however the model does. */
+  sample(): void {}
+
+  prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
+    const check = () => this.#state.prefill(tokens.length, position);
+    return this.#send(check, tokens.length, position, false, (i) => tokens[i]!);
+  }
+
+  verify(tokens: readonly number[], position: number): Promise<LaneResult> {
+    const check = () => this.#state.verify(tokens.length, position);
+    return this.#send(check, tokens.length, position, true, (i) => tokens[i]!);
+  }
+
+  verifyNext(): Promise<LaneResult> {
+    return Promise.reject(new RangeError(`Cannot verify ahead on the ${this.name} lane: it only drafts`));
+  }
+
+  decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult> {
+    const check = () => this.#state.decode(token, position, steps, fork);
+    return this.#send(check, steps, position, true, (i) => i === 0 && token !== null ? token : this.#chosen!);
+  }
+
+  keep(): Promise<LaneResult> {
+    return Promise.reject(new RangeError(`Cannot keep a branch on the ${this.name} lane: it has none`));
+  }
+
+  async drain(): Promise<void> {
+    let newest;
+    do {
+      newest = this.#newest;
+      await newest;
+    } while (newest !== this.#newest);
+  }
+
+  async close(): Promise<void> {
+    this.#state.close();
+    await this.drain();
+  }
+
+  // Async so that an error rejects.
+  async #send(
+    check: () => void,
+    count: number,
+    position: number,
+    chooses: boolean,
+    token: (i: number) => number,
+  ): Promise<LaneResult> {
+    check();
+    const text = this.#text;
+    const startMs = this.#clock.now();
+    const answer = { tokens: [] as number[], confidences: [] as number[], seconds: [] as number[] };
+    text.length = position;
+    for (let i = 0; i < count; i++) {
+      text.push(token(i));
+      if (!chooses) continue;
+      const { next, length } = lookUp(text);
+      this.#chosen = next;
+      answer.tokens.push(next);
+      answer.confidences.push(length === 0 ? 0.001 : length / (length + 1));
+      answer.seconds.push(next === 0 ? 1 : 0);
+    }
+    const result = Promise.resolve({ ...answer, startMs, endMs: this.#clock.now() });
+    this.#newest = result;
+    return await result;
+  }
+}
+
+/** What followed the last of the longest matches with the text's end, and how long that is; without one, its last token again. */
+function lookUp(text: readonly number[]): { readonly next: number; readonly length: number } {
+  const last = text.length - 1;
+  let best = { next: text[last]!, length: 0 };
+  for (let end = last - 1; end >= best.length && best.length < LONGEST; end--) {
+    let length = 0;
+    while (length < LONGEST && length <= end && text[end - length] === text[last - length]) length++;
+    if (length > best.length) best = { next: text[end + 1]!, length };
+  }
+  return best;
+}

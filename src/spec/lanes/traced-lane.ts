@@ -1,0 +1,155 @@
+import { countAccepted, type Lane, LaneLostError, type LaneResult } from "./lane.ts";
+import type { Trace } from "../trace/trace.ts";
+import type { Operation } from "../trace/trace-events.ts";
+
+/**
+ * A lane whose operations are written to a trace. No promise that it gives is ever an unhandled rejection: an error
+ * that nobody awaits is kept, and `drain` throws it.
+ */
+export class TracedLane {
+  readonly #lane: Lane;
+  readonly #trace: Trace;
+  readonly #onLost: ((error: LaneLostError) => void) | undefined;
+  #lost = false;
+  #failure: unknown;
+  /** The newest message, once it is in the trace; never rejects. */
+  #newest: Promise<unknown> = Promise.resolve();
+  /** Of the last message settled: the input of a `decode` without a token, or of a `verifyNext`, follows from it. */
+  #last: Operation | undefined;
+  /** When the device was busy, newest last. */
+  readonly #busy: [startMs: number, endMs: number][] = [];
+  /** Of the messages in flight. */
+  readonly #sentMs: number[] = [];
+  #turnaroundMs: number | undefined;
+
+  /** With `onLost`, a lost device is told to it once and is no failure; the messages' promises reject all the same. */
+  constructor(lane: Lane, trace: Trace, onLost?: (error: LaneLostError) => void) {
+    this.#lane = lane;
+    this.#trace = trace;
+    this.#onLost = onLost;
+  }
+
+  get stepsAhead(): number {
+    return this.#lane.stepsAhead;
+  }
+
+  get stripCapacity(): number {
+    return this.#lane.stripCapacity;
+  }
+
+  /** What the last message took beyond the device's time, to get there and to be known of; `undefined` if the lane was not idle when it was sent. */
+  get turnaroundMs(): number | undefined {
+    return this.#turnaroundMs;
+  }
+
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  prefill(tokens: readonly number[], position: number, onFed?: (count: number) => void): Promise<Operation> {
+    return this.#send("prefill", position, this.#lane.prefill(tokens, position, onFed), () => tokens);
+  }
+
+  verify(tokens: readonly number[], position: number): Promise<Operation> {
+    return this.#send("verify", position, this.#lane.verify(tokens, position), () => tokens);
+  }
+
+  verifyNext(drafted: readonly number[], position: number): Promise<Operation> {
+    const fed = () => [this.#last!.chosen[countAccepted(this.#last!.tokens, this.#last!.chosen)]!, ...drafted];
+    return this.#send("verify", null, this.#lane.verifyNext(drafted, position), fed);
+  }
+
+  decode(token: number | null, position: number, steps: number, fork?: number): Promise<Operation> {
+    const message = this.#lane.decode(token, position, steps, fork);
+    return this.#send(
+      "decode",
+      position,
+      message,
+      (chosen) => [token ?? this.#last!.chosen.at(-1)!, ...chosen.slice(0, -1)],
+      fork,
+    );
+  }
+
+  /** `tokens` tells, once that is known, which ones of the branch are kept. */
+  keep(fork: number, count: number, tokens: () => readonly number[]): Promise<Operation> {
+    return this.#send("keep", fork, this.#lane.keep(fork, count), tokens);
+  }
+
+  /**
+   * For what share of that time, the end of which is just known, the device was busy. A message in flight counts from when it was sent or
+   * the one before it ended.
+   */
+  busyShare(startMs: number, endMs: number): number {
+    const working: readonly [number, number][] = this.#sentMs.length > 0
+      ? [...this.#busy, [Math.max(this.#sentMs[0]!, this.#busy.at(-1)?.[1] ?? 0), endMs]]
+      : this.#busy;
+    const shared = working.map(([from, to]) => Math.max(0, Math.min(to, endMs) - Math.max(from, startMs)));
+    return endMs > startMs ? Math.min(1, shared.reduce((sum, ms) => sum + ms, 0) / (endMs - startMs)) : 0;
+  }
+
+  /**
+   * Settles when the lane's queue is empty and the trace complete. Throws the lane's first error, awaited before or
+   * not.
+   */
+  async drain(): Promise<void> {
+    await this.#lane.drain();
+    await this.#newest;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #send(
+    operation: Operation["operation"],
+    at: number | null,
+    message: Promise<LaneResult>,
+    fed: (chosen: readonly number[]) => readonly number[],
+    fork?: number,
+  ): Promise<Operation> {
+    const { epoch, now } = this.#trace;
+    const wasIdle = this.#sentMs.length === 0;
+    this.#sentMs.push(now);
+    const traced = message.finally(() => this.#sentMs.shift()).then(({ startMs, endMs, ...answer }) => {
+      const { tokens: chosen, confidences, seconds } = answer;
+      this.#turnaroundMs = wasIdle ? this.#trace.now - now - (endMs - startMs) : undefined;
+      this.#busy.push([startMs, endMs]);
+      if (this.#busy.length > REMEMBERED) this.#busy.shift();
+      const last = this.#last;
+      const position = at ?? last!.position + countAccepted(last!.tokens, last!.chosen) + 1;
+      const entry: Operation = {
+        kind: "operation",
+        lane: this.#lane.name,
+        operation,
+        epoch,
+        position,
+        ...(fork !== undefined && { fork }),
+        tokens: fed(chosen),
+        chosen,
+        ...(chosen.length > 0 && { confidences, seconds }),
+        startMs,
+        endMs,
+        // Until someone makes use of it.
+        stale: operation !== "prefill",
+      };
+      this.#last = entry;
+      this.#trace.operation(entry);
+      return entry;
+    });
+    this.#newest = traced.catch((error: unknown) => {
+      if (!(error instanceof LaneLostError && this.#onLost)) this.#failure ??= error;
+      else if (!this.#lost) {
+        this.#lost = true;
+        this.#onLost(error);
+      }
+    });
+    return traced;
+  }
+}
+
+/** Operations: more than the draft lane makes in one of the verify lane's. */
+const REMEMBERED = 64;
+
+/** Drains the lanes and ends the trace, then throws the first error that any of the lanes met. */
+export async function drain(trace: Trace, ...lanes: readonly TracedLane[]): Promise<void> {
+  const results = await Promise.allSettled(lanes.map((lane) => lane.drain()));
+  trace.end();
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}

@@ -1,0 +1,110 @@
+import { Environment, Interpreter, Template } from "@huggingface/jinja";
+import { quote } from "../checkpoint/gguf.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+/** One turn of a conversation; `role` is a word of the model's template: mostly "system", "user" or "assistant". */
+export interface ChatMessage {
+  readonly role: string;
+  readonly content: string;
+}
+
+export interface ChatOptions {
+  /** Whether the text ends where the assistant's next message begins. */
+  readonly addGenerationPrompt: boolean;
+  /** The day that some templates write (Llama 3.2's); now if left out. A session keeps one, and so keeps its prefix. */
+  readonly date?: Date;
+}
+
+/**
+ * Renders a conversation with the model's own template, as Hugging Face's `apply_chat_template` does. Throws an Error
+ * where the model has no template, or where the template refuses the conversation.
+ */
+export function renderChat(
+  metadata: ReadonlyMap<string, unknown>,
+  messages: readonly ChatMessage[],
+  { addGenerationPrompt, date = new Date() }: ChatOptions,
+): string {
+  const source = metadata.get("tokenizer.chat_template");
+  if (typeof source !== "string") {
+    throw new Error(
+      'Cannot render a chat: the model has no "tokenizer.chat_template"; give the prompt as it is with --raw',
+    );
+  }
+  // Not Template.render(): its strftime_now, which nothing replaces, writes months in the machine's language.
+  const environment = new Environment();
+  const variables: Record<string, unknown> = {
+    True: true,
+    False: false,
+    None: null,
+    range,
+    raise_exception: (message: string) => {
+      throw new Error(message);
+    },
+    strftime_now: (format: string) => formatDate(date, format),
+    messages: messages.map(({ role, content }) => ({ role, content })),
+    add_generation_prompt: addGenerationPrompt,
+    bos_token: specialToken(metadata, "bos_token_id"),
+    eos_token: specialToken(metadata, "eos_token_id"),
+    tools: null,
+  };
+  for (const [name, value] of Object.entries(variables)) environment.set(name, value);
+  try {
+    return String(new Interpreter(environment).run(new Template(source).parsed).value);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `Cannot render a chat: the model's template says ${quote(reason)}; give the prompt as it is with --raw`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Renders a conversation and turns it into tokens. A session that keeps its key-value cache calls it with the longer
+ * conversation and feeds what follows the longest common prefix. Where the model wants BOS it comes first, once,
+ * whether the template writes it or not.
+ */
+export function encodeChat(
+  tokenizer: Tokenizer,
+  metadata: ReadonlyMap<string, unknown>,
+  messages: readonly ChatMessage[],
+  options: ChatOptions,
+): number[] {
+  const text = renderChat(metadata, messages, options);
+  const tokens = tokenizer.encode(text, { special: true, addBos: false });
+  if (!tokenizer.addBos || tokens[0] === tokenizer.bosId) return tokens;
+  return tokenizer.encode(text, { special: true, addBos: true });
+}
+
+function specialToken(metadata: ReadonlyMap<string, unknown>, key: string): string {
+  const tokens = metadata.get("tokenizer.ggml.tokens");
+  const id = metadata.get("tokenizer.ggml." + key);
+  const token: unknown = Array.isArray(tokens) && typeof id === "number" ? tokens[id] : undefined;
+  return typeof token === "string" ? token : "";
+}
+
+/** Python's range. */
+function range(start: number, stop?: number, step = 1): number[] {
+  const [from, to] = stop === undefined ? [0, start] : [start, stop];
+  return Array.from({ length: Math.max(0, Math.ceil((to - from) / step)) }, (_, index) => from + index * step);
+}
+
+/** strftime for the directives that dates in prompts use, in English and local time. */
+function formatDate(date: Date, format: string): string {
+  const name = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat("en-US", options).format(date);
+  const padded = (value: number) => String(value).padStart(2, "0");
+  const parts: Record<string, () => string> = {
+    "%d": () => padded(date.getDate()),
+    "%m": () => padded(date.getMonth() + 1),
+    "%b": () => name({ month: "short" }),
+    "%B": () => name({ month: "long" }),
+    "%Y": () => String(date.getFullYear()),
+    "%a": () => name({ weekday: "short" }),
+    "%A": () => name({ weekday: "long" }),
+    "%H": () => padded(date.getHours()),
+    "%M": () => padded(date.getMinutes()),
+    "%S": () => padded(date.getSeconds()),
+    "%%": () => "%",
+  };
+  return format.replace(/%./g, (directive) => parts[directive]?.() ?? directive);
+}

@@ -1,0 +1,270 @@
+import { blobSource } from "../../src/platform/byte-source.ts";
+import { FORMATS, type TensorType } from "../../src/checkpoint/formats.ts";
+import { type Gguf, openGguf } from "../../src/checkpoint/gguf.ts";
+import { quantize } from "../llama/quantize.ts";
+
+const VALUE_TYPES = [
+  "u8",
+  "i8",
+  "u16",
+  "i16",
+  "u32",
+  "i32",
+  "f32",
+  "bool",
+  "string",
+  "array",
+  "u64",
+  "i64",
+  "f64",
+] as const;
+type ValueType = Exclude<typeof VALUE_TYPES[number], "array">;
+const VALUE_BYTES = { u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, bool: 1, u64: 8, i64: 8, f64: 8 } as const;
+type Scalar = number | bigint | boolean | string;
+
+/** An array where the type ends with `[]`. */
+export type MetadataEntry = readonly [
+  key: string,
+  type: ValueType | `${ValueType}[]`,
+  value: Scalar | readonly Scalar[],
+];
+
+export interface TensorEntry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** A number stands for any of ggml's types. */
+  readonly type: TensorType | number;
+  readonly bytes: Uint8Array;
+  /** What the file declares; by default where the bytes lie. */
+  readonly offset?: number;
+}
+
+/** A GGUF file, byte for byte. It writes whatever it is told, wrong files too. */
+export function ggufFile(
+  metadata: readonly MetadataEntry[],
+  tensors: readonly TensorEntry[],
+  { version = 3, alignment = 32, magic = "GGUF", bigEndian = false } = {},
+): Uint8Array<ArrayBuffer> {
+  const out = new Writer(!bigEndian);
+  for (const letter of magic) out.number("u8", letter.charCodeAt(0));
+  out.number("u32", version);
+  out.number("u64", tensors.length);
+  out.number("u64", metadata.length);
+  for (const [key, type, value] of metadata) {
+    out.string(key);
+    if (typeof value === "object") {
+      const element = type.slice(0, -2) as ValueType;
+      out.number("u32", VALUE_TYPES.indexOf("array"));
+      out.number("u32", VALUE_TYPES.indexOf(element));
+      out.number("u64", value.length);
+      for (const one of value) out.value(element, one);
+    } else {
+      out.number("u32", VALUE_TYPES.indexOf(type as ValueType));
+      out.value(type as ValueType, value);
+    }
+  }
+  let end = 0;
+  for (const { name, shape, type, bytes, offset } of tensors) {
+    const start = Math.ceil(end / alignment) * alignment;
+    out.string(name);
+    out.number("u32", shape.length);
+    for (const size of shape) out.number("u64", size);
+    out.number("u32", typeof type === "number" ? type : FORMATS[type].id);
+    out.number("u64", offset ?? start);
+    end = start + bytes.length;
+  }
+  for (const { bytes } of tensors) {
+    out.align(alignment);
+    out.bytes(bytes);
+  }
+  return out.finish();
+}
+
+/** Opens bytes as a model file. */
+export function openBytes(bytes: Uint8Array<ArrayBuffer>, name = "test.gguf"): Promise<Gguf> {
+  return openGguf(blobSource(new Blob([bytes]), name));
+}
+
+export interface RandomLlama {
+  readonly layers: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  readonly feedForward: number;
+  readonly vocabulary: number;
+  /** Of all matrices, or of the one named so ("blk.0.attn_q.weight"); rows must be whole blocks. */
+  readonly type: TensorType | ((name: string) => TensorType);
+  readonly tied: boolean;
+  readonly seed: number;
+  /** With rope_freqs.weight, from 1 at the first pair to 8 at the last. */
+  readonly ropeFactors?: boolean;
+  /** With a byte-level tokenizer, for which `vocabulary` must be at least 257. */
+  readonly tokenizer?: boolean;
+  /** In place of what is written by default under the same key, or beside it. */
+  readonly metadata?: readonly MetadataEntry[];
+}
+
+/** The metadata and the tensors of a model with random weights; the same for the same options. */
+export function randomLlamaParts(options: RandomLlama): { metadata: MetadataEntry[]; tensors: TensorEntry[] } {
+  const { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary, type, tied, seed } = options;
+  const random = normals(seed);
+  const tensors: TensorEntry[] = [];
+  const add = (name: string, shape: number[], type: TensorType, value: (index: number) => number) => {
+    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, index) => value(index));
+    tensors.push({ name, shape, type, bytes: quantize(type, values) });
+  };
+  const matrix = (name: string, columns: number, rows: number, spread = 1 / Math.sqrt(columns)) =>
+    add(name, [columns, rows], typeof type === "string" ? type : type(name), () => random() * spread);
+  const norm = (name: string) => add(name, [hidden], "F32", () => 1 + 0.2 * random());
+
+  matrix("token_embd.weight", hidden, vocabulary, 0.5);
+  for (let layer = 0; layer < layers; layer++) {
+    const block = `blk.${layer}`;
+    norm(`${block}.attn_norm.weight`);
+    matrix(`${block}.attn_q.weight`, hidden, heads * headSize);
+    matrix(`${block}.attn_k.weight`, hidden, kvHeads * headSize);
+    matrix(`${block}.attn_v.weight`, hidden, kvHeads * headSize);
+    matrix(`${block}.attn_output.weight`, heads * headSize, hidden);
+    norm(`${block}.ffn_norm.weight`);
+    matrix(`${block}.ffn_gate.weight`, hidden, feedForward);
+    matrix(`${block}.ffn_up.weight`, hidden, feedForward);
+    matrix(`${block}.ffn_down.weight`, feedForward, hidden);
+  }
+  norm("output_norm.weight");
+  if (!tied) matrix("output.weight", hidden, vocabulary);
+  const pairs = headSize / 2;
+  if (options.ropeFactors) add("rope_freqs.weight", [pairs], "F32", (pair) => 1 + 7 * pair / (pairs - 1));
+
+  const extra = options.metadata ?? [];
+  const defaults: MetadataEntry[] = [
+    ["general.architecture", "string", "llama"],
+    ["general.name", "string", `random ${seed}`],
+    ["llama.block_count", "u32", layers],
+    ["llama.context_length", "u32", 2048],
+    ["llama.embedding_length", "u32", hidden],
+    ["llama.feed_forward_length", "u32", feedForward],
+    ["llama.attention.head_count", "u32", heads],
+    ["llama.attention.head_count_kv", "u32", kvHeads],
+    ["llama.attention.key_length", "u32", headSize],
+    ["llama.attention.value_length", "u32", headSize],
+    ["llama.attention.layer_norm_rms_epsilon", "f32", 1e-5],
+    ["llama.rope.freq_base", "f32", 10_000],
+    ...options.tokenizer ? byteLevelTokenizer(vocabulary) : [],
+  ];
+  return { metadata: [...defaults.filter(([key]) => extra.every(([other]) => other !== key)), ...extra], tensors };
+}
+
+/** The file of a small model with random weights, as it runs; the same for the same options. */
+export function randomLlama(options: RandomLlama): Uint8Array<ArrayBuffer> {
+  const { metadata, tensors } = randomLlamaParts(options);
+  return ggufFile(metadata, tensors);
+}
+
+/** GPT-2's 256 letters for bytes; merges of two small letters; unused tokens; last `<|endoftext|>`, BOS and EOS. */
+function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
+  const printable = (byte: number) => byte > 32 && byte < 127 || byte > 160 && byte !== 173;
+  let spares = 0;
+  const tokens = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : 256 + spares++));
+  const types: number[] = tokens.map(() => 1);
+  const merges: string[] = [];
+  const letters = "etaoinshrdlucmfwypvbgkjqxz";
+  for (let i = 0; tokens.length < vocabulary - 1; i++) {
+    const pair = i < 26 * 26 ? [letters[Math.floor(i / 26)]!, letters[i % 26]!] : null;
+    tokens.push(pair ? pair.join("") : `[PAD${i}]`);
+    types.push(pair ? 1 : 5);
+    if (pair) merges.push(pair.join(" "));
+  }
+  tokens.push("<|endoftext|>");
+  types.push(3);
+  return [
+    ["tokenizer.ggml.model", "string", "gpt2"],
+    ["tokenizer.ggml.pre", "string", "gpt-2"],
+    ["tokenizer.ggml.tokens", "string[]", tokens],
+    ["tokenizer.ggml.token_type", "i32[]", types],
+    ["tokenizer.ggml.merges", "string[]", merges],
+    ["tokenizer.ggml.bos_token_id", "u32", vocabulary - 1],
+    ["tokenizer.ggml.eos_token_id", "u32", vocabulary - 1],
+    ["tokenizer.ggml.add_bos_token", "bool", false],
+  ];
+}
+
+/** Uniform in [0, 1), 32 bits (mulberry32). */
+export function uniforms(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = state + 0x6d2b79f5 | 0;
+    let mixed = Math.imul(state ^ state >>> 15, state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ mixed >>> 7, mixed | 61);
+    return ((mixed ^ mixed >>> 14) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Standard normal (Box and Muller). */
+function normals(seed: number): () => number {
+  const uniform = uniforms(seed);
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+}
+
+/** Bytes that grow. */
+class Writer {
+  readonly #littleEndian: boolean;
+  #view = new DataView(new ArrayBuffer(1024));
+  #length = 0;
+
+  constructor(littleEndian: boolean) {
+    this.#littleEndian = littleEndian;
+  }
+
+  value(type: ValueType, value: Scalar): void {
+    if (type === "string") this.string(String(value));
+    else this.number(type, typeof value === "bigint" ? value : Number(value));
+  }
+
+  string(text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    this.number("u64", bytes.length);
+    this.bytes(bytes);
+  }
+
+  bytes(bytes: Uint8Array): void {
+    const at = this.#grow(bytes.length);
+    new Uint8Array(this.#view.buffer).set(bytes, at);
+  }
+
+  align(alignment: number): void {
+    this.#grow((alignment - this.#length % alignment) % alignment);
+  }
+
+  number(type: Exclude<ValueType, "string">, value: number | bigint): void {
+    const at = this.#grow(VALUE_BYTES[type]);
+    const view = this.#view;
+    const little = this.#littleEndian;
+    const n = Number(value);
+    if (type === "u8" || type === "bool") view.setUint8(at, n);
+    else if (type === "i8") view.setInt8(at, n);
+    else if (type === "u16") view.setUint16(at, n, little);
+    else if (type === "i16") view.setInt16(at, n, little);
+    else if (type === "u32") view.setUint32(at, n, little);
+    else if (type === "i32") view.setInt32(at, n, little);
+    else if (type === "f32") view.setFloat32(at, n, little);
+    else if (type === "f64") view.setFloat64(at, n, little);
+    else view.setBigInt64(at, BigInt(value), little);
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#view.buffer.slice(0, this.#length));
+  }
+
+  /** Makes room; returns where it begins. */
+  #grow(bytes: number): number {
+    const at = this.#length;
+    this.#length += bytes;
+    if (this.#length > this.#view.byteLength) {
+      const larger = new Uint8Array(this.#length * 2);
+      larger.set(new Uint8Array(this.#view.buffer));
+      this.#view = new DataView(larger.buffer);
+    }
+    return at;
+  }
+}

@@ -1,0 +1,388 @@
+// A folder in Hugging Face's layout against the GGUF of the same model.
+
+import { fileURLToPath } from "node:url";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import fc from "fast-check";
+import { openFile } from "../../src/platform/platform-file.ts";
+import { llamaConfig } from "../../src/checkpoint/config.ts";
+import { openGguf } from "../../src/checkpoint/gguf.ts";
+import { openModelFile, openModelPair } from "../../src/engine/model-pair.ts";
+import { loadTokenizer, type Tokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { assertSameBits } from "../kernels/kernel-fixture.ts";
+import { withDevice } from "../with-device.ts";
+import { type MetadataEntry, openBytes, type RandomLlama, randomLlama } from "./gguf-builder.ts";
+import { load, SMALL, tokensOf, verifyAll } from "../llama/llama-fixture.ts";
+import { assertRefused } from "../llama/refused.ts";
+import { type Files, randomLlamaFolder, tokenizerFiles, writeFolder } from "./safetensors-builder.ts";
+
+const root = new URL("../../", import.meta.url);
+const temp = await Deno.makeTempDir();
+let folders = 0;
+const write = (files: Files) => writeFolder(`${temp}/${folders++}`, files);
+
+/** Three heads and two layers; GGUF and folder have the same tokenizer. */
+const MODEL: RandomLlama = { ...SMALL, kvHeads: 3, tokenizer: true, tied: false, type: "F16" };
+const FOLDER = randomLlamaFolder(MODEL);
+
+/** The folder with one file's JSON changed. */
+function changed(name: string, change: Record<string, unknown>, files: Files = FOLDER): Files {
+  return { ...files, [name]: { ...files[name] as Record<string, unknown>, ...change } };
+}
+
+await withDevice("a folder gives the bits of the GGUF, in one file or several", async (device) => {
+  const tokens = tokensOf(40);
+  for (const type of ["F32", "F16", "BF16"] as const) {
+    for (const [tied, shards] of [[true, 1], [false, 3]] as const) {
+      const options = { ...MODEL, type, tied };
+      const wanted = await verifyAll(await load(device, await openBytes(randomLlama(options))), tokens, 8);
+      assert.ok(wanted.every(Number.isFinite) && new Set(wanted).size > wanted.length / 2);
+      const file = await openModelFile(await write(randomLlamaFolder(options, shards)));
+      const llama = await load(device, file.gguf);
+      assertSameBits(`${type} in ${shards} files`, await verifyAll(llama, tokens, 8), wanted);
+      await llama.prefill(tokens.slice(0, -1), 0);
+      const greedy = (await llama.decode(tokens.at(-1)!, tokens.length - 1, 16)).tokens;
+      const gguf = await load(device, await openBytes(randomLlama(options)));
+      await gguf.prefill(tokens.slice(0, -1), 0);
+      assert.equal(greedy, (await gguf.decode(tokens.at(-1)!, tokens.length - 1, 16)).tokens);
+      await file.gguf.close();
+    }
+  }
+});
+
+test("every read of a tensor of Q and K is in GGUF's order of rows", async () => {
+  const gguf = await openBytes(randomLlama(MODEL));
+  const file = await openModelFile(await write(FOLDER));
+  for (const [name, { source, offset, bytes, shape }] of gguf.tensors) {
+    const got = file.gguf.tensors.get(name)!;
+    assert.equal([got.shape, got.bytes], [shape, bytes], name);
+    const wanted = await source.read(offset, bytes);
+    for (const [from, to] of [[0, bytes], [0, bytes / 3], [bytes / 4, bytes / 2], [bytes - 64, bytes]] as const) {
+      const [at, length] = [Math.floor(from), Math.floor(to) - Math.floor(from)];
+      assert.equal(await got.source.read(got.offset + at, length), wanted.slice(at, at + length), `${name} at ${at}`);
+    }
+  }
+  await file.gguf.close();
+});
+
+test("the configuration is that of the GGUF", async () => {
+  const gguf = await openBytes(randomLlama(MODEL));
+  const file = await openModelFile(await write(FOLDER));
+  assert.equal({ ...file.config, name: "" }, { ...await llamaConfig(gguf), name: "" });
+  await file.gguf.close();
+});
+
+async function configOf(change: Record<string, unknown>, files = FOLDER) {
+  const file = await openModelFile(await write(changed("config.json", change, files)));
+  await file.gguf.close();
+  return file.config;
+}
+
+test("RoPE's base and scaling stand in rope_theta and rope_scaling, or in rope_parameters", async () => {
+  const linear = { rope_type: "linear", factor: 4 };
+  for (
+    const change of [{ rope_theta: 500_000, rope_scaling: linear }, {
+      rope_parameters: { ...linear, rope_theta: 500_000 },
+    }, { rope_theta: 500_000, rope_scaling: { type: "linear", factor: 4 } }]
+  ) {
+    const { ropeBase, ropeScale, ropeFactors } = await configOf(change);
+    assert.equal([ropeBase, ropeScale, ropeFactors], [500_000, 4, null]);
+  }
+  const { ropeBase, ropeScale } = await configOf({ rope_theta: undefined, rope_scaling: null });
+  assert.equal([ropeBase, ropeScale], [10_000, 1]);
+});
+
+test("Llama 3.2's frequencies are divided as in its GGUF's rope_freqs.weight", async () => {
+  const scaling = {
+    rope_type: "llama3",
+    factor: 32,
+    low_freq_factor: 1,
+    high_freq_factor: 4,
+    original_max_position_embeddings: 8192,
+  };
+  const { ropeFactors } = await configOf({ rope_theta: 500_000, rope_scaling: scaling });
+  // From transformers' formula, frequency by frequency, in its order of operations.
+  const wanted = Float32Array.from({ length: 32 }, (_, pair) => {
+    const frequency = 1 / 500_000 ** (2 * pair / 64);
+    const wave = 2 * Math.PI / frequency;
+    if (wave < 8192 / 4) return 1;
+    if (wave > 8192) return 32;
+    const smooth = (8192 / wave - 1) / (4 - 1);
+    return frequency / ((1 - smooth) * frequency / 32 + smooth * frequency);
+  });
+  for (const [pair, factor] of wanted.entries()) assert.ok(Math.abs(ropeFactors![pair]! / factor - 1) < 1e-6);
+  assert.equal([ropeFactors![0], ropeFactors![31]], [1, 32]);
+  assert.is(ropeFactors!.filter((factor) => factor > 1 && factor < 32).length, 3);
+});
+
+const path = (name: string) => fileURLToPath(new URL(`models/${name}`, root));
+const embedded = await openGguf(await openFile(path("smollm2-draft-42m-q8_0.gguf")));
+await embedded.close();
+const smollm = loadTokenizer(embedded.metadata);
+const smollmFiles = tokenizerFiles(
+  [...embedded.metadata].map(([key, value]) => [key, "string", value] as unknown as MetadataEntry),
+);
+
+/** The tokenizer of a folder with these files, whose model has as many rows as the vocabulary. */
+async function tokenizerOf(files: Files, vocabulary: number): Promise<Tokenizer> {
+  const file = await openModelFile(
+    await write({
+      ...randomLlamaFolder({ ...SMALL, layers: 1, hidden: 32, heads: 1, vocabulary, type: "F16" }),
+      ...files,
+    }),
+  );
+  await file.gguf.close();
+  return file.tokenizer;
+}
+
+test("the embedded model's tokenizer from a tokenizer.json gives the same ids", async () => {
+  const tokenizer = await tokenizerOf(smollmFiles, smollm.vocabulary);
+  assert.equal(tokenizer.tokenStrings, smollm.tokenStrings);
+  assert.equal([tokenizer.bosId, tokenizer.addBos, [...tokenizer.eosIds].sort()], [1, false, [0, 2]]);
+  const golden = JSON.parse(await Deno.readTextFile(new URL("tests/goldens/tokenizer.json", root)));
+  for (const { text, ids } of golden.cases as { text: string; ids: number[] }[]) {
+    assert.equal(tokenizer.encode(text, { special: true, addBos: false }), ids, JSON.stringify(text));
+  }
+  const words = fc.constantFrom("the", " the", "  ", "\n", "'s", "12", "日本", "🙂", "<|im_end|>", "<|im_start|>user");
+  const text = fc.array(fc.oneof(words, fc.string({ unit: "binary", maxLength: 9 }))).map((list) => list.join(""));
+  fc.assert(fc.property(text, fc.boolean(), (text, special) => {
+    const ids = smollm.encode(text, { special });
+    assert.equal(tokenizer.encode(text, { special }), ids);
+    for (const id of ids) assert.equal(tokenizer.tokenBytes(id), smollm.tokenBytes(id));
+  }));
+});
+
+test("merges may be pairs, Llama 3's split takes whole words, and the post-processor begins with BOS", async () => {
+  const file = smollmFiles["tokenizer.json"] as { model: { merges: string[] } };
+  const regex =
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" +
+    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false };
+  const split = { type: "Split", pattern: { Regex: regex }, behavior: "Isolated", invert: false };
+  const begin = { SpecialToken: { id: "<|im_start|>", type_id: 0 } };
+  const text = { Sequence: { id: "A", type_id: 0 } };
+  const wanted = loadTokenizer(
+    new Map([...embedded.metadata, ["tokenizer.ggml.pre", "llama-bpe"], ["tokenizer.ggml.add_bos_token", true]]),
+  );
+  const tokenizer = await tokenizerOf({
+    "tokenizer.json": {
+      ...file,
+      pre_tokenizer: { type: "Sequence", pretokenizers: [split, byteLevel] },
+      post_processor: {
+        type: "Sequence",
+        processors: [byteLevel, { type: "TemplateProcessing", single: [begin, text] }],
+      },
+      model: { ...file.model, ignore_merges: true, merges: file.model.merges.map((merge) => merge.split(" ")) },
+    },
+    "tokenizer_config.json": { bos_token: "<|im_start|>" },
+    "generation_config.json": { eos_token_id: [5, 7] },
+  }, smollm.vocabulary);
+  for (const text of ["It's 12345 o'clock", "a\n\n  b", "Hello, World!  x", "don'T 日本"]) {
+    assert.equal(tokenizer.encode(text, { special: true }), wanted.encode(text, { special: true }));
+  }
+  assert.is(tokenizer.addBos, true);
+  for (const id of [5, 7]) assert.ok(tokenizer.eosIds.has(id));
+});
+
+const BYTE_TOKENS = Array.from({ length: 256 }, (_, i) => `<0x${i.toString(16).toUpperCase().padStart(2, "0")}>`);
+const LLAMA2_TOKENS = ["<unk>", "<s>", "</s>", ...BYTE_TOKENS, "▁", "a", "b", "▁a", "ab", "▁ab"];
+const SPECIAL = LLAMA2_TOKENS.slice(0, 3).map((content, id) => ({ id, content, special: true, normalized: true }));
+const NORMALIZER = {
+  type: "Sequence",
+  normalizers: [{ type: "Prepend", prepend: "▁" }, { type: "Replace", pattern: { String: " " }, content: "▁" }],
+};
+const LLAMA2 = {
+  added_tokens: SPECIAL,
+  normalizer: NORMALIZER,
+  pre_tokenizer: null,
+  model: {
+    type: "BPE",
+    byte_fallback: true,
+    unk_token: "<unk>",
+    vocab: Object.fromEntries(LLAMA2_TOKENS.map((token, id) => [token, id])),
+    merges: ["a b", "▁ ab", "▁ a"],
+  },
+};
+
+test("a tokenizer.json with byte fallback is SentencePiece's: prefix, merges by rank, bytes", async () => {
+  const tokenizer = await tokenizerOf({
+    "tokenizer.json": LLAMA2,
+    "tokenizer_config.json": { bos_token: "<s>", eos_token: "</s>", add_bos_token: true },
+  }, LLAMA2_TOKENS.length);
+  const strings = (text: string) => tokenizer.encode(text, { special: true }).map((id) => tokenizer.tokenStrings[id]);
+  assert.equal(strings("ab a"), ["<s>", "▁ab", "▁a"]);
+  assert.equal(strings("é"), ["<s>", "▁", "<0xC3>", "<0xA9>"]);
+  assert.ok(tokenizer.eosIds.has(2));
+  const scheme = (scheme: string) => ({
+    ...LLAMA2,
+    normalizer: null,
+    pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: scheme, split: false },
+  });
+  const never = await tokenizerOf(
+    { "tokenizer.json": scheme("never"), "tokenizer_config.json": {} },
+    LLAMA2_TOKENS.length,
+  );
+  assert.equal(never.encode("ab a", { special: true }).map((id) => never.tokenStrings[id]), ["ab", "▁a"]);
+  for (const name of ["first", "always"]) {
+    await assertRefused(
+      () => tokenizerOf({ "tokenizer.json": scheme(name) }, LLAMA2_TOKENS.length),
+      /tokenizer\.json": its tokenizer has the steps .*Metaspace.*, wanted those of Llama 2; use a Llama/,
+    );
+  }
+});
+
+test("the chat template comes from its file, or from tokenizer_config.json", async () => {
+  const templateOf = async (files: Files) => {
+    const file = await openModelFile(await write(files));
+    await file.gguf.close();
+    return file.gguf.metadata.get("tokenizer.chat_template");
+  };
+  const config = changed("tokenizer_config.json", { chat_template: "config" });
+  assert.is(await templateOf(FOLDER), undefined);
+  assert.is(await templateOf(config), "config");
+  const list = [{ name: "tool", template: "tool" }, { name: "default", template: "listed" }];
+  assert.is(await templateOf(changed("tokenizer_config.json", { chat_template: list })), "listed");
+  assert.is(await templateOf({ ...config, "chat_template.json": { chat_template: "json" } }), "json");
+  const jinja = new TextEncoder().encode("jinja");
+  assert.is(await templateOf({ ...config, "chat_template.jinja": jinja }), "jinja");
+});
+
+test("a folder and a GGUF make a pair where their vocabularies are one", async () => {
+  const gguf = `${temp}/same.gguf`;
+  await Deno.writeFile(gguf, randomLlama(MODEL));
+  const same = await openModelPair(gguf, await write(FOLDER));
+  await Promise.all([same.verify.gguf.close(), same.draft!.gguf.close()]);
+  const model = FOLDER["tokenizer.json"] as { added_tokens: { content: string }[] };
+  const added_tokens = [{ ...model.added_tokens[0], content: "<|other|>" }];
+  const vocab = { ...(FOLDER["tokenizer.json"] as { model: { vocab: Record<string, number> } }).model.vocab };
+  delete vocab["<|endoftext|>"];
+  const other = changed(
+    "tokenizer.json",
+    { added_tokens, model: { ...(FOLDER["tokenizer.json"] as { model: object }).model, vocab } },
+    changed("tokenizer_config.json", { bos_token: "<|other|>", eos_token: "<|other|>" }),
+  );
+  const path = await write(other);
+  await assertRefused(() => openModelPair(gguf, path), /verify has "<\|endoftext\|>" and draft has "<\|other\|>"/);
+});
+
+const SHARDED = randomLlamaFolder(MODEL, 2);
+const INDEX = "model.safetensors.index.json";
+const map = (SHARDED[INDEX] as { weight_map: Record<string, string> }).weight_map;
+const without = (files: Files, name: string) =>
+  Object.fromEntries(Object.entries(files).filter(([key]) => key !== name));
+const tokenizer = (change: Record<string, unknown>) => changed("tokenizer.json", change);
+const model = (change: Record<string, unknown>) =>
+  tokenizer({ model: { ...(FOLDER["tokenizer.json"] as { model: object }).model, ...change } });
+const config = (change: Record<string, unknown>) => changed("config.json", change);
+
+const WRONG: readonly [title: string, files: Files, message: RegExp][] = [
+  ["no config", without(FOLDER, "config.json"), /it is a folder without config\.json; give a GGUF file, or a folder/],
+  ["no tokenizer", without(FOLDER, "tokenizer.json"), /tokenizer\.json": there is no such file; check the path$/],
+  ["no weights", without(FOLDER, "model.safetensors"), /model\.safetensors": there is no such file; check the path$/],
+  [
+    "no shard",
+    without(SHARDED, "model-00002-of-00002.safetensors"),
+    /index\.json": it names "model-00002-of-00002\.safetensors", which is not in the folder; download all/,
+  ],
+  [
+    "a shard elsewhere",
+    changed(INDEX, { weight_map: { ...map, "lm_head.weight": "../x" } }, SHARDED),
+    /it names "\.\.\/x", which is not in the folder/,
+  ],
+  [
+    "no tensor in the shard",
+    changed(INDEX, { weight_map: { ...map, extra: map["lm_head.weight"] } }, SHARDED),
+    /safetensors": tensor "extra" is missing, which model\.safetensors\.index\.json says is there; download both again$/,
+  ],
+  ["no map", changed(INDEX, { weight_map: [] }, SHARDED), /"weight_map" is an array of 0, wanted an object/],
+  [
+    "not JSON",
+    { ...FOLDER, "config.json": new Uint8Array([123]) },
+    /config\.json": it is no JSON; the file is damaged/,
+  ],
+  [
+    "another architecture",
+    config({ architectures: ["Qwen2ForCausalLM"] }),
+    /its architecture is "Qwen2ForCausalLM", wanted "LlamaForCausalLM"; use a Llama, TinyLlama or SmolLM2 model$/,
+  ],
+  ["another type", config({ model_type: "mistral" }), /its model_type is "mistral", wanted "llama"; use/],
+  [
+    "quantised",
+    config({ quantization_config: { quant_method: "gptq" } }),
+    /it is quantised \(quantization_config, "gptq"\), wanted F32, F16 or BF16; get the unquantised checkpoint, or a GGUF$/,
+  ],
+  ["biases", config({ attention_bias: true }), /it has biases \(attention_bias\), wanted none; use/],
+  ["another activation", config({ hidden_act: "gelu" }), /its hidden_act is "gelu", wanted "silu"; use/],
+  ["no size", config({ hidden_size: undefined }), /"hidden_size" is missing, wanted a number; get or convert/],
+  ["half a layer", config({ num_hidden_layers: 1.5 }), /"num_hidden_layers" is "1\.5", wanted a whole number of 1/],
+  ["a layer more", config({ num_hidden_layers: 3 }), /tensor "blk\.2\.attn_norm\.weight" is missing/],
+  ["another vocabulary", config({ vocab_size: 300 }), /"vocab_size" is "300", wanted 301 rows, as/],
+  ["small heads", config({ head_dim: 32 }), /its heads have a size of 32, wanted 64 or 128; use/],
+  [
+    "another scaling",
+    config({ rope_scaling: { rope_type: "yarn", factor: 4 } }),
+    /its RoPE scaling is "yarn", wanted "default", "linear" or "llama3"; use/,
+  ],
+  [
+    "no lm_head",
+    config({ tie_word_embeddings: false }),
+    /tensor "lm_head\.weight" is missing, wanted as "tie_word_embeddings" is false; get/,
+  ],
+  ["Unigram", model({ type: "Unigram" }), /its tokenizer is of kind "Unigram", wanted "BPE"; use a Llama/],
+  [
+    "a merge of nothing",
+    model({ merges: ["q!! z!!"] }),
+    /merge 0 is "q!! z!!", wanted two texts that make a token; get/,
+  ],
+  ["an id outside", model({ vocab: { a: 301 } }), /token "a" has id "301", wanted a whole number below 301/],
+  ["an id twice", model({ vocab: { a: 1, b: 1 } }), /token "b" and id 1 are there twice/],
+  ["NFC", tokenizer({ normalizer: { type: "NFC" } }), /its tokenizer has the normalizer "NFC", wanted none; use/],
+  [
+    "another split",
+    tokenizer({ pre_tokenizer: { type: "Whitespace" } }),
+    /has the pre-tokenizer "\{\\"type\\":\\"Whitespace\\"\}", wanted one of Llama 3, SmolLM2, GPT-2; use/,
+  ],
+  [
+    "another post-processor",
+    tokenizer({ post_processor: { type: "BertProcessing" } }),
+    /has the post-processor "BertProcessing", wanted one "TemplateProcessing"; use/,
+  ],
+  [
+    "a stripping token",
+    tokenizer({ added_tokens: [{ id: 300, content: "<|endoftext|>", lstrip: true }] }),
+    /its added token "<\|endoftext\|>" has "lstrip", wanted none; use a GGUF of the model$/,
+  ],
+  [
+    "an unknown BOS",
+    changed("tokenizer_config.json", { bos_token: "<x>" }),
+    /tokenizer_config\.json": "bos_token" is "<x>", wanted a token of tokenizer\.json; get/,
+  ],
+];
+
+/** The files of weights that this process holds open; `null` where the system doesn't tell. */
+async function openWeights(): Promise<string[] | null> {
+  if (Deno.build.os !== "linux") return null;
+  const links: string[] = [];
+  for await (const { name } of Deno.readDir("/proc/self/fd")) {
+    links.push(await Deno.readLink(`/proc/self/fd/${name}`).catch(() => ""));
+  }
+  return links.filter((link) => link.startsWith(temp));
+}
+
+test("what a folder asks for and doesn't run here is refused in one line", async () => {
+  for (const files of [FOLDER, SHARDED]) await (await openModelFile(await write(files))).gguf.close();
+  const tied = changed("config.json", { tie_word_embeddings: false }, randomLlamaFolder({ ...MODEL, tied: true }));
+  for (const [title, files, message] of WRONG) {
+    const path = await write(title === "no lm_head" ? tied : files);
+    try {
+      await assertRefused(() => openModelFile(path), message);
+    } catch (error) {
+      throw new Error(`${title}: ${error}`);
+    }
+    assert.equal(await openWeights() ?? [], [], title);
+  }
+});
+
+test.after(() => Deno.removeSync(temp, { recursive: true }));
+
+test.run();

@@ -1,0 +1,187 @@
+// benchmark, stats and viz as their users have them: one after the other, as processes.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { parseInterrupted, type Results, resultsText } from "../../src/benchmark/results.ts";
+import schema from "../../src/benchmark/results.schema.json" with { type: "json" };
+import { amusd, command } from "./host.ts";
+import { randomModel } from "../random-models.ts";
+import "../untuned.ts";
+
+const folder = await Deno.makeTempDir();
+const at = (name: string) => `${folder}/${name}`;
+Deno.writeFileSync(at("verify.gguf"), randomModel());
+Deno.writeFileSync(at("draft.gguf"), randomModel({ ropeBase: 2000 }));
+Deno.writeTextFileSync(
+  at("data.jsonl"),
+  ["one", "two", "three"].map((text) => JSON.stringify({ question_id: text, turns: [text, "and?"] })).join("\n"),
+);
+const MODELS = ["--verify-model-path", at("verify.gguf"), "--draft-model-path", at("draft.gguf")];
+const BENCHMARK = ["benchmark", ...MODELS, "--dataset", at("data.jsonl"), "--max-new-tokens", "3"];
+
+async function assertRefused(wanted: number, message: RegExp, ...args: string[]) {
+  const { code, stdout, stderr } = await amusd(...args);
+  assert.match(stderr, message);
+  assert.match(stderr, /^[^\n]+\n$/);
+  assert.is(stdout, "");
+  assert.is(code, wanted);
+}
+
+test("a benchmark is written, counted and drawn", async () => {
+  const file = at("d.json");
+  const args = [...BENCHMARK, "--num-samples", "2", "--output-file", file, "--strategies", "greedy", "sd", "amusd"];
+  const { code, stdout, stderr } = await amusd(...args);
+  assert.is(stderr, "");
+  assert.is(code, 0);
+  assert.match(stdout, /^strategy .*\ngreedy +4 +12 .*yes\nsd +4 +12 .*yes\namusd +4 +12 .*yes\n$/);
+  const results: Results = JSON.parse(Deno.readTextFileSync(file));
+  assert.is(results.runs.length, 12);
+  assert.equal(results.configuration.samples, [0, 1]);
+  for (const { pieces, text, tokens } of results.runs) {
+    assert.is(pieces!.join(""), text);
+    assert.is(pieces!.length, tokens.length);
+  }
+  const validate = new Ajv2020({ allowUnionTypes: true }).compile(schema);
+  assert.ok(validate(results), JSON.stringify(validate.errors));
+  const software = /llvmpipe|swiftshader/i.test(results.configuration.devices.verify!);
+  for (const { monitor, events } of results.runs) {
+    assert.ok(monitor.length >= 2, "a run is seen as it begins and as it ends");
+    const start = events.find((event) => event.kind === "start")!;
+    assert.ok(monitor[0]!.ms <= start.ms && start.ms < monitor.at(-1)!.ms, "on one clock");
+    if (!software) continue;
+    for (const { devices } of monitor) {
+      assert.equal(devices.map(({ name, powerWatts }) => ({ name, powerWatts })), [
+        { name: "verify, draft", powerWatts: null },
+      ]);
+      assert.ok(devices[0]!.memoryBytes! > 2 ** 20);
+    }
+    assert.ok(monitor.at(-1)!.devices[0]!.utilization! > 0);
+  }
+
+  const stats = await amusd("stats", "--json", file);
+  assert.equal(JSON.parse(stats.stdout).map((row: { strategy: string }) => row.strategy), ["greedy", "sd", "amusd"]);
+  const viz = await amusd("viz", file, "--output", at("d"));
+  assert.is(viz.code, 0, viz.stderr);
+  assert.match(Deno.readTextFileSync(at("d.html")), "</html>");
+
+  await assertRefused(2, /^Cannot write ".*d\.json": it is there already; give --force /, ...args);
+  await assertRefused(2, /^Cannot resume ".*": its seed is 1, now 2; /, ...args, "--resume", "--seed", "2");
+  // Other kernels may choose other tokens.
+  const { configuration } = results;
+  const mixed = { ...configuration, kernels: { ...configuration.kernels, verify: "split-7" } };
+  Deno.writeTextFileSync(at("mixed.json"), resultsText({ ...results, configuration: mixed }));
+  await assertRefused(
+    2,
+    /^Cannot resume ".*": its kernels is \{"verify":"split-7","draft":"[\w-]+"\}, now \{"verify":"[\w-]+","draft":"[\w-]+"\}; /,
+    ...args.filter((arg) => arg !== "--output-file" && arg !== file),
+    "--output-file",
+    at("mixed.json"),
+    "--resume",
+  );
+  // As if it had been interrupted in the middle of writing the eighth answer.
+  const lines = Deno.readTextFileSync(file).split("\n");
+  Deno.writeTextFileSync(file, [...lines.slice(0, 8), lines[8]!.slice(0, 100)].join("\n"));
+  await assertRefused(1, /^Cannot read ".*d\.json": it is no JSON, or cut short; .* --resume\n$/, "stats", file);
+  assert.is((await amusd(...args, "--resume")).code, 0);
+  const resumed: Results = JSON.parse(Deno.readTextFileSync(file));
+  assert.equal(parts(resumed), parts(results));
+  assert.equal(resumed.runs.slice(0, 7), results.runs.slice(0, 7));
+});
+
+const parts = ({ runs }: Results) =>
+  runs.map(({ strategy, sample, turn, tokens }) => ({ strategy, sample, turn, tokens }));
+
+test("what has been killed in the middle is resumed, and no answer but the one in flight is lost", async () => {
+  const [data, file, whole] = [at("long.jsonl"), at("killed.json"), at("whole.json")];
+  const questions = Array.from({ length: 8 }, (_, i) => JSON.stringify({ question_id: i, turns: [`${i}`, "and?"] }));
+  Deno.writeTextFileSync(data, questions.join("\n"));
+  const args = (file: string) => [
+    "benchmark",
+    ...MODELS,
+    "--dataset",
+    data,
+    "--max-new-tokens",
+    "3",
+    "--output-file",
+    file,
+  ];
+  const killed = command(args(file), { stdout: "null", stderr: "null" }).spawn();
+  const text = () => {
+    try {
+      return Deno.readTextFileSync(file);
+    } catch {
+      return "";
+    }
+  };
+  let seen = 0;
+  while (seen < 5) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    seen = (text().match(/\n,?\{/g) ?? []).length;
+  }
+  killed.kill("SIGKILL");
+  await killed.status;
+  const left = parseInterrupted(text(), "killed");
+  assert.ok(left.runs.length >= seen - 1 && left.runs.length < 48, `${left.runs.length} of ${seen} seen`);
+  const resumed = await amusd(...args(file), "--resume");
+  assert.is(resumed.code, 0, resumed.stderr);
+  assert.is((await amusd(...args(whole))).code, 0);
+  const [got, wanted] = [file, whole].map((name): Results => JSON.parse(Deno.readTextFileSync(name)));
+  assert.equal(parts(got!), parts(wanted!));
+  assert.equal(got!.runs.slice(0, left.runs.length), left.runs);
+});
+
+test("the monitor shows a line a sample, as text and as JSON", async () => {
+  const json = await amusd("monitor", "--count", "2", "--interval", "50", "--json");
+  assert.is(json.code, 0, json.stderr);
+  const lines = json.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.is(lines.length, 2);
+  const names = new Set(
+    JSON.parse((await amusd("devices", "--json")).stdout).map(({ name }: { name: string }) => name),
+  );
+  for (const { time, devices } of lines) {
+    assert.is(new Date(time).toISOString(), time);
+    assert.equal(new Set(devices.flatMap(({ name }: { name: string }) => name.split(/, (?!\d)/))), names);
+  }
+  const text = await amusd("monitor", "--count", "1", "--interval", "50");
+  assert.match(text.stdout, /^\d{4}-\S+Z {2}.+: (\d+ %|-), (\d+ MiB|-), (\d+\.\d W|-)\n$/);
+});
+
+test("a benchmark of sampled texts: all strategies draw the same", async () => {
+  const file = at("sampled.json");
+  const args = [...BENCHMARK, "--num-samples", "1", "--output-file", file, "--seed", "3"];
+  const { code, stdout, stderr } = await amusd(...args, "--temperature", "0.9", "--top-p", "0.9");
+  assert.is(code, 0, stderr);
+  assert.match(stdout, /^strategy .*\ngreedy .*yes\nsd .*yes\namusd .*yes\n$/);
+  const { configuration, runs }: Results = JSON.parse(Deno.readTextFileSync(file));
+  const sampling = { temperature: 0.9, topK: 0, topP: 0.9, minP: 0, seed: 3 };
+  assert.equal(configuration.sampling, sampling);
+  assert.ok(runs.every((run) => JSON.stringify(run.sampling) === JSON.stringify(sampling)));
+  await assertRefused(2, /^Cannot resume ".*": its sampling is \{.*\}, now null; /, ...args, "--resume");
+});
+
+test("what can't be done is refused in a line", async () => {
+  await assertRefused(
+    2,
+    /"best" is no strategy: greedy, sd, amusd are there/,
+    ...BENCHMARK,
+    "--strategies",
+    "greedy",
+    "best",
+  );
+  await assertRefused(1, /^Cannot take 9 samples: the dataset has 3; /, ...BENCHMARK, "--num-samples", "9");
+  await assertRefused(2, /^Cannot resume: give the --output-file /, ...BENCHMARK, "--resume");
+  Deno.writeTextFileSync(at("cut.json"), '{"format": "amu');
+  await assertRefused(
+    1,
+    /^Cannot write ".*": on the way ".*" is no folder; /,
+    ...BENCHMARK,
+    "--output-file",
+    at("cut.json/d.json"),
+  );
+  await assertRefused(1, /^Cannot read ".*cut\.json": it is no JSON, or cut short; /, "stats", at("cut.json"));
+  await assertRefused(1, /^Cannot read ".*none\.json": there is no such file; /, "stats", at("none.json"));
+  await assertRefused(2, /^Cannot print in several forms: /, "stats", "--json", "--csv", at("cut.json"));
+});
+
+test.run();

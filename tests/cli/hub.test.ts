@@ -1,0 +1,74 @@
+// The command line with models and a dataset by a hub's names, as a user has it: a process.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { parquetWriteBuffer } from "hyparquet-writer";
+import { command, finish } from "./host.ts";
+import { randomModel } from "../random-models.ts";
+import { COMMIT, serveHub } from "../hub/hub-server.ts";
+
+const cache = await Deno.makeTempDir();
+const ask = (content: string) => [{ role: "user", content }, { role: "assistant", content: "b" }];
+const rows = ["one", "two", "three"].map((text) => [...ask(text), ...ask(`${text}, again`)]);
+const hub = serveHub({
+  "verify.gguf": randomModel(),
+  "draft.gguf": randomModel({ ropeBase: 2000 }),
+  "data/train-00000-of-00001.parquet": new Uint8Array(
+    parquetWriteBuffer({ columnData: [{ name: "messages", data: rows, type: "JSON" }] }),
+  ),
+});
+
+const amusd = (...args: string[]) =>
+  finish(command(args, { env: { HF_ENDPOINT: hub.url, HF_HUB_CACHE: cache, HF_TOKEN: "" } }));
+
+const MODELS = ["--verify-model-path", "owner/name:verify.gguf", "--draft-model-path", "owner/name:draft.gguf@v1"];
+const DATASET = ["--dataset", "owner/name", "--max-new-tokens", "3"];
+
+test("generate takes a conversation's first turn by a hub's name, and a second time without the hub", async () => {
+  const args = [...DATASET, "--sample-index", "1", ...MODELS, "--strategy", "amusd", "--json"];
+  const first = await amusd(...args);
+  assert.is(first.code, 0, first.stderr);
+  const record = JSON.parse(first.stdout);
+  assert.is(
+    record.models.verify.path ?? record.models.verify,
+    `${cache}/models--owner--name/snapshots/${COMMIT}/verify.gguf`,
+  );
+  hub.seen.length = 0;
+  const second = await amusd(...args, "--offline");
+  assert.is(second.code, 0, second.stderr);
+  assert.equal(JSON.parse(second.stdout).tokens, record.tokens);
+  assert.equal(JSON.parse(second.stdout).promptTokens, record.promptTokens);
+  assert.equal(hub.seen, []);
+});
+
+test("benchmark replays all turns", async () => {
+  const { code, stdout, stderr } = await amusd("benchmark", ...DATASET, ...MODELS, "--num-samples", "2");
+  assert.is(code, 0, stderr);
+  assert.match(stdout, /\namusd +4 +12 .*yes\n$/);
+});
+
+test("what fails is told in a line", async () => {
+  for (
+    const [args, message, wanted] of [
+      [["--dataset", "owner/none"], /^Cannot fetch dataset "owner\/none": there is no such repository /, 1],
+      [["--verify-model-path", "owner/name"], /^Cannot fetch model "owner\/name": it holds several files: /, 1],
+      [[...DATASET, "--sample-index", "3"], /^Cannot take sample 3: the dataset has 3, wanted 0 to 2\n/, 1],
+      [[...DATASET, "--column", "text"], /: has the columns "messages", wanted "text"; correct --column\n/, 1],
+      [["--column", "text"], /^Cannot take --column by itself: give --dataset too\n/, 2],
+      [["benchmark", "--column", "text"], /^Cannot take --column by itself: give --dataset too\n/, 2],
+    ] as [string[], RegExp, number][]
+  ) {
+    const { code, stdout, stderr } = await amusd(...args);
+    assert.match(stderr, message);
+    assert.match(stderr, /^[^\n]+\n$/);
+    assert.is(stdout, "");
+    assert.is(code, wanted);
+  }
+});
+
+test.after(async () => {
+  await hub[Symbol.asyncDispose]();
+  await Deno.remove(cache, { recursive: true });
+});
+
+test.run();

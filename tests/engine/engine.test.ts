@@ -1,0 +1,403 @@
+// Engines as a program uses them, on real devices: random models for most, the embedded pair once.
+
+import { listAdapters } from "../../src/gpu/adapters.ts";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { requestAdapter } from "../../src/gpu/dawn.ts";
+import { load } from "../../mod.ts";
+import type { ChatMessage } from "../../src/tokenizer/chat-template.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import type { Generation, GenerationOptions, GenerationRecord, StrategyName } from "../../src/engine/generation.ts";
+import { LaneLostError } from "../../src/spec/lanes/lane.ts";
+import "../untuned.ts";
+import type { Operation, Start } from "../../src/spec/trace/trace-events.ts";
+import { randomModel, TRAINED_CONTEXT, VOCABULARY } from "../random-models.ts";
+
+const STRATEGY_NAMES: readonly StrategyName[] = ["greedy", "sd", "amusd"];
+
+const folder = await Deno.makeTempDir();
+function writeModel(name: string, ...model: Parameters<typeof randomModel>): string {
+  const path = `${folder}/${name}.gguf`;
+  Deno.writeFileSync(path, randomModel(...model));
+  return path;
+}
+const verifyPath = writeModel("verify");
+const draftPath = writeModel("draft", { ropeBase: 2000 });
+
+/** The devices of the engine loaded last, by label: to lose them. */
+const gpus = new Map<string, GPUDevice>();
+const adapterPrototype: GPUAdapter = Object.getPrototypeOf(await requestAdapter((await listAdapters())[0]!.request));
+const { requestDevice } = adapterPrototype;
+adapterPrototype.requestDevice = async function (descriptor) {
+  const gpu = await requestDevice.call(this, descriptor);
+  gpus.set(descriptor!.label!, gpu);
+  return gpu;
+};
+
+/** That both devices are gone. */
+async function assertFreed(): Promise<void> {
+  const freed = Promise.all([...gpus.values()].map(({ lost }) => lost)).then((all) => all.length);
+  const never = new Promise((resolve) => setTimeout(resolve, 2000, "a device is still there"));
+  assert.is(await Promise.race([freed, never]), 2);
+}
+
+/** The model files that this process holds open; null where the system does not tell. */
+async function openModelFiles(): Promise<string[] | null> {
+  if (Deno.build.os !== "linux") return null;
+  const links = [];
+  for await (const { name } of Deno.readDir("/proc/self/fd")) {
+    links.push(await Deno.readLink(`/proc/self/fd/${name}`).catch(() => ""));
+  }
+  return links.filter((link) => link.endsWith(".gguf"));
+}
+
+async function finished(generation: Generation): Promise<GenerationRecord> {
+  const texts = [];
+  for await (const { text } of generation) texts.push(text);
+  assert.is(texts.join(""), generation.text);
+  return generation.record;
+}
+
+async function refused(promise: Promise<unknown>, message: RegExp): Promise<void> {
+  const error: unknown = await promise.then(() => undefined, (error) => error);
+  assert.instance(error, Error);
+  assert.match((error as Error).message, message);
+}
+
+/** What each lane was fed of the prompt, as positions: what came before was in its cache. */
+function firstFed({ events }: GenerationRecord): Record<string, number> {
+  const operations = events.filter((event): event is Operation => event.kind === "operation");
+  const { lanes } = events.find((event): event is Start => event.kind === "start")!;
+  return Object.fromEntries(lanes.map(({ name }) => [
+    name,
+    Math.min(...operations.filter(({ lane }) => lane === name).map(({ position }) => position)),
+  ]));
+}
+
+function sharedLength(a: readonly number[], b: readonly number[]): number {
+  const parting = a.findIndex((token, i) => token !== b[i]);
+  return parting < 0 ? a.length : parting;
+}
+
+const progress: [number, number][] = [];
+const engine: Engine = await load({
+  verify: verifyPath,
+  draft: draftPath,
+  onProgress: (...step) => progress.push(step),
+});
+
+/** The tokens of a run that can make use of no cache. */
+async function afresh(prompt: string | readonly number[], maxNewTokens: number): Promise<readonly number[]> {
+  return (await finished(engine.generate(prompt, { raw: true, strategy: "greedy", maxNewTokens }))).tokens;
+}
+
+test("loading tells of itself, and leaves no file open", async () => {
+  const [done, total] = progress.at(-1)!;
+  assert.ok(done <= total && done > 0.9 * total, `${done} of ${total}`);
+  assert.ok(progress.every(([done], i) => i === 0 || done > progress[i - 1]![0]));
+  assert.ok(!(await openModelFiles())?.length);
+  assert.is(engine.context, TRAINED_CONTEXT);
+  assert.equal(engine.models, { verify: verifyPath, draft: draftPath });
+  assert.equal(Object.keys(engine.devices), ["verify", "draft"]);
+});
+
+test("every launch rule, with hedges and without, writes greedy's text", async () => {
+  const wanted = await afresh("The", 40);
+  for (const launch of ["best", "published", "fixed:1", "fixed:7"] as const) {
+    for (const hedge of [true, false]) {
+      const { tokens, events } = await finished(
+        engine.generate("The", { raw: true, strategy: "amusd", maxNewTokens: 40, launch, hedge }),
+      );
+      assert.equal(tokens, wanted, `${launch}, hedge ${hedge}`);
+      if (!hedge) assert.ok(events.every((event) => event.kind !== "operation" || event.fork === undefined));
+    }
+  }
+  assert.throws(
+    () => engine.generate("The", { launch: "fixed:0" }),
+    (error: Error) => error instanceof RangeError && /^Cannot launch by "fixed:0"/.test(error.message),
+  );
+});
+
+test("what was calibrated stands in the trace", async () => {
+  const { events } = await finished(engine.generate("The", { raw: true, maxNewTokens: 4 }));
+  const { costs } = events[0] as Start;
+  assert.ok(costs!.otherIdle.draftMs! > 0 && costs!.otherIdle.verifyMs[4]! > 0 && costs!.otherBusy.verifyMs[1]! > 0);
+});
+
+test("what can't be loaded is refused, and leaves no file open", async () => {
+  const part = Deno.readFileSync(draftPath).slice(0, -1000);
+  Deno.writeFileSync(`${folder}/cut.gguf`, part);
+  const tokens = Array.from({ length: VOCABULARY }, (_, i) => i === 97 ? "A other" : `${i}`);
+  const other = writeModel("other", {
+    metadata: [["tokenizer.ggml.tokens", "string[]", tokens], ["tokenizer.ggml.merges", "string[]", []]],
+  });
+  const longer = writeModel("longer", { vocabulary: VOCABULARY + 1, metadata: [] });
+  const cases: [Parameters<typeof load>[0], RegExp][] = [
+    [{ verify: `${folder}/none.gguf` }, /^Cannot open ".*none\.gguf": there is no such file; check the path$/],
+    [{ verify: verifyPath, draft: `${folder}/none.gguf` }, /^Cannot open ".*none\.gguf": there is no such file/],
+    [{ verify: verifyPath, draft: `${folder}/cut.gguf` }, /^Cannot read model ".*cut\.gguf": it is cut short/],
+    [
+      { verify: verifyPath, draft: other },
+      /the vocabularies part at id 0, where verify has "Ā" and draft has "0"; use/,
+    ],
+    [{ verify: verifyPath, context: TRAINED_CONTEXT + 1 }, /^Cannot use a context of 257: .* give 2 to 256$/],
+    [{ verify: verifyPath, context: 1 }, /^Cannot use a context of 1: .* give 2 to 256$/],
+    [{ verify: verifyPath, verifyDevice: "none such" }, /^Cannot use device "none such": .*; there is 0 "/],
+    [{ verify: verifyPath, draft: longer, draftDevice: "99" }, /^Cannot use device "99": .*; there is 0 "/],
+  ];
+  for (const [options, message] of cases) await refused(load(options), message);
+  assert.ok(!(await openModelFiles())?.length);
+});
+
+test("a chat feeds what is new, and answers as without a cache", async () => {
+  const chat = engine.chat({ system: "Be brief" });
+  const messages: ChatMessage[] = [{ role: "system", content: "Be brief" }];
+  const turns: [string, StrategyName][] = [["Hello", "amusd"], ["And then?", "sd"], ["More", "greedy"], [
+    "End",
+    "amusd",
+  ]];
+  const records: GenerationRecord[] = [];
+  for (const [content, strategy] of turns) {
+    const record = await finished(chat.send(content, { strategy, maxNewTokens: 16 }));
+    messages.push({ role: "user", content }, { role: "assistant", content: record.text });
+    assert.equal(chat.messages, messages);
+    const before = records.at(-1);
+    const shared = before ? sharedLength(record.promptTokens, [...before.promptTokens, ...before.tokens]) : 0;
+    assert.ok(!before || shared >= before.promptTokens.length, `${shared} shared tokens`);
+    const fed = firstFed(record);
+    assert.is(fed.verify, shared, `turn ${content}`);
+    // A greedy turn feeds the draft lane nothing, so its cache is of no known use in the next.
+    const drafted = before && before.strategy !== "greedy";
+    if (drafted && strategy !== "greedy") {
+      assert.ok(fed.draft! >= before.promptTokens.length - 1 && fed.draft! <= shared, `turn ${content}: ${fed.draft}`);
+    }
+    records.push(record);
+  }
+  for (const { promptTokens, tokens } of records) assert.equal(await afresh(promptTokens, 16), tokens);
+});
+
+test("a chat goes on after others' generations, also one that came between its sending and its run", async () => {
+  const chat = engine.chat();
+  const first = await finished(chat.send("Hello there", { maxNewTokens: 12 }));
+  await afresh("Another text", 12);
+  const second = await finished(chat.send("Again", { maxNewTokens: 12 }));
+  const sent = chat.send("A third time", { maxNewTokens: 12 });
+  await afresh("<user:Hello there, but another text", 12);
+  const third = await finished(sent);
+  assert.is(chat.messages.length, 6);
+  for (const { promptTokens, tokens } of [first, second, third]) assert.equal(await afresh(promptTokens, 12), tokens);
+});
+
+test("two chats take turns", async () => {
+  const chats = [engine.chat(), engine.chat({ system: "Another" })];
+  const records: GenerationRecord[] = [];
+  for (const content of ["One", "Two"]) {
+    for (const chat of chats) records.push(await finished(chat.send(content, { maxNewTokens: 12 })));
+  }
+  for (const { promptTokens, tokens } of records) assert.equal(await afresh(promptTokens, 12), tokens);
+});
+
+test("a turn that is aborted or broken off joins the chat as far as it came", async () => {
+  for (const strategy of STRATEGY_NAMES) {
+    const chat = engine.chat();
+    const abort = new AbortController();
+    const aborted = chat.send("Hello", { strategy, signal: abort.signal });
+    for await (const _ of aborted) if (aborted.tokens.length >= 4) abort.abort();
+    assert.is(aborted.record.finish, "abort");
+    assert.equal(chat.messages.at(-1), { role: "assistant", content: aborted.text });
+
+    const broken = chat.send("Once more", { strategy });
+    for await (const _ of broken) if (broken.tokens.length >= 4) break;
+    assert.is(broken.record.finish, "return");
+    assert.equal(chat.messages.slice(2), [
+      { role: "user", content: "Once more" },
+      { role: "assistant", content: broken.text },
+    ]);
+
+    chat.send("Never asked for");
+    assert.is(chat.messages.length, 4);
+    const last = await finished(chat.send("And now?", { strategy, maxNewTokens: 12 }));
+    assert.is(chat.messages.length, 6);
+    assert.ok(firstFed(last).verify! >= broken.record.promptTokens.length, "what was answered is in the cache");
+    assert.equal(await afresh(last.promptTokens, 12), last.tokens);
+    assert.equal(aborted.tokens, await afresh(aborted.record.promptTokens, aborted.tokens.length));
+  }
+});
+
+test("one generation at a time", async () => {
+  const chat = engine.chat();
+  const first = engine.generate("Hello", { maxNewTokens: 12 });
+  for await (const _ of first) {
+    if (first.tokens.length > 4) continue;
+    await refused(Array.fromAsync(engine.generate("Another")), /^Cannot generate: another generation is running; /);
+    await refused(Array.fromAsync(chat.send("Another")), /^Cannot generate: another generation is running; /);
+  }
+  assert.is(first.tokens.length, 12);
+  assert.equal(chat.messages, []);
+  assert.equal((await finished(engine.generate("Hello", { maxNewTokens: 12 }))).tokens, first.tokens);
+});
+
+test("a prompt that does not fit is refused at once", () => {
+  const long = "x".repeat(TRAINED_CONTEXT);
+  assert.throws(
+    () => engine.generate(long, { raw: true }),
+    /^Cannot generate after a prompt of 256 tokens: the context/,
+  );
+  assert.throws(() => engine.generate("", { raw: true }), /^Cannot generate after a prompt of 0 tokens/);
+  assert.throws(() => engine.chat().send(long), /^Cannot generate after a prompt of/);
+  assert.throws(() => engine.generate([VOCABULARY]), /^Cannot generate after token 320/);
+});
+
+test("a lost draft device costs one warning; a lost verify device ends the run after its text", async () => {
+  const options = { raw: true, maxNewTokens: 120 };
+  const wanted = await finished(engine.generate("The", { ...options, strategy: "greedy" }));
+  const warnings: string[] = [];
+  const warn = (line: string) => warnings.push(line);
+
+  // By sd, which always drafts: amusd may have drafting off just then, and not miss the device.
+  const lost = engine.generate("The", { ...options, strategy: "sd", warn });
+  for await (const _ of lost) if (lost.tokens.length >= 8) gpus.get("draft")!.destroy();
+  assert.equal(lost.tokens, wanted.tokens);
+  assert.is(lost.record.finish, "length");
+  assert.is(warnings.length, 1, warnings.join("\n"));
+  assert.match(warnings[0]!, /^The draft device was lost: .*; going on without it$/);
+  assert.not(engine.drafts);
+
+  for (const strategy of [undefined, ...STRATEGY_NAMES]) {
+    const { tokens, lanes } = await finished(engine.generate("The", { ...options, strategy, warn }));
+    assert.equal(tokens, wanted.tokens);
+    assert.is(lanes.length, 1);
+  }
+  assert.is(warnings.length, 1, "it is told once");
+
+  const chat = engine.chat();
+  const ended = chat.send("Hello", { maxNewTokens: 200, warn });
+  let text = "";
+  const error: unknown = await (async () => {
+    for await (const piece of ended) {
+      text += piece.text;
+      if (ended.tokens.length >= 8) gpus.get("verify")!.destroy();
+    }
+  })().catch((error) => error);
+  assert.instance(error, LaneLostError);
+  assert.match((error as Error).message, /^The verify device was lost: /);
+  assert.ok(ended.tokens.length >= 8);
+  assert.is(ended.text, text);
+  assert.is(ended.record.finish, "error");
+  assert.equal(chat.messages.at(-1), { role: "assistant", content: text });
+  await refused(Array.fromAsync(engine.generate("The", options)), /^The verify device was lost: /);
+  await engine.close();
+  await refused(Array.fromAsync(engine.generate("The", options)), /^Cannot use the verify lane: it is closed$/);
+  await assertFreed();
+  await engine.close();
+});
+
+for (const strategy of ["sd", "amusd"] as const) {
+  test(`a verify device lost beside a live draft device ends ${strategy}`, async () => {
+    const engine = await load({ verify: verifyPath, draft: draftPath });
+    const generation = engine.generate("The", { raw: true, strategy, maxNewTokens: 200 });
+    let text = "";
+    const error: unknown = await (async () => {
+      for await (const piece of generation) {
+        text += piece.text;
+        if (generation.tokens.length >= 8) gpus.get("verify")!.destroy();
+      }
+    })().catch((error) => error);
+    assert.instance(error, LaneLostError);
+    assert.is((error as LaneLostError).lane, "verify");
+    assert.is(generation.text, text);
+    assert.ok(generation.tokens.length >= 8);
+    await engine.close();
+    await assertFreed();
+  });
+}
+
+interface Golden {
+  readonly name: string;
+  readonly prompt: string;
+  readonly promptTokens: readonly number[];
+  readonly tokens: readonly number[];
+  readonly margins: readonly number[];
+}
+
+test(
+  "the embedded pair writes what an oracle says, by each strategy, to the end of the text",
+  async () => {
+    const goldens: readonly Golden[] = JSON.parse(
+      Deno.readTextFileSync(new URL("../goldens/verify.json", import.meta.url)),
+    );
+    const find = (name: string) => goldens.find((golden) => golden.name === name)!;
+    const models = new URL("../../models/", import.meta.url).pathname;
+    const files = {
+      verify: `${models}smollm2-135m-instruct-q4_1.gguf`,
+      draft: `${models}smollm2-draft-42m-q8_0.gguf`,
+    };
+    const pair = await load({ ...files, context: 256 });
+    const check = ({ promptTokens, tokens }: GenerationRecord, golden: Golden) => {
+      const close = golden.margins.findIndex((margin) => margin < 0.01);
+      const sure = Math.min(tokens.length, close < 0 ? Infinity : close);
+      assert.ok(sure >= 16, `${sure} tokens to compare`);
+      assert.equal(promptTokens, golden.promptTokens);
+      assert.equal(tokens.slice(0, sure), golden.tokens.slice(0, sure));
+    };
+
+    const raw = find("HumanEval/2");
+    const ended = await finished(pair.generate(raw.promptTokens, { strategy: "amusd" }));
+    check(ended, raw);
+    assert.is(ended.finish, "eos");
+    assert.is(ended.tokens.length, raw.tokens.indexOf(2) + 1);
+
+    const chat = pair.chat();
+    const first = await finished(chat.send(find("mt_bench/130").prompt, { strategy: "amusd", maxNewTokens: 24 }));
+    check(first, find("mt_bench/130"));
+    const second = await finished(chat.send("Thanks", { maxNewTokens: 4 }));
+    const fed = firstFed(second);
+    const length = first.promptTokens.length + first.tokens.length;
+    assert.is(fed.verify, length - 1, "the answer is not fed again, but for its last token");
+    // How much of the answer it has depends on whether drafting paid.
+    assert.ok(
+      fed.draft! < length && fed.draft! >= first.promptTokens.length - 1,
+      `the draft lane has the prompt: ${fed.draft}`,
+    );
+    for (const strategy of ["greedy", "sd"] as const) {
+      const { tokens } = await finished(pair.generate(first.promptTokens, { strategy, maxNewTokens: 24 }));
+      assert.equal(tokens, first.tokens, strategy);
+    }
+    const sampling = { temperature: 0.7, topK: 100, topP: 0.95, seed: 1 };
+    const draw = async (engine: Engine, options: GenerationOptions) =>
+      (await finished(engine.generate(raw.promptTokens, { ...options, sampling, maxNewTokens: 24 }))).tokens;
+    const drawn = await draw(pair, { strategy: "greedy" });
+    assert.ok(sharedLength(drawn, ended.tokens) < 24, "another text than greedy's");
+    assert.equal(await draw(pair, { strategy: "sd", lookahead: 4 }), drawn);
+    await pair.close();
+    await assertFreed();
+    const limited = await load({ ...files, context: 256, draftVocabulary: 8192 });
+    for (const strategy of ["sd", "amusd"] as const) assert.equal(await draw(limited, { strategy }), drawn);
+    await limited.close();
+  },
+);
+
+test.after(async () => {
+  adapterPrototype.requestDevice = requestDevice;
+  await Deno.remove(folder, { recursive: true });
+});
+
+test("an engine without a draft model drafts by look-up, and writes the same", async () => {
+  const ngram = await load({ verify: verifyPath, ngramDrafts: true });
+  try {
+    assert.ok(ngram.drafts);
+    const generate = (strategy: StrategyName) =>
+      finished(ngram.generate("a b c a b c a b", { raw: true, strategy, maxNewTokens: 60 }));
+    const wanted = (await generate("greedy")).tokens;
+    for (const strategy of STRATEGY_NAMES) {
+      const { tokens, drafted, devices } = await generate(strategy);
+      assert.equal(tokens, wanted, strategy);
+      assert.is(drafted > 0, strategy !== "greedy");
+      assert.is(devices.draft, "n-gram look-up");
+    }
+  } finally {
+    await ngram.close();
+  }
+});
+
+test.run();

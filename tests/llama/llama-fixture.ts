@@ -1,0 +1,54 @@
+import type { Device } from "../../src/gpu/device.ts";
+import type { CacheType } from "../../src/kernels/attention/attention.ts";
+import type { Lanes } from "../../src/kernels/lanes.ts";
+import { llamaConfig } from "../../src/checkpoint/config.ts";
+import type { Gguf } from "../../src/checkpoint/gguf.ts";
+import { Llama } from "../../src/llama/llama.ts";
+import { type RandomLlama, uniforms } from "../checkpoint/gguf-builder.ts";
+
+/** A model that loads fast. Vocabulary, heads and rows fill no tile. */
+export const SMALL: RandomLlama = {
+  layers: 2,
+  hidden: 64,
+  heads: 3,
+  kvHeads: 1,
+  headSize: 64,
+  feedForward: 96,
+  vocabulary: 301,
+  type: "Q4_1",
+  tied: true,
+  seed: 1,
+};
+
+/** Random tokens of such a model. */
+export const tokensOf = (count: number, seed = 1) => {
+  const uniform = uniforms(seed);
+  return Array.from({ length: count }, () => Math.floor(uniform() * SMALL.vocabulary));
+};
+
+export interface LoadOptions {
+  readonly cache?: CacheType;
+  readonly lanes?: Lanes;
+  readonly capacity?: number;
+  readonly stripCapacity?: number;
+}
+
+export async function load(device: Device, gguf: Gguf, options: LoadOptions = {}): Promise<Llama> {
+  return await Llama.load(device, gguf, await llamaConfig(gguf), { capacity: 256, ...options });
+}
+
+/** The logits after each token, by verifications of `rows` rows. */
+export async function verifyAll(
+  llama: Llama,
+  tokens: readonly number[],
+  rows: number,
+  from = 0,
+): Promise<Float32Array> {
+  const all = new Float32Array((tokens.length - from) * llama.config.vocabulary);
+  for (let at = from; at < tokens.length; at += rows) {
+    const some = tokens.slice(at, at + rows);
+    await llama.verify(some, at);
+    all.set(await llama.logits(some.length), (at - from) * llama.config.vocabulary);
+  }
+  return all;
+}

@@ -1,0 +1,55 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { CacheType } from "../../src/kernels/attention/attention.ts";
+import { workgroupLanes } from "../../src/kernels/lanes.ts";
+import type { TensorType } from "../../src/checkpoint/formats.ts";
+import { assertClose } from "../kernels/kernel-fixture.ts";
+import { type TestAdapter, withDevice } from "../with-device.ts";
+import { openBytes, type RandomLlama, randomLlama } from "../checkpoint/gguf-builder.ts";
+import { load, SMALL, tokensOf, verifyAll } from "./llama-fixture.ts";
+import { ReferenceLlama } from "./reference-llama.ts";
+
+/** Q4_K_M's mixture: V and the down matrix in six bits. */
+const mixed = (name: string): TensorType => /attn_v|ffn_down/.test(name) ? "Q6_K" : "Q4_K";
+const BLOCKS_OF_256 = { hidden: 256, heads: 4, feedForward: 256 };
+
+const shapes: (readonly [title: string, model: Partial<RandomLlama>, cache: CacheType, split?: boolean])[] = [
+  ["Q4_1, tied, one group of 3 heads", {}, "f16"],
+  ["Q4_0, untied, RoPE factors, no groups", { type: "Q4_0", tied: false, kvHeads: 3, ropeFactors: true }, "f32"],
+  ["Q8_0, heads of 128 in one group of 4", { type: "Q8_0", heads: 4, headSize: 128 }, "f16"],
+  ["F32, heads of 128, RoPE scaled", {
+    type: "F32",
+    headSize: 128,
+    tied: false,
+    metadata: [["llama.rope.scaling.factor", "f32", 4]],
+  }, "f32"],
+  ["F16, two groups", { type: "F16", heads: 6, kvHeads: 2 }, "f32"],
+  ["BF16, two groups", { type: "BF16", heads: 2, kvHeads: 2 }, "f16"],
+  ["Q4_K and Q6_K, mixed", { ...BLOCKS_OF_256, type: mixed, tied: false }, "f16"],
+  ["Q5_K", { ...BLOCKS_OF_256, type: "Q5_K" }, "f32"],
+  ["Q6_K", { ...BLOCKS_OF_256, type: "Q6_K" }, "f32"],
+  ["Q4_1, lanes that split k", {}, "f16", true],
+  ["Q4_K and Q6_K, mixed, lanes that split k", { ...BLOCKS_OF_256, type: mixed, kvHeads: 4, tied: false }, "f32", true],
+];
+
+for (const [title, model, cache, split] of shapes) {
+  // llvmpipe is slow to compile barriers.
+  const adapter: TestAdapter = split ? "swiftshader" : "default";
+  await withDevice(`${title}, ${cache} cache: the logits are those of the reference`, async (device) => {
+    const gguf = await openBytes(randomLlama({ ...SMALL, ...model }));
+    const tokens = tokensOf(20);
+    const wanted = (await ReferenceLlama.load(gguf)).logits(tokens);
+    const llama = await load(device, gguf, { cache, lanes: split ? workgroupLanes() : undefined });
+    const got = await verifyAll(llama, tokens, 5);
+    const { vocabulary } = llama.config;
+    // Logits are of the order of 1.
+    const tolerance = cache === "f16" ? 5e-3 : 5e-5;
+    wanted.forEach((row, i) =>
+      assertClose(`row ${i}`, got.subarray(i * vocabulary, (i + 1) * vocabulary), row, tolerance, tolerance)
+    );
+    const answer = await llama.verify(tokens.slice(15), 15);
+    assert.equal(answer.tokens, wanted.slice(15).map((row) => row.indexOf(Math.max(...row))));
+  }, { adapter });
+}
+
+test.run();

@@ -1,0 +1,109 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { subgroupLanes, workgroupLanes } from "../../src/kernels/lanes.ts";
+import { rowBytes, tileBytes, weightLayout } from "../../src/kernels/formats/weight-layout.ts";
+import { loadMatrix, loadVector, matrixBytes } from "../../src/llama/weights.ts";
+import {
+  assertSameBits,
+  lowerLimits,
+  type MemoryTensor,
+  memoryTensor,
+  randomMatrix,
+  randoms,
+  readFloats,
+  WEIGHT_TYPES,
+} from "../kernels/kernel-fixture.ts";
+import { withDevice } from "../with-device.ts";
+
+const lanesList = [subgroupLanes(8), subgroupLanes(4), workgroupLanes()];
+
+test("a matrix takes on the device what its file has, and padding", () => {
+  for (const type of WEIGHT_TYPES) {
+    const columns = 512;
+    // 45 rows: in tiles of 32, 16 or 4.
+    const tensor = memoryTensor(type, columns, randomMatrix(1, 45, columns));
+    for (const lanes of lanesList) {
+      const padded = Math.ceil(45 / (4 * lanes.rowLanes)) * 4 * lanes.rowLanes;
+      const bytes = matrixBytes({ name: "random", tensors: [tensor], arrangement: "concatenate" }, lanes);
+      const ratio = bytes / (padded * rowBytes(type, columns));
+      // Six-bit scales lie in bytes here: 16 in 12 bytes a block of 144; Q6_K's only half scale lies in a word.
+      assert.ok(ratio >= 1 && ratio < 1.04, `${type}: ${ratio}`);
+    }
+  }
+});
+
+await withDevice("a vector is that of the file, in any format", async (device) => {
+  for (const type of WEIGHT_TYPES) {
+    const tensor = { ...memoryTensor(type, 256, randoms(1, 256)), shape: [256] };
+    assertSameBits(type, await readFloats(device, await loadVector(device, tensor), 256), tensor.values);
+  }
+});
+
+await withDevice("a matrix is cut where the device binds or dispatches no more", async (device) => {
+  const columns = 64;
+  const tensor = memoryTensor("Q8_0", columns, randomMatrix(1, 200, columns));
+  for (const lanes of lanesList) {
+    const plan = { name: "random", tensors: [tensor], arrangement: "concatenate" } as const;
+    const tileRows = 4 * lanes.rowLanes;
+    const tiles = Math.ceil(200 / tileRows);
+    const bytes = tileBytes(weightLayout("Q8_0", columns, lanes.rowLanes));
+    for (
+      const [lower, partTiles] of [
+        [{ maxStorageBufferBindingSize: bytes }, 1],
+        [{ maxStorageBufferBindingSize: 4 * bytes - 1 }, 3],
+        // Words for a texture are gathered in a buffer of whole rows of 64 KiB.
+        ...(lanes.memory.textures ? [] : [[{ maxBufferSize: 4 * bytes }, 4]] as const),
+        [{ maxComputeWorkgroupsPerDimension: 2 }, 2],
+        [{}, tiles],
+      ] as const
+    ) {
+      const restore = lowerLimits(device, lower);
+      const { parts } = await loadMatrix(device, lanes, plan, () => {});
+      restore();
+      const wanted = Array.from({ length: Math.ceil(tiles / partTiles) }, (_, i) => {
+        const firstRow = i * partTiles * tileRows;
+        const count = Math.min(partTiles, tiles - i * partTiles);
+        return [firstRow, Math.min(200 - firstRow, count * tileRows), i * partTiles, count];
+      });
+      assert.equal(
+        parts.map(({ firstRow, rows, firstTile, tiles }) => [firstRow, rows, firstTile, tiles]),
+        wanted,
+      );
+    }
+  }
+});
+
+await withDevice("large tensors are read in pieces, and each byte once", async (device) => {
+  // 36 MiB, in pieces of 8.
+  const [rows, columns] = [9216, 1024];
+  const reads: [offset: number, length: number][] = [];
+  const bytes = rows * rowBytes("F32", columns);
+  const tensor: MemoryTensor = {
+    ...memoryTensor("F32", columns, new Float32Array(columns)),
+    shape: [columns, rows],
+    bytes,
+    source: {
+      name: "memory",
+      size: 1000 + bytes,
+      read: (offset, length) => {
+        reads.push([offset, length]);
+        return Promise.resolve(new Uint8Array(length));
+      },
+      close: () => Promise.resolve(),
+    },
+    offset: 1000,
+  };
+  let heard = 0;
+  const plan = { name: "large", tensors: [tensor], arrangement: "concatenate" } as const;
+  await loadMatrix(device, workgroupLanes(), plan, (done) => heard += done);
+  assert.is(heard, bytes);
+  let end = 1000;
+  for (const [offset, length] of reads) {
+    assert.is(offset, end);
+    assert.ok(length <= 8 * 2 ** 20, `${length}`);
+    end += length;
+  }
+  assert.is(end, 1000 + bytes);
+});
+
+test.run();

@@ -1,0 +1,118 @@
+import { fileURLToPath } from "node:url";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import fc from "fast-check";
+import { openFile } from "../../src/platform/platform-file.ts";
+import { type ChatMessage, encodeChat, renderChat } from "../../src/tokenizer/chat-template.ts";
+import { openGguf } from "../../src/checkpoint/gguf.ts";
+import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
+
+const root = new URL("../../", import.meta.url);
+const draftFile = await openGguf(await openFile(fileURLToPath(new URL("models/smollm2-draft-42m-q8_0.gguf", root))));
+const { metadata } = draftFile;
+await draftFile.close();
+const smollm = loadTokenizer(metadata);
+const user = (content: string): ChatMessage => ({ role: "user", content });
+const assistant = (content: string): ChatMessage => ({ role: "assistant", content });
+const open = { addGenerationPrompt: true };
+
+/** Metadata of a small SentencePiece model with a template of its own. */
+function withTemplate(template: string | undefined, more: Record<string, unknown> = {}): Map<string, unknown> {
+  return new Map(Object.entries({
+    "tokenizer.chat_template": template,
+    "tokenizer.ggml.model": "llama",
+    "tokenizer.ggml.tokens": ["<unk>", "<s>", "</s>", "▁", "a", "b"],
+    "tokenizer.ggml.token_type": [2, 3, 3, 1, 1, 1],
+    "tokenizer.ggml.scores": [0, 0, 0, 0, 0, 0],
+    "tokenizer.ggml.bos_token_id": 1,
+    "tokenizer.ggml.eos_token_id": 2,
+    "tokenizer.ggml.add_space_prefix": false,
+    ...more,
+  }));
+}
+
+test("encodeChat() of the embedded model gives the oracle's prompt tokens", async () => {
+  const golden = JSON.parse(await Deno.readTextFile(new URL("tests/goldens/verify.json", root)));
+  type Case = { kind: string; prompt: string; promptTokens: number[] };
+  const chats = (golden as Case[]).filter(({ kind }) => kind === "chat");
+  assert.ok(chats.length >= 8);
+  for (const { prompt, promptTokens } of chats) {
+    const tokens = encodeChat(smollm, metadata, [user(prompt)], open);
+    // The oracle's tokenizer cuts several spaces before a digit otherwise: see tokenizer.test.ts.
+    if (/\s\s\d/.test(prompt)) assert.is(tokens.length + 1, promptTokens.length);
+    else assert.equal(tokens, promptTokens);
+  }
+});
+
+test("renderChat() writes what the embedded model's template says", () => {
+  const talk = [{ role: "system", content: "Be brief." }, user("Hi"), assistant("Yo"), user("Bye")];
+  const text = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n" +
+    "<|im_start|>assistant\nYo<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n";
+  assert.is(renderChat(metadata, talk, { addGenerationPrompt: false }), text);
+  assert.is(renderChat(metadata, talk, open), text + "<|im_start|>assistant\n");
+});
+
+test("renderChat() gives templates what Llama 3's use: BOS, the date, no tools, raise_exception, range", () => {
+  // The parts of Llama 3.2's template that ask for something from outside.
+  const template = `{{- bos_token }}
+{%- if not tools is defined %}{% set tools = [1] %}{% endif %}
+{%- if not date_string is defined %}
+    {%- if strftime_now is defined %}
+        {%- set date_string = strftime_now("%d %b %Y") %}
+    {%- else %}
+        {%- set date_string = "26 Jul 2024" %}
+    {%- endif %}
+{%- endif %}
+{%- if tools is not none %}{{ raise_exception("tools") }}{% endif %}
+{{- "Today Date: " + date_string + "\\n\\n" }}
+{%- for i in range(messages | length) %}{% set message = messages[i] %}
+    {{- '[' + message['role'] + ']' + message['content'] | trim + eos_token }}
+{%- endfor %}
+{%- if add_generation_prompt %}{{ '[assistant]' }}{% endif %}`;
+  const date = new Date(2024, 11, 3, 23, 59);
+  const wanted = "<s>Today Date: 03 Dec 2024\n\n[user]Hi</s>[assistant]";
+  assert.is(renderChat(withTemplate(template), [user(" Hi\n")], { ...open, date }), wanted);
+  const all = withTemplate("{{ strftime_now('%A %a %d %B %b %m %Y %H:%M:%S %% %Q') }}");
+  assert.is(renderChat(all, [], { ...open, date }), "Tuesday Tue 03 December Dec 12 2024 23:59:00 % %Q");
+  const ranges = withTemplate("{{ range(3) | join }} {{ range(1, 6, 2) | join }} {{ range(2, 0, -1) | join }}");
+  assert.is(renderChat(ranges, [], open), "012 135 21");
+});
+
+test("encodeChat() begins with BOS once where the model wants it", () => {
+  const encode = (template: string, more: Record<string, unknown> = {}) => {
+    const metadata = withTemplate(template, more);
+    return encodeChat(loadTokenizer(metadata), metadata, [user("a")], open);
+  };
+  assert.equal(encode("{{ bos_token }}{{ messages[0].content }}{{ eos_token }}"), [1, 4, 2]);
+  assert.equal(encode("{{ messages[0].content }}{{ eos_token }}"), [1, 4, 2]);
+  assert.equal(encode("{{ messages[0].content }}", { "tokenizer.ggml.add_bos_token": false }), [4]);
+});
+
+test("encodeChat() of a longer conversation begins with the tokens of the shorter one", () => {
+  const content = fc.string({ unit: fc.constantFrom("a", " ", "\n", "7", "é", "word"), maxLength: 12 });
+  fc.assert(fc.property(fc.array(content, { minLength: 1, maxLength: 4 }), content, content, (said, answer, next) => {
+    const talk = said.map((text, i) => i % 2 === 0 ? user(text) : assistant(text));
+    const before = encodeChat(smollm, metadata, talk, open);
+    const after = encodeChat(smollm, metadata, [...talk, assistant(answer), user(next)], open);
+    // All but the last token, a line break: it may join with what the answer begins with.
+    assert.equal(after.slice(0, before.length - 1), before.slice(0, -1));
+  }));
+});
+
+test("renderChat() says in one line why it cannot, and that --raw does without", () => {
+  const message = (template: string | undefined) => {
+    try {
+      renderChat(withTemplate(template), [user("a")], open);
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const raw = "; give the prompt as it is with --raw";
+  assert.is(message(undefined), `Cannot render a chat: the model has no "tokenizer.chat_template"${raw}`);
+  const refused = `Cannot render a chat: the model's template says "no users here"${raw}`;
+  assert.is(message("{{ raise_exception('no users here') }}"), refused);
+  assert.match(message("{% for x in %}")!, /^Cannot render a chat: the model's template says .* with --raw$/);
+  assert.is(message("{{ messages[0].content }}"), undefined);
+});
+
+test.run();
