@@ -70,7 +70,10 @@ test("where none can be had, one line says where, why, and the remedy", async ()
     result,
     /^Cannot put a software adapter into "[^"\n]+": lavapipe: lavapipe is gone; SwiftShader: [^\n]+$/,
   );
-  assert.match(result, /go online once, or install a Vulkan driver \([^\n]+\), or name another folder by XDG_CACHE_HOME$/);
+  assert.match(
+    result,
+    /go online once, or install a Vulkan driver \([^\n]+\), or name another folder by XDG_CACHE_HOME$/,
+  );
 });
 
 test("a manifest that cannot be used is one line", async () => {
