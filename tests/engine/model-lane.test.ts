@@ -28,7 +28,7 @@ const CASES: readonly [title: string, open: () => Promise<Gguf>, cache: CacheTyp
   ["a random model", small, "f16", "split k"],
   ["a random model", small, "f32", "split k"],
   ["the embedded draft model", embedded, "f16", "device's"],
-  ["the embedded draft model", embedded, "f32", "split k"],
+  ["the embedded draft model", embedded, "f32", "device's"],
 ];
 
 const PLAIN: Sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 1 };
