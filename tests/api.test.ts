@@ -1,4 +1,5 @@
-// The API as the README and mod.ts show it: their examples run, word for word but for where the models are.
+// The API as it is shown: the examples of README and mod.ts run, word for word but for where the models are; all blocks
+// of the guide fit the types.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -7,12 +8,17 @@ import "./untuned.ts";
 
 const root = new URL("../", import.meta.url);
 
-/** The one TypeScript block of a file, also one in a JSDoc comment. */
-function exampleIn(file: string): string {
+/** The TypeScript blocks of a file, also those in a JSDoc comment. */
+function examplesIn(file: string): string[] {
   const text = Deno.readTextFileSync(new URL(file, root)).replaceAll(/^ \* ?/gm, "");
-  const blocks = [...text.matchAll(/^```ts\n([^]*?)^```$/gm)];
+  return [...text.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, block]) => block!);
+}
+
+/** The one block of a file. */
+function exampleIn(file: string): string {
+  const blocks = examplesIn(file);
   assert.is(blocks.length, 1, `${blocks.length} blocks of TypeScript in ${file}`);
-  return blocks[0]![1]!;
+  return blocks[0]!;
 }
 
 async function deno(args: string[], input = ""): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -48,6 +54,22 @@ for (const file of ["mod.ts", "README.md"]) {
     }
   });
 }
+
+test("each example of the guide fits the types by itself", async () => {
+  const pages = [...Deno.readDirSync(new URL("docs/guide/", root))].map(({ name }) => `docs/guide/${name}`);
+  const examples = pages.filter((page) => page.endsWith(".md")).flatMap(examplesIn);
+  assert.ok(examples.length >= 5, `${examples.length} examples`);
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const [i, example] of examples.entries()) {
+      await Deno.writeTextFile(`${folder}/${i}.ts`, example.replace('"amusd"', `"${new URL("mod.ts", root)}"`));
+    }
+    const { code, stderr } = await deno(["check", "--config", "deno.json", folder]);
+    assert.is(code, 0, stderr);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
 
 test("programs need no types of WebGPU", async () => {
   const { code, stdout, stderr } = await deno(["doc", "--json", "mod.ts"]);

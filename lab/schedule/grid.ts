@@ -1,7 +1,7 @@
 /**
  * Speed-ups over greedy of the launch rules, simulated over acceptance a, c = td / tv(1) and beta = (tv(n) - tv(1)) / ((n - 1) tv(1)), where the draft knows its
  * chances (Beta(a, 1 - a) distributed, the second choice right in half of the mismatches): `deno run -A lab/schedule/grid.ts [--search]`. With --search
- * also what the best of the rule's own thresholds gives at each point. No step is cut short. What it printed: docs/schedule.md.
+ * also what the best of the rule's own thresholds gives at each point. No step is cut short. What it printed: grid.md.
  */
 import { parseArgs } from "node:util";
 import process from "node:process";

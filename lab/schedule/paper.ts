@@ -1,6 +1,6 @@
 /**
  * The original program's figures beside the simulation's: its two sample files from their own times and accepted tokens, and the three rows of the paper's table, for which
- * the acceptance is fitted on the sd column and the amusd column predicted: `deno run -A lab/schedule/paper.ts`. What it printed: docs/schedule.md.
+ * the acceptance is fitted on the sd column and the amusd column predicted: `deno run -A lab/schedule/paper.ts`. What it printed: docs/internals/schedule.md.
  */
 import { GREEDY, HEDGED, PUBLISHED, sdOf, type Setting, simulateRun } from "../../src/plan/simulate.ts";
 import { type Acceptance, betaAcceptance } from "../../src/plan/simulated-pair.ts";

@@ -16,7 +16,7 @@ export interface BestLaunchOptions {
   readonly reachedLate?: number;
 }
 
-/** What the chance of a draft has to be: less where a step takes less than a sixth of a verification. Searched over a .6 to .9, c .05 to .5: docs/schedule.md. */
+/** What the chance of a draft has to be: less where a step takes less than a sixth of a verification. Searched over a .6 to .9, c .05 to .5: docs/internals/schedule.md. */
 const REACHED = 0.1;
 const LEAST_REACHED = 0.02;
 /**
