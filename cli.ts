@@ -3,30 +3,14 @@
 import { buildApplication, buildRouteMap, type CommandContext, run, text_en } from "@stricli/core";
 import process from "node:process";
 import manifest from "./package.json" with { type: "json" };
-import { benchmarkCommand } from "./src/cli/benchmark.ts";
-import { devicesCommand } from "./src/cli/devices.ts";
+import { COMMANDS, DEFAULT_COMMAND } from "./src/cli/commands.ts";
 import { oneLine, UsageError } from "./src/cli/errors.ts";
 import { joinLists } from "./src/cli/flags.ts";
-import { generateCommand } from "./src/cli/generate.ts";
-import { monitorCommand } from "./src/cli/monitor.ts";
-import { planCommand } from "./src/cli/plan.ts";
-import { statsCommand } from "./src/cli/stats.ts";
-import { tuneCommand } from "./src/cli/tune.ts";
-import { vizCommand } from "./src/cli/viz.ts";
 
 const application = buildApplication(
   buildRouteMap({
-    routes: {
-      generate: generateCommand,
-      devices: devicesCommand,
-      monitor: monitorCommand,
-      benchmark: benchmarkCommand,
-      plan: planCommand,
-      stats: statsCommand,
-      viz: vizCommand,
-      tune: tuneCommand,
-    },
-    defaultCommand: "generate",
+    routes: COMMANDS,
+    defaultCommand: DEFAULT_COMMAND,
     docs: { brief: manifest.description },
   }),
   {

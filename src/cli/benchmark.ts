@@ -17,7 +17,7 @@ import { type BenchmarkState, progressLine } from "./benchmark-progress.ts";
 import { samplingOf } from "../engine/sampling-options.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import { UsageError } from "./errors.ts";
-import { count, text } from "./flags.ts";
+import { columnFlag, count, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags, withHub } from "./models.ts";
 import { assertNew, assertWritable, Progress } from "./output.ts";
 import { ResultsFile } from "./results-file.ts";
@@ -60,7 +60,7 @@ export const benchmarkCommand = buildCommand({
         "File (.jsonl, .jsonl.gz, .json, .parquet) or a hub's owner/name; default: a few bundled prompts",
         "DATASET",
       ),
-      column: text("Its column of prompts; default: the first usual one", "NAME"),
+      column: columnFlag,
       "num-samples": {
         kind: "parsed",
         parse: count(1),

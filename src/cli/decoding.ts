@@ -22,7 +22,7 @@ export const decodingFlags = {
   lookahead: {
     kind: "parsed",
     parse: count(1, MAX_ROWS - 1),
-    brief: "Tokens that sd drafts at a time",
+    brief: `Tokens that sd drafts at a time, 1 to ${MAX_ROWS - 1}`,
     placeholder: "N",
     default: "5",
   },

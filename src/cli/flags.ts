@@ -16,6 +16,12 @@ export const notEmpty = (input: string): string => {
   return input;
 };
 
+export const columnFlag = text(
+  "The dataset's column of prompts (a text, texts or messages); default: the first of turns, messages, conversations, " +
+    "conversation, prompt",
+  "NAME",
+);
+
 /** `--flag a b c` as `--flag a,b,c`, for flags that take a list: Stricli takes one argument a flag. */
 export function joinLists(args: readonly string[], ...flags: readonly string[]): string[] {
   const joined: string[] = [];

@@ -9,7 +9,7 @@ import { assertPromptFits, type Generation, STRATEGIES, type StrategyName } from
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import type { TraceEvent } from "../spec/trace/trace-events.ts";
 import { UsageError } from "./errors.ts";
-import { count, notEmpty, text } from "./flags.ts";
+import { columnFlag, count, notEmpty, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags, withHub } from "./models.ts";
 import { assertNew, assertWritable, PieceWriter, Progress, writeWhole } from "./output.ts";
 import { seedParser } from "./sampling.ts";
@@ -47,13 +47,13 @@ export const generateCommand = buildCommand({
         optional: true,
       },
       ...modelFlags,
-      prompt: text("What to say to the model; - reads standard input", "TEXT"),
+      prompt: text("What to say to the model; - reads standard input; default: a sample", "TEXT"),
       "prompt-file": text("File that holds the prompt; - is standard input", "FILE"),
       dataset: text(
         "File (.jsonl, .jsonl.gz, .json, .parquet) or a hub's owner/name to take the prompt from (a sample's first turn)",
         "DATASET",
       ),
-      column: text("Its column of prompts; default: the first usual one", "NAME"),
+      column: columnFlag,
       "sample-index": {
         kind: "parsed",
         parse: count(0),
@@ -74,7 +74,8 @@ export const generateCommand = buildCommand({
       seed: {
         kind: "parsed",
         parse: seedParser,
-        brief: "The same seed draws the same text; default: a new one each time, told at the end",
+        brief:
+          "The same seed draws the same text on one device, however it is decoded; default: a new one each time, told at the end",
         placeholder: "N",
         optional: true,
       },
@@ -94,7 +95,11 @@ export const generateCommand = buildCommand({
         brief: "Then measure the kernels, at the context reached: time, bytes, multiply-adds, share of the limit",
         default: false,
       },
-      json: { kind: "boolean", brief: "Print the record as JSON instead of the text", default: false },
+      json: {
+        kind: "boolean",
+        brief: "Print the record as JSON, alone on stdout, instead of the text",
+        default: false,
+      },
     },
   },
   func: async (flags: GenerateFlags) => {

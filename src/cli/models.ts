@@ -35,14 +35,18 @@ export const modelFlags = {
     "Model whose text you get: a GGUF file, a folder of safetensors, or a hub's owner/name[:file][@revision]; default: the embedded one",
     "MODEL",
   ),
-  "draft-model-path": text("A small model with the same vocabulary", "MODEL"),
-  "verify-device": text("Index or part of the name (see the devices command)", "DEVICE"),
-  "draft-device": text("The same, for the draft model", "DEVICE"),
+  "draft-model-path": text(
+    "A small model with the same vocabulary; default: the embedded one, if the other is embedded",
+    "MODEL",
+  ),
+  "verify-device": text("Index or part of the name (see the devices command); default: the strongest", "DEVICE"),
+  "draft-device": text("The same, for the draft model; default: another GPU if there is one, else the same", "DEVICE"),
   "kv-cache": { kind: "enum", values: ["f16", "f32"], brief: "How keys and values are kept", default: "f16" },
   "draft-vocab": {
     kind: "parsed",
     parse: count(1),
-    brief: "The draft proposes only tokens with ids below N; default: all, of the embedded pair 8192",
+    brief:
+      "The draft proposes only tokens with ids below N: faster, accepted a little less; default: all, of the embedded pair 8192",
     placeholder: "N",
     optional: true,
   },
@@ -53,7 +57,11 @@ export const modelFlags = {
       "What drafts: the draft model, look-up of what followed in the text before (no model, no device), or nothing",
     default: "model",
   },
-  offline: { kind: "boolean", brief: "Take models and datasets of a hub from the cache alone", default: false },
+  offline: {
+    kind: "boolean",
+    brief: "Take models and datasets of a hub from the cache alone, with no request",
+    default: false,
+  },
 } as const;
 
 /** How the hub is used: a download shows how far it is. */

@@ -255,7 +255,10 @@ function tensorOf(type: WeightType, bytes: Uint8Array<ArrayBuffer>, columns: num
 }
 
 /** Where a block keeps 16-bit floats that must be finite and small. */
-const HALVES: Readonly<Partial<Record<WeightType, readonly number[]>>> = {
+const HALVES: Readonly<Record<WeightType, readonly number[]>> = {
+  F32: [],
+  F16: [],
+  BF16: [],
   Q4_0: [0],
   Q4_1: [0, 2],
   Q8_0: [0],
@@ -281,7 +284,7 @@ function randomBlocks(type: WeightType, elements: number): Uint8Array<ArrayBuffe
     const stride = PACKINGS[type].bytes / 2;
     for (let i = stride - 1; i < halves.length; i += stride) halves[i] = halves[i]! & floats[0] | floats[1];
   }
-  for (const offset of HALVES[type] ?? []) {
+  for (const offset of HALVES[type]) {
     for (let at = offset; at < bytes.length; at += PACKINGS[type].bytes) halves[at / 2] = 0x2000; // 2 ** -7
   }
   return bytes;

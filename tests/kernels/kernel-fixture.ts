@@ -3,7 +3,7 @@ import type { Device, Resource } from "../../src/gpu/device.ts";
 import type { CacheType } from "../../src/kernels/attention/attention.ts";
 import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";
 import { type Lanes, lanesFor, subgroupLanes, workgroupLanes } from "../../src/kernels/lanes.ts";
-import type { WeightType } from "../../src/kernels/formats/weight-layout.ts";
+import { PACKINGS, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
 import { dequantize, halfToFloat } from "../../src/checkpoint/dequantize.ts";
 import type { GgufTensor } from "../../src/checkpoint/gguf.ts";
 import { uniforms } from "../checkpoint/gguf-builder.ts";
@@ -25,17 +25,7 @@ export const LANES_CASES: readonly LanesCase[] = [
   { title: "split k", adapter: "swiftshader", make: () => workgroupLanes() },
 ];
 
-export const WEIGHT_TYPES: readonly WeightType[] = [
-  "F32",
-  "F16",
-  "BF16",
-  "Q4_0",
-  "Q4_1",
-  "Q8_0",
-  "Q4_K",
-  "Q5_K",
-  "Q6_K",
-];
+export const WEIGHT_TYPES = Object.keys(PACKINGS) as WeightType[];
 
 /** `length` values in [low, high), the same for the same seed. */
 export function randoms(seed: number, length: number, low = -1, high = 1): Float32Array<ArrayBuffer> {
