@@ -1,26 +1,23 @@
+import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { listFiles } from "../../src/platform/platform.ts";
 import { createKernel, encodeKernel } from "../../src/kernels/kernel.ts";
 import { withDevice } from "../with-device.ts";
 
 // Dawn (webgpu 0.6.2; seen on lavapipe) does not set `var a: array<T, N>;` to zero again in each turn of a loop, although
 // WGSL wants it to. So every variable in a function has an initializer; the last test here says when that may go.
 
-const FOLDERS = ["src/kernels", "src/kernels/formats"];
+const KERNELS = new URL("../../src/kernels/", import.meta.url);
 const ARRAY = /^[ \t]+.*\bvar(<function>)? \w+\s*:\s*\w+[^=;]*;/gm;
 
 test("every variable in a function has an initializer", async () => {
-  const files: string[] = [];
-  for (const folder of FOLDERS) {
-    const url = new URL(`../../${folder}/`, import.meta.url);
-    for await (const { name } of Deno.readDir(url)) {
-      if (!name.endsWith(".wgsl")) continue;
-      files.push(name);
-      const found = (await Deno.readTextFile(new URL(name, url))).match(ARRAY);
-      assert.is(found, null, `${folder}/${name}: ${found?.join(" ").trim()}`);
-    }
+  const files = (await listFiles(fileURLToPath(KERNELS))).filter((file) => file.endsWith(".wgsl"));
+  for (const file of files) {
+    const found = (await Deno.readTextFile(file)).match(ARRAY);
+    assert.is(found, null, `${file}: ${found?.join(" ").trim()}`);
   }
-  assert.ok(files.length > 20, `${files}`);
+  assert.ok(files.length > 40, `${files}`);
 });
 
 test("the search finds what it is for, and no more", () => {
