@@ -73,6 +73,12 @@ export function note(line: string): void {
   console.error(line);
 }
 
+/** On a terminal, a line on stderr that the next one writes over; an empty one takes it away. */
+export function showProgress(line: string): void {
+  const { isTTY, columns } = process.stderr;
+  if (isTTY) process.stderr.write(`\r\x1b[K${line.slice(0, (columns || 80) - 1)}`);
+}
+
 /** The user's folder for what can be fetched again; it may not exist yet. */
 export function cacheFolder(): string {
   const base = process.platform === "win32"
@@ -215,6 +221,13 @@ export async function replaceFile(file: string, bytes: Uint8Array): Promise<void
 
 export async function isFile(path: string): Promise<boolean> {
   return await fs.stat(path).then((stat) => stat.isFile(), () => false);
+}
+
+/** The bytes of all files below a folder, as far as they are there while it is read. */
+export async function folderBytes(folder: string): Promise<number> {
+  const files = await listFiles(folder).catch(() => []);
+  const sizes = await Promise.all(files.map((file) => fs.stat(file).then((stat) => stat.size, () => 0)));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** How long ago a file or folder was changed, in ms; Infinity where there is none. */

@@ -4,6 +4,7 @@ import {
   ageMs,
   cacheFolder,
   type CommandResult,
+  folderBytes,
   joinPath,
   listFiles,
   listFolder,
@@ -12,6 +13,7 @@ import {
   replaceFile,
   runCommand,
   sha256,
+  showProgress,
   system,
   writeFile,
 } from "../../platform/platform.ts";
@@ -32,6 +34,8 @@ const BACKPORTED = "bookworm";
 const MACHINES_OWN = /^(libc6|libgcc-s1|gcc-\d+-base|libstdc\+\+6)_/;
 /** A release that has no such Mesa today may have one some day, so APT is asked again after this time. */
 const ASK_AGAIN_MS = 24 * 3600 * 1000;
+
+const PROGRESS_MS = 300;
 
 export interface LavapipeOptions {
   /** Where it is kept; default: the user's cache folder. */
@@ -60,7 +64,7 @@ export async function provideLavapipe(options: LavapipeOptions = {}): Promise<So
     const isWhole = async () => await readHashes(folder) !== null;
     await installFolder(
       folder,
-      (ready, temp) => new AptFetch(temp, run).fetch(ready, folder, release.codename),
+      (ready, temp) => new AptFetch(temp, run).fetch(ready, folder, release.codename).finally(() => showProgress("")),
       isWhole,
     )
       .catch(async (error) => {
@@ -141,7 +145,14 @@ class AptFetch {
     }
     const megabytes = Math.ceil(packages.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6);
     note(`Getting lavapipe, a Vulkan driver for the CPU (${megabytes} MB, once), by APT into ${folder}`);
-    const fetched = await this.#apt("apt-get", "--download-only", ...install, ...PACKAGES);
+    let isFetching = true;
+    const timer = setInterval(async () => {
+      const done = Math.floor(await folderBytes(joinPath(this.#temp, "cache", "archives")) / 1e6);
+      if (isFetching) showProgress(`fetching lavapipe: ${done} of ${megabytes} MB`);
+    }, PROGRESS_MS);
+    const fetched = await this.#apt("apt-get", "--download-only", ...install, ...PACKAGES)
+      .finally(() => clearInterval(timer));
+    isFetching = false;
     if (fetched.status !== 0) throw new Error(`apt-get install --download-only: ${complaint(fetched)}`);
     await this.#unpack(ready);
   }
@@ -207,6 +218,7 @@ class AptFetch {
     const root = joinPath(this.#temp, "root");
     for (const name of await listFolder(archives) ?? []) {
       if (!name.endsWith(".deb") || MACHINES_OWN.test(name)) continue;
+      showProgress(`unpacking ${name}`);
       const unpacked = await this.#run(["dpkg-deb", "-x", joinPath(archives, name), root], { LC_ALL: "C" });
       if (unpacked.status !== 0) throw new Error(`dpkg-deb -x ${name}: ${complaint(unpacked)}`);
     }
