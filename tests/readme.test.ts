@@ -62,7 +62,7 @@ for (const command of commands) {
     assert.ok(out!.length > 0);
     if (!args[0]!.startsWith("--")) return;
     const figure = "\\d+\\.\\d";
-    const speedup = `(, ${figure}\\d times greedy \\(${figure} ms measured here\\))?`;
+    const speedup = `(, ${figure}\\d times greedy \\(${figure} ms measured here[\\w ]*\\))?`;
     assert.match(
       err!,
       new RegExp(`^amusd: 16 tokens, ${figure} ms/token${speedup}, first after \\d+ ms$`, "m"),

@@ -3,13 +3,28 @@ import type { Finish, GenerationRecord } from "../engine/generation.ts";
 /** Ends of an answer that need no word. */
 const USUAL: readonly Finish[] = ["eos", "stop", "length"];
 
+const isCpu = (device: string | undefined) => /^llvmpipe|swiftshader/i.test(device ?? "");
+
 /** What a generation came to, for people; what speculation brought is in the first line. */
 export function summaryText(record: GenerationRecord): string {
-  const { strategy, sampling, tokens, msPerToken, greedyMsPerToken, speedup, ttftMs, finish, lanes, overlapMs } =
-    record;
+  const {
+    strategy,
+    sampling,
+    tokens,
+    msPerToken,
+    greedyMsPerToken,
+    speedup,
+    ttftMs,
+    finish,
+    lanes,
+    devices,
+    overlapMs,
+  } = record;
   const number = (value: number | null, digits = 1) => value === null ? "-" : value.toFixed(digits);
   const totalMs = lanes[0]!.busyMs + lanes[0]!.idleMs;
   const share = (ms: number) => `${Math.round(100 * ms / Math.max(totalMs, 1e-9))} %`;
+  // `--strategy greedy` by itself has all cores, and may be faster than what the verify lane was measured at.
+  const cores = [devices.verify, devices.draft].every((name) => isCpu(name)) ? " on half of the cores" : "";
   const lines = [
     [
       `${strategy}${sampling ? `, seed ${sampling.seed}` : ""}: ${tokens.length} tokens${
@@ -18,13 +33,11 @@ export function summaryText(record: GenerationRecord): string {
       `${number(msPerToken)} ms/token`,
       ...(speedup === null
         ? []
-        : [`${number(speedup, 2)} times greedy (${number(greedyMsPerToken)} ms measured here)`]),
+        : [`${number(speedup, 2)} times greedy (${number(greedyMsPerToken)} ms measured here${cores})`]),
       `first after ${number(ttftMs, 0)} ms`,
     ].join(", "),
     ...lanes.map(({ name, busyMs, idleMs }) =>
-      `${name} on ${record.devices[name]}: busy ${number(busyMs, 0)} ms (${share(busyMs)}), idle ${
-        number(idleMs, 0)
-      } ms`
+      `${name} on ${devices[name]}: busy ${number(busyMs, 0)} ms (${share(busyMs)}), idle ${number(idleMs, 0)} ms`
     ),
   ];
   if (lanes.length > 1) {

@@ -33,6 +33,15 @@ test("the first line tells what speculation brought, also where it lost", () => 
   const cases: [Partial<GenerationRecord>, string][] = [
     [{}, "amusd: 100 tokens, 15.2 ms/token, 1.21 times greedy (18.4 ms measured here), first after 323 ms"],
     [
+      { devices: { verify: "llvmpipe (LLVM 19.1.7, 256 bits)", draft: "SwiftShader Device (Subzero)" } },
+      "amusd: 100 tokens, 15.2 ms/token, 1.21 times greedy (18.4 ms measured here on half of the cores), " +
+      "first after 323 ms",
+    ],
+    [
+      { devices: { verify: "AMD Radeon", draft: "llvmpipe (LLVM 19.1.7, 256 bits)" } },
+      "amusd: 100 tokens, 15.2 ms/token, 1.21 times greedy (18.4 ms measured here), first after 323 ms",
+    ],
+    [
       { strategy: "sd", greedyMsPerToken: 17.93, msPerToken: 19.3, speedup: 0.929, sampling },
       "sd, seed 9: 100 tokens, 19.3 ms/token, 0.93 times greedy (17.9 ms measured here), first after 323 ms",
     ],
