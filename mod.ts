@@ -18,7 +18,7 @@ export { type AdapterInfo, type AdapterKind, listAdapters } from "./src/gpu/adap
 export type { ChatMessage } from "./src/tokenizer/chat-template.ts";
 export { Chat, Engine, type EngineOptions } from "./src/engine/engine.ts";
 export {
-  type Finish,
+  type FinishReason,
   Generation,
   type GenerationOptions,
   type GenerationRecord,

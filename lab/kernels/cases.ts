@@ -49,10 +49,10 @@ const MADE_ROWS = 256;
 /** Elements of an output that are held against the reference, about. */
 const CHECKED = 2000;
 
-const FINISH = `
+const EPILOGUE = `
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
 fn input_scale(column: u32) -> f32 { return 1.0; }
-fn finish(column: u32, row_group: u32, v: vec4f) {
+fn epilogue(column: u32, row_group: u32, v: vec4f) {
   if (owner() && column < step.rows) { y[column * (ROW_STRIDE / 4u) + row_group] = v; }
 }`;
 
@@ -94,8 +94,8 @@ async function matmulCase(
   write(device, x, xs);
   const stride = Math.ceil(rows / (4 * lanes.rowLanes)) * 4 * lanes.rowLanes;
   const y = device.storage("y", MAX_ROWS * stride * 4);
-  const finish = { source: FINISH, constants: { ROW_STRIDE: stride }, buffers: [y] };
-  const kernels = await Promise.all(matrices.map((matrix) => createMatmul(device, lanes, matrix, step, x, finish)));
+  const epilogue = { source: EPILOGUE, constants: { ROW_STRIDE: stride }, buffers: [y] };
+  const kernels = await Promise.all(matrices.map((matrix) => createMatmul(device, lanes, matrix, step, x, epilogue)));
   return {
     name: `${name} ${rows} x ${columns}`,
     count,

@@ -1,7 +1,7 @@
-import type { Finish, GenerationRecord } from "../engine/generation.ts";
+import type { FinishReason, GenerationRecord } from "../engine/generation.ts";
 
 /** Ends of an answer that need no word. */
-const USUAL: readonly Finish[] = ["eos", "stop", "length"];
+const USUAL: readonly FinishReason[] = ["eos", "stop", "length"];
 
 const isCpu = (device: string | undefined) => /^llvmpipe|swiftshader/i.test(device ?? "");
 

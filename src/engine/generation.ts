@@ -53,7 +53,7 @@ export interface Piece {
 }
 
 /** Why a generation ended: an end-of-text token, a stop string, maxNewTokens, a full context, its signal, its consumer, an error. */
-export type Finish = "eos" | "stop" | "length" | "context" | "abort" | "return" | "error";
+export type FinishReason = "eos" | "stop" | "length" | "context" | "abort" | "return" | "error";
 
 /** All of a generation, as `--json` prints it; figures as in Summary. */
 export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens"> {
@@ -68,7 +68,7 @@ export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens
   readonly promptTokens: readonly number[];
   readonly tokens: readonly number[];
   readonly text: string;
-  readonly finish: Finish;
+  readonly finish: FinishReason;
   /**
    * What the verify lane takes for a token by itself, in ms, by the calibration, this run and those before on its
    * devices; null for `greedy`, and where too little was measured, or it does not agree. Where both lanes compute on the CPU it is measured
@@ -119,7 +119,7 @@ export class Generation implements AsyncIterable<Piece> {
   readonly #trace: Trace;
   readonly #tokens: number[] = [];
   #text = "";
-  #finish: Finish = "return";
+  #finish: FinishReason = "return";
   #draftLost = false;
   /** Once the run has ended: later ones measure on. */
   #greedyMs: number | null = null;
@@ -258,7 +258,7 @@ export class Generation implements AsyncIterable<Piece> {
     return { text, tokens };
   }
 
-  #finishOf(maxNewTokens: number): Finish {
+  #finishOf(maxNewTokens: number): FinishReason {
     const last = this.#tokens.at(-1);
     if (this.#stream.stopped) return "stop";
     if (last !== undefined && this.#source.tokenizer.eosIds.has(last)) return "eos";

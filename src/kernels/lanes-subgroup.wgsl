@@ -11,7 +11,7 @@ const HELD = 8u / LANES;  // of the eight quads of a unit of x, those that a lan
 
 alias X = array<vec4f, COLUMNS * HELD>;
 
-// Whether this invocation writes what `finish` is given.
+// Whether this invocation writes what `epilogue` is given.
 fn owner() -> bool { return true; }
 
 fn quant_index(unit: u32, word: u32) -> u32 { return row_lanes_index(unit, word); }

@@ -11,7 +11,7 @@ struct X {
 
 var<workgroup> tree: array<vec4f, LANES>;
 
-// Whether this invocation writes what `finish` is given.
+// Whether this invocation writes what `epilogue` is given.
 fn owner() -> bool { return lane == 0u; }
 
 fn quant_index(unit: u32, word: u32) -> u32 {

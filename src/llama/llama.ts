@@ -2,13 +2,13 @@ import type { Device, Resource } from "../gpu/device.ts";
 import { createAccept, createArgmax, createBests, tileConstants } from "../kernels/sampling/argmax.ts";
 import { CACHE_BYTES, CACHE_SOURCES, type CacheType, createAttention } from "../kernels/attention/attention.ts";
 import { createEmbed } from "../kernels/embed/embed.ts";
-import finishLogits from "../kernels/matmul/finish-logits.wgsl" with { type: "text" };
-import finishQkv from "../kernels/matmul/finish-qkv.wgsl" with { type: "text" };
-import finishResidual from "../kernels/matmul/finish-residual.wgsl" with { type: "text" };
-import finishSwiglu from "../kernels/matmul/finish-swiglu.wgsl" with { type: "text" };
+import epilogueLogits from "../kernels/matmul/epilogue-logits.wgsl" with { type: "text" };
+import epilogueQkv from "../kernels/matmul/epilogue-qkv.wgsl" with { type: "text" };
+import epilogueResidual from "../kernels/matmul/epilogue-residual.wgsl" with { type: "text" };
+import epilogueSwiglu from "../kernels/matmul/epilogue-swiglu.wgsl" with { type: "text" };
 import { encodeKernel, encodeWarmUp, type Kernel } from "../kernels/kernel.ts";
 import { createCache, createRows, type Lanes, lanesFor } from "../kernels/lanes.ts";
-import { createMatmul, type Finish, type Matrix } from "../kernels/matmul/matmul.ts";
+import { createMatmul, type Epilogue, type Matrix } from "../kernels/matmul/matmul.ts";
 import rms from "../kernels/matmul/rms.wgsl" with { type: "text" };
 import { Sampler } from "../kernels/sampling/sampling.ts";
 import type { Sampling } from "../util/sampling.ts";
@@ -143,8 +143,8 @@ export class Llama {
     );
 
     const rmsConstants = { HIDDEN: hidden, RMS_EPSILON: config.rmsEpsilon };
-    const residualFinish = (norm: GPUBuffer): Finish => ({
-      source: lanes.memory.out + finishResidual,
+    const residualEpilogue = (norm: GPUBuffer): Epilogue => ({
+      source: lanes.memory.out + epilogueResidual,
       constants: { HIDDEN: hidden, OUT_QUADS: hidden / 4 },
       buffers: [norm, weighted, residual, squares],
     });
@@ -175,7 +175,7 @@ export class Llama {
       for (const { plan, firstRow } of layer.qkv) {
         kernels.push(
           ...await createMatmul(device, lanes, shiftRows(await load(plan), firstRow), queue.step, weighted, {
-            source: CACHE_SOURCES[cache] + lanes.memory.cacheWrite + rms + finishQkv,
+            source: CACHE_SOURCES[cache] + lanes.memory.cacheWrite + rms + epilogueQkv,
             constants: {
               ...rmsConstants,
               HEAD_SIZE: headSize,
@@ -201,10 +201,10 @@ export class Llama {
           await load(layer.output),
           queue.step,
           attended,
-          residualFinish(norms[2 * i + 1]!),
+          residualEpilogue(norms[2 * i + 1]!),
         ),
         ...await createMatmul(device, lanes, await load(layer.gateUp), queue.step, weighted, {
-          source: lanes.memory.out + rms + finishSwiglu,
+          source: lanes.memory.out + rms + epilogueSwiglu,
           constants: { ...rmsConstants, FEED_FORWARD: feedForward, OUT_QUADS: feedForward / 4 },
           buffers: [squares, activation],
         }),
@@ -214,20 +214,20 @@ export class Llama {
           await load(layer.down),
           queue.step,
           activation,
-          residualFinish(norms[2 * i + 2]!),
+          residualEpilogue(norms[2 * i + 2]!),
         ),
       );
     }
 
     const outputMatrix = { ...output ? await load(output) : embeddingMatrix, name: "output" };
     const bests = createBests(device, lanes, VERIFY_ROWS, rows);
-    const finish: Finish = {
-      source: rms + finishLogits,
+    const epilogue: Epilogue = {
+      source: rms + epilogueLogits,
       constants: { ...rmsConstants, ...tileConstants(lanes, rows) },
       buffers: [squares, logits, bests],
     };
     const head = [
-      await createMatmul(device, lanes, outputMatrix, queue.step, weighted, finish, rows),
+      await createMatmul(device, lanes, outputMatrix, queue.step, weighted, epilogue, rows),
       await createArgmax(device, lanes, rows, [queue.step, bests, logits, queue.chosen, queue.tokens]),
     ] as const;
     const accept = await createAccept(device, [queue.step, queue.chosen, queue.tokens]);

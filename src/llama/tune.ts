@@ -6,7 +6,7 @@ import { createMatmul, type Matrix } from "../kernels/matmul/matmul.ts";
 import { PACKINGS, rowBytes, type WeightType } from "../kernels/formats/weight-layout.ts";
 import { dequantize } from "../checkpoint/dequantize.ts";
 import type { GgufTensor } from "../checkpoint/gguf.ts";
-import type { Choice } from "./tuning.ts";
+import type { TunedVariant } from "./tuning.ts";
 import { loadMatrix } from "./weights.ts";
 
 /** Rows of the sequence that products are timed with. */
@@ -65,7 +65,7 @@ export async function tune(device: Device, options: TuneOptions = {}): Promise<M
 }
 
 /** What is to be kept of measurements. */
-export function choicesOf(measurements: readonly Measurement[]): Choice[] {
+export function choicesOf(measurements: readonly Measurement[]): TunedVariant[] {
   return measurements.filter(({ chosen }) => chosen).map(({ type, columns, lanes }) => ({ type, columns, lanes }));
 }
 
@@ -86,7 +86,7 @@ async function measureShape(device: Device, type: WeightType, rows: number, colu
     const step = device.buffer("step", 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
     const y = device.storage("y", MAX_ROWS * rows * 4);
     resources.push(step, y);
-    const finish = { source: finishText(rows), constants: {}, buffers: [y] };
+    const epilogue = { source: epilogueText(rows), constants: {}, buffers: [y] };
     const matrices = new Map<string, Matrix>();
     const candidates: Candidate[] = [];
     let leastMs = Infinity;
@@ -110,7 +110,7 @@ async function measureShape(device: Device, type: WeightType, rows: number, colu
         if ("createView" in input) {
           device.queue.writeTexture({ texture: input }, x, { bytesPerRow: columns * 4 }, [columns / 4, MAX_ROWS]);
         } else device.queue.writeBuffer(input, 0, x);
-        kernels = await createMatmul(device, lanes, matrix, step, input, finish);
+        kernels = await createMatmul(device, lanes, matrix, step, input, epilogue);
         const oneRowMs = await timeProduct(device, kernels, 1, 1, 2);
         device.check();
         problem = oneRowMs > SLOW * leastMs
@@ -219,10 +219,10 @@ async function problemOf(
   return null;
 }
 
-const finishText = (rows: number) => `
+const epilogueText = (rows: number) => `
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
 fn input_scale(column: u32) -> f32 { return 1.0; }
-fn finish(column: u32, row_group: u32, sum: vec4f) { if (owner()) { y[column * ${rows / 4}u + row_group] = sum; } }`;
+fn epilogue(column: u32, row_group: u32, sum: vec4f) { if (owner()) { y[column * ${rows / 4}u + row_group] = sum; } }`;
 
 /** y[column][row] in double precision, and the sums of its terms' magnitudes. */
 function referenceProduct(weights: Float32Array, x: Float32Array, columns: number) {

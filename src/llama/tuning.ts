@@ -6,7 +6,7 @@ import { PACKINGS, weightLayout, type WeightType } from "../kernels/formats/weig
 import type { Gguf } from "../checkpoint/gguf.ts";
 
 /** Which lanes measured best for matrices of a format with so many columns. */
-export interface Choice {
+export interface TunedVariant {
   readonly type: WeightType;
   readonly columns: number;
   /** `Lanes.name`. */
@@ -26,7 +26,7 @@ export interface TuningKey {
 /** A file in the user's cache folder. */
 interface Table extends TuningKey {
   readonly format: "amusd tuning";
-  readonly choices: readonly Choice[];
+  readonly choices: readonly TunedVariant[];
 }
 
 /** Switches the tables off, for runs that must not depend on a machine's cache folder (tests): "off". */
@@ -50,14 +50,14 @@ export function mainShape(gguf: Gguf): { type: string; columns: number } {
 }
 
 /** What is chosen for the format and the columns that are nearest, as a ratio; the default where nothing is. */
-export function chooseLanes(device: Device, choices: readonly Choice[], type: string, columns: number): Lanes {
-  const distance = (choice: Choice) => Math.abs(Math.log(choice.columns / columns));
+export function chooseLanes(device: Device, choices: readonly TunedVariant[], type: string, columns: number): Lanes {
+  const distance = (choice: TunedVariant) => Math.abs(Math.log(choice.columns / columns));
   const [nearest] = choices.filter((choice) => choice.type === type).toSorted((a, b) => distance(a) - distance(b));
   return possibleLanes(device).find(({ name }) => name === nearest?.lanes) ?? lanesFor(device);
 }
 
 /** The choices for this device; none where there is no file, or one that is damaged: then one line says so. */
-export async function readChoices(device: Device): Promise<readonly Choice[]> {
+export async function readChoices(device: Device): Promise<readonly TunedVariant[]> {
   const key = await tuningKey(device);
   const file = await fileOf(key);
   try {
@@ -76,7 +76,7 @@ export async function readChoices(device: Device): Promise<readonly Choice[]> {
 }
 
 /** Replaces the choices for this device; returns the file. */
-export async function writeChoices(device: Device, choices: readonly Choice[]): Promise<string> {
+export async function writeChoices(device: Device, choices: readonly TunedVariant[]): Promise<string> {
   const key = await tuningKey(device);
   const file = await fileOf(key);
   const table: Table = { format: "amusd tuning", ...key, choices };
@@ -89,7 +89,7 @@ export async function writeChoices(device: Device, choices: readonly Choice[]): 
 }
 
 /** The choices in a file's content; none if it is another key's. Throws a SyntaxError or a TypeError where it is no table. */
-export function parseTable(content: string, key: TuningKey, lanes: readonly string[]): readonly Choice[] {
+export function parseTable(content: string, key: TuningKey, lanes: readonly string[]): readonly TunedVariant[] {
   let table: unknown;
   try {
     table = JSON.parse(content);

@@ -25,10 +25,10 @@ import {
 const MAX_ROWS = 16;
 
 /** Writes y as it is, [column][ROW_STRIDE]. */
-const FINISH = `
+const EPILOGUE = `
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
 fn input_scale(column: u32) -> f32 { return 1.0; }
-fn finish(column: u32, row_group: u32, v: vec4f) {
+fn epilogue(column: u32, row_group: u32, v: vec4f) {
   if (owner() && column < step.rows) { y[column * (ROW_STRIDE / 4u) + ROW_OFFSET / 4u + row_group] = v; }
 }`;
 
@@ -40,8 +40,8 @@ async function createProduct(device: Device, lanes: Lanes, matrix: Matrix) {
   const stride = Math.ceil(matrix.rows / tileRows) * tileRows;
   const y = device.storage("y", MAX_ROWS * stride * 4);
   const unwritten = new Float32Array(MAX_ROWS * stride).fill(777);
-  const finish = { source: FINISH, constants: { ROW_STRIDE: stride }, buffers: [y] };
-  const kernels = await createMatmul(device, lanes, matrix, step.buffer, x, finish);
+  const epilogue = { source: EPILOGUE, constants: { ROW_STRIDE: stride }, buffers: [y] };
+  const kernels = await createMatmul(device, lanes, matrix, step.buffer, x, epilogue);
   return async (values: Float32Array<ArrayBuffer>): Promise<Float32Array> => {
     const rows = values.length / matrix.columns;
     write(device, x, values);

@@ -7,11 +7,11 @@ import { getEnv, setEnv } from "../../src/platform/platform.ts";
 import { lanesFor, possibleLanes } from "../../src/kernels/lanes.ts";
 import { choicesOf, choose, scoreOf, tune } from "../../src/llama/tune.ts";
 import {
-  type Choice,
   chooseLanes,
   mainShape,
   parseTable,
   tunedLanes,
+  type TunedVariant,
   tuningKey,
   writeChoices,
 } from "../../src/llama/tuning.ts";
@@ -22,7 +22,7 @@ import { load, SMALL, tokensOf, verifyAll } from "./llama-fixture.ts";
 import { ReferenceLlama } from "./reference-llama.ts";
 
 const KEY = { adapter: "one", driver: "1.0", threads: null, kernels: "abc" };
-const CHOICES: readonly Choice[] = [{ type: "Q4_1", columns: 768, lanes: "split-32" }];
+const CHOICES: readonly TunedVariant[] = [{ type: "Q4_1", columns: 768, lanes: "split-32" }];
 const TABLE = { format: "amusd tuning", ...KEY, choices: CHOICES };
 const LANES = ["split-32", "split-64"];
 
@@ -67,7 +67,7 @@ test("the least score is chosen, but the default stays where it is hardly slower
 
 await withDevice("the choice is that of the nearest columns, if the device can run it", async (device) => {
   const [first, last] = [possibleLanes(device)[0]!.name, possibleLanes(device).at(-1)!.name];
-  const choices: Choice[] = [
+  const choices: TunedVariant[] = [
     { type: "Q4_1", columns: 768, lanes: first },
     { type: "Q4_1", columns: 4096, lanes: last },
     { type: "Q8_0", columns: 768, lanes: "rows-64" },

@@ -1,4 +1,4 @@
-// The embedding of each row's token, decoded from the quantised matrix, as the start of the residual stream (see finish-residual.wgsl).
+// The embedding of each row's token, decoded from the quantised matrix, as the start of the residual stream (see epilogue-residual.wgsl).
 // Grid: (ceil(HIDDEN / 32 / 64), rows); an invocation decodes a unit of 32 elements. The matrix may hold only rows ROW_OFFSET and on.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> tokens: array<u32>;

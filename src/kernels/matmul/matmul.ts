@@ -26,8 +26,8 @@ export interface MatrixPart {
   readonly firstTile: number;
 }
 
-/** What becomes of a product: WGSL with `input_scale` and `finish`, its constants, and the buffers of bindings 3 and on. */
-export interface Finish {
+/** What becomes of a product: WGSL with `input_scale` and `epilogue`, its constants, and the buffers of bindings 3 and on. */
+export interface Epilogue {
   readonly source: string;
   readonly constants: Readonly<Record<string, number | boolean>>;
   readonly buffers: readonly Resource[];
@@ -43,7 +43,7 @@ export function createMatmul(
   matrix: Matrix,
   stepBuffer: GPUBuffer,
   x: Resource,
-  finish: Finish,
+  epilogue: Epilogue,
   rows = matrix.rows,
 ): Promise<Kernel[]> {
   const tiles = Math.ceil(rows / (4 * lanes.rowLanes));
@@ -51,7 +51,7 @@ export function createMatmul(
     matrix.parts.filter(({ firstTile }) => firstTile < tiles).map((part) => {
       const codes = Array.from(
         { length: lanes.maxColumns },
-        (_, i) => matmulText(lanes, matrix.layout, part, i + 1, finish),
+        (_, i) => matmulText(lanes, matrix.layout, part, i + 1, epilogue),
       );
       const width = Math.min(part.tiles, tiles - part.firstTile);
       const weightRows = Math.min(part.rows, width * 4 * lanes.rowLanes);
@@ -59,7 +59,7 @@ export function createMatmul(
         device,
         `matmul ${matrix.name}`,
         codes,
-        [stepBuffer, part.weights, x, ...finish.buffers],
+        [stepBuffer, part.weights, x, ...epilogue.buffers],
         width,
         (_, rows) => ({
           bytes: tileBytes(matrix.layout, width),
@@ -76,7 +76,7 @@ export function matmulText(
   layout: WeightLayout,
   part: Pick<MatrixPart, "tiles" | "firstRow" | "firstTile">,
   columns: number,
-  finish: Pick<Finish, "source" | "constants">,
+  epilogue: Pick<Epilogue, "source" | "constants">,
 ): string {
   const constants = {
     COLUMNS: columns,
@@ -85,7 +85,7 @@ export function matmulText(
     ...planeConstants(lanes, layout, part.tiles),
     ROW_OFFSET: part.firstRow,
     TILE_OFFSET: part.firstTile,
-    ...finish.constants,
+    ...epilogue.constants,
   };
   return shaderText(constants, [
     step,
@@ -96,6 +96,6 @@ export function matmulText(
     lanes.source,
     planesSource,
     FORMAT_SOURCES[layout.type],
-    finish.source,
+    epilogue.source,
   ]);
 }

@@ -1,5 +1,5 @@
 // y[column][row] = sum over k of weights[row][k] * x[column][k], four rows an invocation, COLUMNS columns (rows of the sequence)
-// a workgroup; then `finish` (finish-*.wgsl) does with it what the layer needs.
+// a workgroup; then `epilogue` (epilogue-*.wgsl) does with it what the layer needs.
 // An x that RMSNorm normalises comes as residual * norm weight; the factor 1 / rms is the same for all of k and is applied to y.
 // Grid: (rows / (4 * ROW_LANES), ceil(columns / COLUMNS)). Order of summation: per 16 or 32 elements one chain of fma, those added
 // along k, then (split k alone) over the lanes by a tree. COLUMNS does not enter into it: a column has the same bits in every variant.
@@ -53,6 +53,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   }
   for (var c = 0u; c < COLUMNS; c++) {
     let y = sum_over_k(sums[c]) * Y_SCALE * input_scale(first_column + c);
-    finish(first_column + c, tile * ROW_LANES + tile_lane, y);
+    epilogue(first_column + c, tile * ROW_LANES + tile_lane, y);
   }
 }

@@ -14,7 +14,7 @@ export const CHOICE_BYTES = 12;
 /** Bytes of a tile's `Best`: largest logit, its token, sum of exponentials. */
 export const BEST_BYTES = 12;
 
-/** How the output product's workgroups share the `vocabulary` tokens that are chosen among: constants of finish-logits, argmax and noise. */
+/** How the output product's workgroups share the `vocabulary` tokens that are chosen among: constants of epilogue-logits, argmax and noise. */
 export function tileConstants(lanes: Lanes, vocabulary: number) {
   const tileTokens = 4 * lanes.rowLanes;
   return { VOCABULARY: vocabulary, TILES: Math.ceil(vocabulary / tileTokens), TILE_TOKENS: tileTokens };

@@ -4,7 +4,7 @@
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<uniform> sampling: Sampling;
 @group(0) @binding(2) var<storage, read> logits: array<f32>;  // [row][VOCABULARY]
-@group(0) @binding(3) var<storage, read> bests: array<TileBest>;  // [row][TILES], of finish-logits.wgsl
+@group(0) @binding(3) var<storage, read> bests: array<TileBest>;  // [row][TILES], of epilogue-logits.wgsl
 @group(0) @binding(4) var<storage, read_write> cuts: array<Cut>;  // [row]
 
 const ALL = 0xffffffffu;

@@ -1,5 +1,5 @@
 // Makes of each logit its token's score, logit / temperature + Gumbel noise keyed by (seed, position, token): the largest is a draw from
-// softmax(logits / temperature) (arXiv 1611.01144). What the filters leave out has the score LOWEST. Leaves each tile's best, as finish-logits.wgsl does.
+// softmax(logits / temperature) (arXiv 1611.01144). What the filters leave out has the score LOWEST. Leaves each tile's best, as epilogue-logits.wgsl does.
 // Grid: (ceil(TILES / 64), rows); an invocation has a tile, in the order of its tokens.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<uniform> sampling: Sampling;

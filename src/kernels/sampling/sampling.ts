@@ -10,7 +10,7 @@ import noise from "./noise.wgsl" with { type: "text" };
 import samplingStruct from "./sampling.wgsl" with { type: "text" };
 import step from "../step.wgsl" with { type: "text" };
 
-/** What a sampler works on, as finish-logits.wgsl leaves it; `rows` rows at most. */
+/** What a sampler works on, as epilogue-logits.wgsl leaves it; `rows` rows at most. */
 export interface SamplerInput {
   readonly rows: number;
   readonly vocabulary: number;

@@ -3,10 +3,10 @@ import * as assert from "uvu/assert";
 import type { Device, Resource } from "../../src/gpu/device.ts";
 import { createArgmax, createBests, tileConstants } from "../../src/kernels/sampling/argmax.ts";
 import { CACHE_SOURCES, type CacheType } from "../../src/kernels/attention/attention.ts";
-import finishLogits from "../../src/kernels/matmul/finish-logits.wgsl" with { type: "text" };
-import finishQkv from "../../src/kernels/matmul/finish-qkv.wgsl" with { type: "text" };
-import finishResidual from "../../src/kernels/matmul/finish-residual.wgsl" with { type: "text" };
-import finishSwiglu from "../../src/kernels/matmul/finish-swiglu.wgsl" with { type: "text" };
+import finishLogits from "../../src/kernels/matmul/epilogue-logits.wgsl" with { type: "text" };
+import finishQkv from "../../src/kernels/matmul/epilogue-qkv.wgsl" with { type: "text" };
+import finishResidual from "../../src/kernels/matmul/epilogue-residual.wgsl" with { type: "text" };
+import finishSwiglu from "../../src/kernels/matmul/epilogue-swiglu.wgsl" with { type: "text" };
 import { createCache, createRows, type Lanes } from "../../src/kernels/lanes.ts";
 import { createMatmul, type Matrix } from "../../src/kernels/matmul/matmul.ts";
 import rms from "../../src/kernels/matmul/rms.wgsl" with { type: "text" };
@@ -106,7 +106,7 @@ for (const { title, adapter, make } of LANES_CASES) {
       const [keys, values] = [createCache(device, lanes, "keys", size), createCache(device, lanes, "values", size)];
       const queries = untouched(device, ROOM * queryRows);
       const step = new StepBuffer(device);
-      const finish = {
+      const epilogue = {
         source: CACHE_SOURCES[cache] + lanes.memory.cacheWrite + rms + finishQkv,
         constants: { HIDDEN, RMS_EPSILON, HEAD_SIZE: headSize, Q_ROWS: queryRows, KV_ROWS: kvRows, STRIP: strip },
         buffers: [squares, device.upload("rope", ropeTable(capacity, shape)), queries, keys, values],
@@ -123,7 +123,7 @@ for (const { title, adapter, make } of LANES_CASES) {
         ]
         : [await load(device, lanes, tensors, true)];
       const kernels = await Promise.all(
-        matrices.map((matrix) => createMatmul(device, lanes, matrix, step.buffer, weighted, finish)),
+        matrices.map((matrix) => createMatmul(device, lanes, matrix, step.buffer, weighted, epilogue)),
       );
       step.run(kernels.flat(), ROWS, position);
       // The same rows, those behind the first one in the strip.

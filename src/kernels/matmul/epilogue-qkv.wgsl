@@ -4,7 +4,7 @@
 @group(0) @binding(4) var<storage, read> rope: array<vec4f>;  // [position][HEAD_SIZE / 4]: cos, sin, cos, sin
 @group(0) @binding(5) var<storage, read_write> queries: array<vec4f>;  // [column][Q_ROWS / 4]
 
-fn finish(column: u32, row_group: u32, y: vec4f) {
+fn epilogue(column: u32, row_group: u32, y: vec4f) {
   let row = row_group * 4u + ROW_OFFSET;
   let position = step.position + column;
   let turn = rope[position * (HEAD_SIZE / 4u) + (row % HEAD_SIZE) / 4u];

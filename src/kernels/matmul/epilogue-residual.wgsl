@@ -6,7 +6,7 @@
 
 fn input_scale(column: u32) -> f32 { return 1.0; }
 
-fn finish(column: u32, part_row_group: u32, y: vec4f) {
+fn epilogue(column: u32, part_row_group: u32, y: vec4f) {
   let row_group = part_row_group + ROW_OFFSET / 4u;
   let at = column * (HIDDEN / 4u) + row_group;
   let sum = residual[at] + y;

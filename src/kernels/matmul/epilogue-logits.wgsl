@@ -2,7 +2,7 @@
 @group(0) @binding(4) var<storage, read_write> logits: array<f32>;  // [column][VOCABULARY]
 @group(0) @binding(5) var<storage, read_write> bests: array<TileBest>;  // [column][TILES]
 
-fn finish(column: u32, row_group: u32, y: vec4f) {
+fn epilogue(column: u32, row_group: u32, y: vec4f) {
   let row = row_group * 4u + ROW_OFFSET;
   var best = Best(y.x, row);
   for (var i = 1u; i < 4u; i++) {
