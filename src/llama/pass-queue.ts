@@ -7,7 +7,7 @@ import { CHOICE_BYTES } from "../kernels/sampling/argmax.ts";
 export interface Answer {
   readonly tokens: readonly number[];
   readonly confidences: readonly number[];
-  readonly seconds: readonly number[];
+  readonly runnersUp: readonly number[];
   readonly startMs: number;
   readonly endMs: number;
 }
@@ -17,7 +17,7 @@ export function joinAnswers(answers: readonly Answer[]): Answer {
   return {
     tokens: answers.flatMap(({ tokens }) => tokens),
     confidences: answers.flatMap(({ confidences }) => confidences),
-    seconds: answers.flatMap(({ seconds }) => seconds),
+    runnersUp: answers.flatMap(({ runnersUp }) => runnersUp),
     startMs: answers[0]!.startMs,
     endMs: answers.at(-1)!.endMs,
   };
@@ -292,7 +292,7 @@ export class PassQueue {
     const choices = Array.from({ length: count }, (_, i) => i * CHOICE_BYTES / 4);
     const tokens = choices.map((at) => words[at]!);
     const confidences = choices.map((at) => floats[at + 1]!);
-    const seconds = choices.map((at) => words[at + 2]!);
+    const runnersUp = choices.map((at) => words[at + 2]!);
     const times = slot.timestamps ? [...new BigUint64Array(bytes, 0, 2)].map((ns) => Number(ns) / 1e6) : null;
     slot.staging.unmap();
     this.#device.check();
@@ -300,7 +300,7 @@ export class PassQueue {
     this.#leastMs.set(kind, Math.min(this.#leastMs.get(kind) ?? Infinity, endMs - startMs));
     this.#inFlight.shift();
     this.#expectNext(endMs);
-    return { tokens, confidences, seconds, startMs, endMs };
+    return { tokens, confidences, runnersUp, startMs, endMs };
   }
 
   /** The oldest submission in flight is at work from `startMs` on. */

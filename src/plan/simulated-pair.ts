@@ -64,6 +64,9 @@ interface KnownDraft {
   readonly secondIsRight: boolean;
 }
 
+/** What was recorded up to 2026-11 names the runners-up so. */
+type OldOperation = { readonly seconds?: readonly number[] };
+
 /** The drafts of a run that stand behind nothing but what was committed, by then or later. */
 function knownDrafts(events: readonly TraceEvent[]): KnownDraft[] {
   const start = events.find((event) => event.kind === "start");
@@ -80,7 +83,8 @@ function knownDrafts(events: readonly TraceEvent[]): KnownDraft[] {
   for (const event of events) {
     if (event.kind === "commit") committed += event.tokens.length;
     if (event.kind !== "operation" || event.lane !== start?.lanes[1]?.name) continue;
-    const { position, fork, tokens, chosen, confidences, seconds } = event;
+    const { position, fork, tokens, chosen, confidences } = event;
+    const runnersUp = event.runnersUp ?? (event as OldOperation).seconds;
     if (Math.min(fork ?? position, position) > held) continue;
     let right = 0;
     while (right < tokens.length && isText(tokens[right], position + right)) right++;
@@ -88,7 +92,7 @@ function knownDrafts(events: readonly TraceEvent[]): KnownDraft[] {
     if (fork === undefined) held = Math.min(held, position) + (position <= held ? right : 0);
     else if (position !== fork) continue;
     for (let i = event.operation === "verify" ? chosen.length - 1 : 0; i < chosen.length && i < right; i++) {
-      const [confidence, second, wanted] = [confidences?.[i], seconds?.[i], text[position + 1 + i]];
+      const [confidence, second, wanted] = [confidences?.[i], runnersUp?.[i], text[position + 1 + i]];
       if (confidence === undefined || second === undefined || wanted === undefined) continue;
       const place = Math.max(1, position + 2 + i - committed);
       known.push({ confidence, place, isRight: chosen[i] === wanted, secondIsRight: second === wanted });

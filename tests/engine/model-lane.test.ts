@@ -68,7 +68,7 @@ await withDevice("closing frees the device once, after what was sent", async (de
 });
 
 test("messages settle in their order, however the model's answers come", async () => {
-  const answer = { tokens: [], confidences: [], seconds: [], startMs: 0, endMs: 0 };
+  const answer = { tokens: [], confidences: [], runnersUp: [], startMs: 0, endMs: 0 };
   const late = async () => {
     await new Promise((resolve) => setTimeout(resolve, 1));
     return answer;
@@ -107,14 +107,14 @@ await withDevice("what is drawn goes by logits, seed and position, and by when a
   const drawn = new Set<string>();
   for (const sampling of [null, plain, filtered, { ...filtered, seed: 3 }]) {
     lane.sample(sampling);
-    const { tokens, confidences, seconds } = await lane.decode(5, 9, 6);
+    const { tokens, confidences, runnersUp } = await lane.decode(5, 9, 6);
     const single = [lane.decode(5, 9, 1)];
     for (let i = 1; i < 6; i++) single.push(lane.decode(null, 9 + i, 1));
     const steps = await Promise.all(single);
     assert.equal(steps.flatMap(({ tokens }) => tokens), tokens);
     const rows = await lane.verify([5, ...tokens.slice(0, -1)], 9);
     for (const other of [rows, { ...rows, confidences: steps.flatMap(({ confidences }) => confidences) }]) {
-      assert.equal([other.tokens, other.confidences, other.seconds], [tokens, confidences, seconds]);
+      assert.equal([other.tokens, other.confidences, other.runnersUp], [tokens, confidences, runnersUp]);
     }
     drawn.add(tokens.join());
   }

@@ -15,7 +15,7 @@ const PLAIN: Sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 1 };
 interface Choices {
   readonly tokens: readonly number[];
   readonly confidences: Float32Array;
-  readonly seconds: readonly number[];
+  readonly runnersUp: readonly number[];
   readonly scores: Float32Array;
 }
 
@@ -48,7 +48,7 @@ async function createChooser(device: Device, lanes: Lanes, vocabulary: number, r
     return {
       tokens: at(0).map((i) => words[i]!),
       confidences: Float32Array.from(at(1), (i) => floats[i]!),
-      seconds: at(2).map((i) => words[i]!),
+      runnersUp: at(2).map((i) => words[i]!),
       scores: await readFloats(device, logits, values.length),
     };
   };
@@ -93,7 +93,7 @@ for (const { title, adapter, make } of LANES_CASES) {
           assertClose(where, kept.map((token) => gotRow[token]!), kept.map((token) => wanted[token]!), 5e-6, 1e-6);
           assert.is(got.tokens[row], order[0], `${where}: token`);
           const other = order.slice(0, 2).filter((token) => token !== got.tokens[row])[0];
-          assert.is(got.seconds[row], other, `${where}: second`);
+          assert.is(got.runnersUp[row], other, `${where}: second`);
           const share = 1 / wanted.reduce((sum, score) => sum + Math.exp(score - best), 0);
           assertClose(`${where}: confidence`, [got.confidences[row]!], [share], 0, 1e-4);
         }
@@ -112,7 +112,7 @@ for (const { title, adapter, make } of LANES_CASES) {
         const own = logits.slice(row * vocabulary, (row + 1) * vocabulary);
         const alone = await choose(own, sampling, position + row);
         assert.is(alone.tokens[0], together.tokens[row], name);
-        assert.is(alone.seconds[0], together.seconds[row], name);
+        assert.is(alone.runnersUp[0], together.runnersUp[row], name);
         assertSameBits(name, alone.confidences, together.confidences.slice(row, row + 1));
         assertSameBits(name, alone.scores, together.scores.slice(row * vocabulary, (row + 1) * vocabulary));
       }

@@ -10,7 +10,7 @@ export interface LaneResult {
   /** For each of them how sure the model is of it: its share in the softmax of the scores among which it is the largest, 0 to 1. */
   readonly confidences: readonly number[];
   /** For each of them the token with the second largest score. */
-  readonly seconds: readonly number[];
+  readonly runnersUp: readonly number[];
   /** When the device began and ended, in ms on the run's clock: time in the queue is not in it. */
   readonly startMs: number;
   readonly endMs: number;

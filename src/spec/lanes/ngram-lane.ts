@@ -79,7 +79,7 @@ export class NgramLane implements Lane {
     check();
     const text = this.#text;
     const startMs = this.#clock.now();
-    const answer = { tokens: [] as number[], confidences: [] as number[], seconds: [] as number[] };
+    const answer = { tokens: [] as number[], confidences: [] as number[], runnersUp: [] as number[] };
     text.length = position;
     for (let i = 0; i < count; i++) {
       text.push(token(i));
@@ -88,7 +88,7 @@ export class NgramLane implements Lane {
       this.#chosen = next;
       answer.tokens.push(next);
       answer.confidences.push(length === 0 ? 0.001 : length / (length + 1));
-      answer.seconds.push(next === 0 ? 1 : 0);
+      answer.runnersUp.push(next === 0 ? 1 : 0);
     }
     const result = Promise.resolve({ ...answer, startMs, endMs: this.#clock.now() });
     this.#newest = result;

@@ -149,7 +149,7 @@ export class SimulatedLane implements Lane {
 
   #feed(count: number, chooses: boolean, token: (i: number) => number) {
     const { next, confidence, second } = this.#options;
-    const answer = { tokens: [] as number[], confidences: [] as number[], seconds: [] as number[] };
+    const answer = { tokens: [] as number[], confidences: [] as number[], runnersUp: [] as number[] };
     const start = this.#text.length;
     for (let i = 0; i < count; i++) {
       this.#text.push(token(i));
@@ -157,7 +157,7 @@ export class SimulatedLane implements Lane {
       this.#chosen = next(this.#text);
       answer.tokens.push(this.#chosen);
       answer.confidences.push(confidence?.(this.#text) ?? 0.5);
-      answer.seconds.push(second?.(this.#text, this.#chosen) ?? this.#chosen + 1);
+      answer.runnersUp.push(second?.(this.#text, this.#chosen) ?? this.#chosen + 1);
     }
     const accepted = countAccepted(this.#text.slice(start), answer.tokens);
     this.#accepted = { length: start + accepted + 1, chosen: answer.tokens[accepted] ?? 0 };

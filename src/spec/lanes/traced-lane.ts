@@ -108,7 +108,7 @@ export class TracedLane {
     const wasIdle = this.#sentMs.length === 0;
     this.#sentMs.push(now);
     const traced = message.finally(() => this.#sentMs.shift()).then(({ startMs, endMs, ...answer }) => {
-      const { tokens: chosen, confidences, seconds } = answer;
+      const { tokens: chosen, confidences, runnersUp } = answer;
       this.#turnaroundMs = wasIdle ? this.#trace.now - now - (endMs - startMs) : undefined;
       this.#busy.push([startMs, endMs]);
       if (this.#busy.length > REMEMBERED) this.#busy.shift();
@@ -123,7 +123,7 @@ export class TracedLane {
         ...(fork !== undefined && { fork }),
         tokens: fed(chosen),
         chosen,
-        ...(chosen.length > 0 && { confidences, seconds }),
+        ...(chosen.length > 0 && { confidences, runnersUp }),
         startMs,
         endMs,
         // Until someone makes use of it.

@@ -285,10 +285,10 @@ export class Drafter {
     this.#newest = branch;
     const added = message.then((operation) => {
       const { log, estimates, launchRule, trace } = this.#run;
-      const { operation: kind, chosen, confidences, seconds, startMs, endMs } = operation;
+      const { operation: kind, chosen, confidences, runnersUp, startMs, endMs } = operation;
       // Where the lane catches up, only its last choice is a draft.
       for (let i = kind === "verify" ? chosen.length - 1 : 0; i < chosen.length; i++) {
-        const draft = { confidence: confidences![i]!, second: seconds![i]! };
+        const draft = { confidence: confidences![i]!, second: runnersUp![i]! };
         branch.tip = log.draft(branch.tip, chosen[i]!, draft);
       }
       operation.stale = !log.isLive(branch.tip);

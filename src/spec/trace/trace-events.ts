@@ -40,7 +40,7 @@ export interface Operation {
   readonly chosen: readonly number[];
   /** For each chosen token how sure the model was of it, and which would have been its second choice; see LaneResult. */
   readonly confidences?: readonly number[];
-  readonly seconds?: readonly number[];
+  readonly runnersUp?: readonly number[];
   readonly startMs: number;
   readonly endMs: number;
   /** Of the verify lane, once its answer was committed: how many of the fed drafted tokens were. */

@@ -130,19 +130,19 @@ export function laneContract(name: string, { tokens, withLane, onlyDrafts = fals
 
   check("says of each chosen token how sure it is of it, and what its second choice is", async (lane) => {
     const prefilled = await lane.prefill(prompt, 0);
-    assert.equal([prefilled.confidences, prefilled.seconds], [[], []]);
+    assert.equal([prefilled.confidences, prefilled.runnersUp], [[], []]);
     const verified = await lane.verify(rows, promptLength);
     const decoded = await lane.decode(rows[0]!, promptLength, steps);
-    for (const { tokens, confidences, seconds } of [verified, decoded]) {
+    for (const { tokens, confidences, runnersUp } of [verified, decoded]) {
       assert.is(confidences.length, tokens.length);
-      assert.is(seconds.length, tokens.length);
+      assert.is(runnersUp.length, tokens.length);
       for (const [i, confidence] of confidences.entries()) {
         assert.ok(confidence > 0 && confidence <= 1, `a confidence of ${confidence}`);
-        assert.is.not(seconds[i], tokens[i]);
+        assert.is.not(runnersUp[i], tokens[i]);
       }
     }
     assert.is(decoded.confidences[0], verified.confidences[0], "the same, alone or among others");
-    assert.is(decoded.seconds[0], verified.seconds[0]);
+    assert.is(decoded.runnersUp[0], verified.runnersUp[0]);
   });
 
   check("decodes a branch beside the trunk as it decodes the trunk, and keeps it", async (lane) => {
