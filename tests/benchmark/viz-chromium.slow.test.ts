@@ -10,7 +10,9 @@ import { type BrowserPage, findChromium, withPage } from "./chromium.ts";
 import { simulateBenchmark } from "./results-fixture.ts";
 
 const chromium = findChromium();
-if (!chromium) console.log("no Chromium here: the page is not opened; install one, or let $CHROMIUM name it");
+if (!chromium) {
+  console.log("skipped, there is no Chromium: the page is not opened; install one, or let $CHROMIUM name it");
+}
 const inBrowser = chromium ? test : test.skip;
 
 const HOSTILE = `</pre></script><script>console.log("hurt")</script><img src="x.png" onerror="console.log('hurt')">`;
