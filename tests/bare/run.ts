@@ -5,7 +5,7 @@
 // It builds a root of each suite (default: bookworm trixie) by debootstrap, puts this machine's Node and what is
 // committed of this checkout into it, and runs the first command there: cold, warm, offline; with --tests also
 // `deno task test`, online, offline and on a terminal, and on SwiftShader alone. Prints a table, in Markdown; exit code
-// 1 where a command failed. Needs root, debootstrap, Node, git and the package registries.
+// 1 where a command failed. Needs root, debootstrap, iproute2, Node, git and the package registries.
 
 const FIRST = "npx -y deno run -A cli.ts --strategy amusd";
 const TESTS = "npx -y deno task test";
@@ -128,7 +128,8 @@ async function runCase(root: string, one: Case): Promise<Outcome> {
   const inside = `cd ${HOME}/amusd && exec ${one.command}`;
   const shell = one.terminal ? ["script", "-qec", inside, "/dev/null"] : ["sh", "-c", inside];
   const args = [
-    ...one.offline ? ["unshare", "--net"] : [],
+    // Without a network there is still the loopback, which the tests' own servers listen on.
+    ...one.offline ? ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"] : [],
     "chroot",
     `--userspec=${USER}:${USER}`,
     root,
