@@ -165,6 +165,11 @@ if (!llvmpipe) console.log("skipped: llvmpipe's threads and its place in the lis
     const count = countThreads();
     opened.push((await openDevice({ adapter: llvmpipe!, label: "draft", threads })).gpu);
     assert.is(getEnv("LP_NUM_THREADS"), users);
+    // A thread takes its name itself, some time after it was started.
+    for (let [seen, equal] = [-1, 0]; equal < 20; equal = countThreads() === seen ? equal + 1 : 0) {
+      seen = countThreads();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
     return countThreads() - count;
   };
   // One thread is that of its queue. Others come with as many for rasterising.
