@@ -36,7 +36,7 @@ export const tuneCommand = buildCommand({
       });
       progress.clear();
       const file = await writeChoices(device, choicesOf(measurements));
-      const key = await tuningKey(device);
+      const key = tuningKey(device);
       if (json) console.log(JSON.stringify({ ...key, rows: TUNED_ROWS, measurements, file }, null, 2));
       else {
         console.log(`${key.adapter}, ${key.driver}: ms a product`);

@@ -1,5 +1,5 @@
 import type { Device } from "../gpu/device.ts";
-import { cacheFolder, getEnv, isBrowser, joinPath, note, readFile, replaceFile } from "../platform/platform.ts";
+import { cacheFolder, getEnv, isBrowser, joinPath, note, readFile, replaceFile, sha256 } from "../platform/platform.ts";
 import { ALL_LANES, type Lanes, lanesFor, possibleLanes } from "../kernels/lanes.ts";
 import { matmulText } from "../kernels/matmul/matmul.ts";
 import { PACKINGS, weightLayout, type WeightType } from "../kernels/formats/weight-layout.ts";
@@ -58,8 +58,8 @@ export function chooseLanes(device: Device, choices: readonly TunedVariant[], ty
 
 /** The choices for this device; none where there is no file, or one that is damaged: then one line says so. */
 export async function readChoices(device: Device): Promise<readonly TunedVariant[]> {
-  const key = await tuningKey(device);
-  const file = await fileOf(key);
+  const key = tuningKey(device);
+  const file = fileOf(key);
   try {
     const content = new TextDecoder().decode(await readFile(file));
     return parseTable(content, key, possibleLanes(device).map(({ name }) => name));
@@ -77,8 +77,8 @@ export async function readChoices(device: Device): Promise<readonly TunedVariant
 
 /** Replaces the choices for this device; returns the file. */
 export async function writeChoices(device: Device, choices: readonly TunedVariant[]): Promise<string> {
-  const key = await tuningKey(device);
-  const file = await fileOf(key);
+  const key = tuningKey(device);
+  const file = fileOf(key);
   const table: Table = { format: "amusd tuning", ...key, choices };
   try {
     await replaceFile(file, new TextEncoder().encode(JSON.stringify(table, null, 1) + "\n"));
@@ -113,16 +113,16 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-export async function tuningKey(device: Device): Promise<TuningKey> {
+export function tuningKey(device: Device): TuningKey {
   const { name, driver } = device.adapter;
-  return { adapter: name, driver, threads: getEnv("LP_NUM_THREADS") ?? null, kernels: await kernelsHash() };
+  return { adapter: name, driver, threads: getEnv("LP_NUM_THREADS") ?? null, kernels: kernelsHash() };
 }
 
-async function fileOf(key: TuningKey): Promise<string> {
-  return joinPath(cacheFolder(), `tuning-${(await sha256(JSON.stringify(key))).slice(0, 16)}.json`);
+function fileOf(key: TuningKey): string {
+  return joinPath(cacheFolder(), `tuning-${sha256(JSON.stringify(key)).slice(0, 16)}.json`);
 }
 
-function kernelsHash(): Promise<string> {
+function kernelsHash(): string {
   const texts = ALL_LANES.flatMap((lanes) =>
     (Object.keys(PACKINGS) as WeightType[]).map((type) => {
       const part = { firstRow: 0, tiles: 1, firstTile: 0 };
@@ -130,9 +130,4 @@ function kernelsHash(): Promise<string> {
     })
   );
   return sha256(texts.join("\n"));
-}
-
-async function sha256(text: string): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -192,9 +192,9 @@ export function findCommand(name: string): boolean {
   });
 }
 
-/** In hexadecimal. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+/** In hexadecimal; a text counts as UTF-8. */
+export function sha256(content: Uint8Array | string): string {
+  return createHash("sha256").update(content).digest("hex");
 }
 
 export function readFile(file: string): Promise<Uint8Array> {

@@ -136,7 +136,7 @@ const otherLanes = (device: Device) => possibleLanes(device).find(({ name }) => 
 );
 
 await withDevice("the key changes with what the figures depend on", async (device) => {
-  const { adapter, driver, threads, kernels } = await tuningKey(device);
+  const { adapter, driver, threads, kernels } = tuningKey(device);
   assert.is(adapter, device.adapter.name);
   assert.is(driver, device.adapter.driver);
   assert.is(threads, getEnv("LP_NUM_THREADS") ?? null);

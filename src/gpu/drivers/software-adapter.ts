@@ -1,5 +1,4 @@
-import type { Environment } from "./driver-folder.ts";
-import { environmentOf, type SoftwareAdapter } from "./driver-folder.ts";
+import { type Environment, environmentOf, firstLine, type SoftwareAdapter } from "./driver-folder.ts";
 import { provideLavapipe } from "./lavapipe.ts";
 import { cacheFolder, findCommand, getEnv, preloadLibrary, system } from "../../platform/platform.ts";
 import { provideSwiftShader } from "./swiftshader.ts";
@@ -78,8 +77,4 @@ export async function provideSoftwareAdapter<T>(
 function remedy(): string {
   const command = Object.keys(INSTALL).find(findCommand);
   return command ? INSTALL[command]! : "install Mesa's lavapipe, 23 or later";
-}
-
-function firstLine(text: string): string {
-  return text.trim().split("\n")[0]!;
 }

@@ -1,4 +1,11 @@
-import { environmentOf, type Hashes, installFolder, isIntact, type SoftwareAdapter } from "./driver-folder.ts";
+import {
+  environmentOf,
+  firstLine,
+  type Hashes,
+  installFolder,
+  isIntact,
+  type SoftwareAdapter,
+} from "./driver-folder.ts";
 import {
   brotliDecompress,
   cacheFolder,
@@ -98,10 +105,6 @@ async function fetchArchiveFromRegistry(folder: string): Promise<Uint8Array> {
     failures.push(`deno cache: ${firstLine(deno.stderr) || deno.status}`);
   }
   throw new Error(failures.join(", "));
-}
-
-function firstLine(text: string): string {
-  return text.trim().split("\n")[0]!;
 }
 
 /** The files of a tar archive by their paths. Throws if it is cut short. */

@@ -1,5 +1,5 @@
 import * as assert from "uvu/assert";
-import { runCommand } from "../../../src/platform/platform.ts";
+import { type CommandResult, runCommand } from "../../../src/platform/platform.ts";
 
 export function names(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
@@ -20,6 +20,20 @@ export async function withCache(run: (cache: string) => Promise<void>): Promise<
   return lines;
 }
 
+const CONFIG = new URL("../../../deno.json", import.meta.url).pathname;
+
+/** Runs a script in a process with these variables, to its end and with success. */
+export async function runScript(script: string, variables: Record<string, string>): Promise<CommandResult> {
+  // Deno's own cache does not move with HOME and XDG_CACHE_HOME.
+  const { denoDir } = JSON.parse((await runCommand([Deno.execPath(), "info", "--json"])).stdout);
+  const result = await runCommand(
+    [Deno.execPath(), "eval", "--quiet", "--no-lock", "--config", CONFIG, script],
+    { DENO_DIR: denoDir, ...variables },
+  );
+  assert.is(result.status, 0, result.stderr);
+  return result;
+}
+
 /** The names of the adapters that a process with these variables lists; it opens the first. */
 export async function listedIn(variables: Record<string, string>): Promise<{ list: string; stderr: string }> {
   const script = `
@@ -28,13 +42,6 @@ export async function listedIn(variables: Record<string, string>): Promise<{ lis
     const { gpu } = await openDevice({ adapter: adapters[0], label: "verify" });
     console.log(adapters.map(({ name }) => name).join());
     gpu.destroy();`;
-  const config = new URL("../../../deno.json", import.meta.url).pathname;
-  // Deno's own cache does not move with XDG_CACHE_HOME.
-  const { denoDir } = JSON.parse((await runCommand([Deno.execPath(), "info", "--json"])).stdout);
-  const { status, stdout, stderr } = await runCommand(
-    [Deno.execPath(), "eval", "--quiet", "--no-lock", "--config", config, script],
-    { DENO_DIR: denoDir, ...variables },
-  );
-  assert.is(status, 0, stderr);
+  const { stdout, stderr } = await runScript(script, variables);
   return { list: stdout.trim(), stderr };
 }

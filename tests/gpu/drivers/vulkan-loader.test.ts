@@ -2,7 +2,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { runCommand } from "../../../src/platform/platform.ts";
+import { runScript } from "./driver-cache.ts";
 
 const isLinux = Deno.build.os === "linux";
 if (!isLinux) console.log("skipped: the Vulkan loader's search is Linux's");
@@ -29,14 +29,7 @@ async function hasDriver(variables: Record<string, string>, loader = true): Prom
   const file = `${folder}/lib/libvulkan.so.1`;
   if (loader) Deno.copyFileSync(/\S+\/libm\.so\.6$/m.exec(Deno.readTextFileSync("/proc/self/maps"))![0], file);
   else Deno.writeTextFileSync(file, "no library");
-  const { denoDir } = JSON.parse((await runCommand([Deno.execPath(), "info", "--json"])).stdout);
-  const { status, stdout, stderr } = await runCommand([Deno.execPath(), "eval", "--quiet", "--no-config", script], {
-    ...NOTHING,
-    DENO_DIR: denoDir,
-    LD_LIBRARY_PATH: `${folder}/lib`,
-    ...variables,
-  });
-  assert.is(status, 0, stderr);
+  const { stdout } = await runScript(script, { ...NOTHING, LD_LIBRARY_PATH: `${folder}/lib`, ...variables });
   return stdout.trim() === "true";
 }
 
