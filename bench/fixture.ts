@@ -5,7 +5,7 @@ import { findAdapter, listAdapters, openDevice } from "../src/gpu/adapters.ts";
 import { Device } from "../src/gpu/device.ts";
 import { Llama } from "../src/llama/llama.ts";
 import { openModelFile } from "../src/engine/model-pair.ts";
-import { tunedLanes } from "../src/llama/tuning.ts";
+import { tunedVariant } from "../src/llama/tuning.ts";
 
 export interface BenchOptions {
   readonly runs: number;
@@ -60,9 +60,12 @@ export async function openBenchModel(name: ModelName, capacity: number): Promise
   const adapter = findAdapter(await listAdapters(), ADAPTER);
   const device = new Device(await openDevice({ adapter, label: name, threads: 1 }));
   try {
-    const { gguf, config } = await openModelFile(MODEL_PATHS[name]);
-    const llama = await Llama.load(device, gguf, config, { capacity, lanes: await tunedLanes(device, gguf) });
-    await gguf.close();
+    const { checkpoint, config } = await openModelFile(MODEL_PATHS[name]);
+    const llama = await Llama.load(device, checkpoint, config, {
+      capacity,
+      variant: await tunedVariant(device, checkpoint),
+    });
+    await checkpoint.close();
     const golden = (await readGoldens(name)).get("HumanEval/0")!;
     const last = golden.promptTokens.length - 1;
     await llama.prefill(golden.promptTokens.slice(0, last), 0);

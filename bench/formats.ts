@@ -6,7 +6,7 @@ import { type AdapterInfo, findAdapter, listAdapters, openDevice } from "../src/
 import { Device } from "../src/gpu/device.ts";
 import { llamaConfig } from "../src/checkpoint/config.ts";
 import type { TensorType } from "../src/checkpoint/formats.ts";
-import type { Gguf } from "../src/checkpoint/gguf.ts";
+import type { Checkpoint } from "../src/checkpoint/gguf.ts";
 import { Llama } from "../src/llama/llama.ts";
 import { openBytes, randomLlama } from "../tests/checkpoint/gguf-builder.ts";
 import { findTestAdapter } from "../tests/with-device.ts";
@@ -160,7 +160,7 @@ async function timeSwiftShader(): Promise<number | null> {
 }
 
 /** The tensors of so many layers, of which all but the first MADE_LAYERS are those over again. */
-function repeatLayers(made: Gguf["tensors"], layers: number): Gguf["tensors"] {
+function repeatLayers(made: Checkpoint["tensors"], layers: number): Checkpoint["tensors"] {
   const tensors = new Map(made);
   for (const [name, tensor] of made) {
     const [, made, rest] = /^blk\.(\d+)(\..+)$/.exec(name) ?? [];

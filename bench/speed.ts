@@ -138,8 +138,8 @@ async function measureOurs(
 }
 
 async function cliPrompt(text: readonly number[]): Promise<string> {
-  const { tokenizer, gguf } = await openModelFile(MODEL_PATHS.verify);
-  await gguf.close();
+  const { tokenizer, checkpoint } = await openModelFile(MODEL_PATHS.verify);
+  await checkpoint.close();
   const bytes = text.slice(0, CLI_PROMPT_TOKENS).flatMap((token) => [...tokenizer.tokenBytes(token)]);
   return new TextDecoder().decode(new Uint8Array(bytes));
 }

@@ -20,5 +20,5 @@ const story = engine.generate("Tell me a story about a robot.", {
   signal: stopEarly.signal,
 });
 for await (const { text } of story) process.stdout.write(text);
-process.stdout.write(`\n(${story.record.finish})\n`);
+process.stdout.write(`\n(${story.record.finishReason})\n`);
 await engine.close();

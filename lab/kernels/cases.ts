@@ -5,7 +5,13 @@ import { BEST_BYTES, CHOICE_BYTES, createArgmax, tileConstants } from "../../src
 import { createAttention } from "../../src/kernels/attention/attention.ts";
 import { createEmbed } from "../../src/kernels/embed/embed.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
-import { createCache, createRows, createWords, type Lanes, placeWeights } from "../../src/kernels/lanes.ts";
+import {
+  createCache,
+  createRows,
+  createWords,
+  type KernelVariant,
+  placeWeights,
+} from "../../src/kernels/kernel-variant.ts";
 import { createMatmul, type Matrix } from "../../src/kernels/matmul/matmul.ts";
 import { repack, rowBytes, tileBytes, weightLayout, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
 import { dequantize } from "../../src/checkpoint/dequantize.ts";
@@ -57,24 +63,24 @@ fn epilogue(column: u32, row_group: u32, v: vec4f) {
 }`;
 
 /** A matrix of random weights, in as many copies as make COLD_BYTES, and the values of its first rows. */
-function createMatrices(device: Device, lanes: Lanes, type: WeightType, rows: number, columns: number) {
+function createMatrices(device: Device, variant: KernelVariant, type: WeightType, rows: number, columns: number) {
   const made = Math.min(rows, MADE_ROWS);
   const pattern = quantize(type, randoms(1, made * columns));
   const file = new Uint8Array(rowBytes(type, columns) * rows);
   for (let at = 0; at < file.length; at += pattern.length) {
     file.set(pattern.subarray(0, Math.min(pattern.length, file.length - at)), at);
   }
-  const layout = weightLayout(type, columns, lanes.rowLanes);
-  const tiles = Math.ceil(rows / (4 * lanes.rowLanes));
+  const layout = weightLayout(type, columns, variant.rowLanes);
+  const tiles = Math.ceil(rows / (4 * variant.rowLanes));
   const { quants, scales, supers } = repack(layout, file, rows);
   const words = new Uint32Array(tileBytes(layout, tiles) / 4);
   words.set(quants);
   words.set(scales, quants.length);
   words.set(supers, quants.length + scales.length);
   const matrices = Array.from({ length: Math.ceil(COLD_BYTES / words.byteLength) }, (): Matrix => {
-    const buffer = createWords(device, lanes, type, words.byteLength);
+    const buffer = createWords(device, variant, type, words.byteLength);
     device.queue.writeBuffer(buffer, 0, words);
-    const weights = placeWeights(device, lanes, buffer);
+    const weights = placeWeights(device, variant, buffer);
     return { name: type, rows, columns, layout, parts: [{ weights, firstRow: 0, rows, tiles, firstTile: 0 }] };
   });
   return { matrices, values: dequantize(type, pattern, made * columns), made, bytes: words.byteLength };
@@ -82,20 +88,20 @@ function createMatrices(device: Device, lanes: Lanes, type: WeightType, rows: nu
 
 async function matmulCase(
   device: Device,
-  lanes: Lanes,
+  variant: KernelVariant,
   step: GPUBuffer,
   name: string,
   type: WeightType,
   [rows, columns, count]: readonly [number, number, number],
 ): Promise<Case> {
-  const { matrices, values, made, bytes } = createMatrices(device, lanes, type, rows, columns);
+  const { matrices, values, made, bytes } = createMatrices(device, variant, type, rows, columns);
   const xs = randoms(2, MAX_ROWS * columns);
-  const x = createRows(device, lanes, "x", MAX_ROWS, columns);
+  const x = createRows(device, variant, "x", MAX_ROWS, columns);
   write(device, x, xs);
-  const stride = Math.ceil(rows / (4 * lanes.rowLanes)) * 4 * lanes.rowLanes;
+  const stride = Math.ceil(rows / (4 * variant.rowLanes)) * 4 * variant.rowLanes;
   const y = device.storage("y", MAX_ROWS * stride * 4);
   const epilogue = { source: EPILOGUE, constants: { ROW_STRIDE: stride }, buffers: [y] };
-  const kernels = await Promise.all(matrices.map((matrix) => createMatmul(device, lanes, matrix, step, x, epilogue)));
+  const kernels = await Promise.all(matrices.map((matrix) => createMatmul(device, variant, matrix, step, x, epilogue)));
   return {
     name: `${name} ${rows} x ${columns}`,
     count,
@@ -118,22 +124,22 @@ async function matmulCase(
 
 async function embedCase(
   device: Device,
-  lanes: Lanes,
+  variant: KernelVariant,
   step: GPUBuffer,
   type: WeightType,
   { hidden, vocabulary }: Shape,
 ): Promise<Case> {
-  const { matrices, values, made } = createMatrices(device, lanes, type, vocabulary, hidden);
+  const { matrices, values, made } = createMatrices(device, variant, type, vocabulary, hidden);
   const tokens = Uint32Array.from({ length: MAX_ROWS }, (_, i) => i * 7919 % vocabulary);
   const residual = device.storage("residual", MAX_ROWS * hidden * 4);
   const buffers = [
     device.upload("tokens", tokens),
     device.upload("norm", randoms(3, hidden)),
-    createRows(device, lanes, "weighted", MAX_ROWS, hidden),
+    createRows(device, variant, "weighted", MAX_ROWS, hidden),
     residual,
     device.storage("squares", MAX_ROWS * hidden),
   ];
-  const kernels = await Promise.all(matrices.map((matrix) => createEmbed(device, lanes, matrix, step, buffers)));
+  const kernels = await Promise.all(matrices.map((matrix) => createEmbed(device, variant, matrix, step, buffers)));
   return {
     name: `embed ${vocabulary} x ${hidden}`,
     count: 1,
@@ -152,7 +158,7 @@ async function embedCase(
 
 async function attentionCase(
   device: Device,
-  lanes: Lanes,
+  variant: KernelVariant,
   step: GPUBuffer,
   shape: Shape,
   context: number,
@@ -164,15 +170,15 @@ async function attentionCase(
   const [keys, values] = bits.map((data) => cacheFloats("f16", data.buffer));
   const qs = randoms(3, MAX_ROWS * width);
   const queries = device.upload("queries", qs);
-  const attended = createRows(device, lanes, "attended", MAX_ROWS, width);
+  const attended = createRows(device, variant, "attended", MAX_ROWS, width);
   const copies = Math.min(layers, Math.ceil(COLD_BYTES / (4 * length)));
   const kernels = await Promise.all(Array.from({ length: copies }, () => {
     const caches = bits.map((data) => {
-      const cache = createCache(device, lanes, "cache", data.byteLength);
+      const cache = createCache(device, variant, "cache", data.byteLength);
       write(device, cache, data);
       return cache;
     });
-    return createAttention(device, lanes, "f16", shape, 0, [step, queries, ...caches, attended]);
+    return createAttention(device, variant, "f16", shape, 0, [step, queries, ...caches, attended]);
   }));
   return {
     name: `attention over ${context}`,
@@ -205,8 +211,13 @@ async function attentionCase(
   };
 }
 
-async function argmaxCase(device: Device, lanes: Lanes, step: GPUBuffer, { vocabulary }: Shape): Promise<Case> {
-  const { TILES: tiles, TILE_TOKENS: tileTokens } = tileConstants(lanes, vocabulary);
+async function argmaxCase(
+  device: Device,
+  variant: KernelVariant,
+  step: GPUBuffer,
+  { vocabulary }: Shape,
+): Promise<Case> {
+  const { TILES: tiles, TILE_TOKENS: tileTokens } = tileConstants(variant, vocabulary);
   const logits = randoms(5, MAX_ROWS * vocabulary);
   const bests = new Float32Array(MAX_ROWS * tiles * BEST_BYTES / 4);
   const ids = new Uint32Array(bests.buffer);
@@ -229,7 +240,7 @@ async function argmaxCase(device: Device, lanes: Lanes, step: GPUBuffer, { vocab
   return {
     name: `argmax of ${tiles} tiles`,
     count: 1,
-    kernels: [await createArgmax(device, lanes, vocabulary, buffers)],
+    kernels: [await createArgmax(device, variant, vocabulary, buffers)],
     position: 0,
     bytes: BEST_BYTES * tiles,
     multiplyAdds: 0,
@@ -246,7 +257,7 @@ async function argmaxCase(device: Device, lanes: Lanes, step: GPUBuffer, { vocab
 /** The kernels of the names `wanted`, of a model of that shape in one format. */
 export async function createCases(
   device: Device,
-  lanes: Lanes,
+  variant: KernelVariant,
   step: GPUBuffer,
   shape: Shape,
   type: WeightType,
@@ -264,11 +275,11 @@ export async function createCases(
   const cases: Case[] = [];
   if (wanted.includes("matmul")) {
     for (const [name, product] of Object.entries(products)) {
-      cases.push(await matmulCase(device, lanes, step, name, type, product));
+      cases.push(await matmulCase(device, variant, step, name, type, product));
     }
   }
-  if (wanted.includes("attention")) cases.push(await attentionCase(device, lanes, step, shape, context));
-  if (wanted.includes("embed")) cases.push(await embedCase(device, lanes, step, type, shape));
-  if (wanted.includes("argmax")) cases.push(await argmaxCase(device, lanes, step, shape));
+  if (wanted.includes("attention")) cases.push(await attentionCase(device, variant, step, shape, context));
+  if (wanted.includes("embed")) cases.push(await embedCase(device, variant, step, type, shape));
+  if (wanted.includes("argmax")) cases.push(await argmaxCase(device, variant, step, shape));
   return cases;
 }

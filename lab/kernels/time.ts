@@ -15,7 +15,7 @@ import { show, spread } from "../../bench/stats.ts";
 import { openDevice } from "../../src/gpu/adapters.ts";
 import { Device, type Pipeline } from "../../src/gpu/device.ts";
 import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";
-import { lanesFor, workgroupLanes } from "../../src/kernels/lanes.ts";
+import { defaultVariant, splitVariant } from "../../src/kernels/kernel-variant.ts";
 import { PACKINGS, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
 import { findTestAdapter } from "../../tests/with-device.ts";
 import { type Case, createCases, MAX_ROWS, type Shape } from "./cases.ts";
@@ -84,7 +84,7 @@ const unknown = types.find((type) => !Object.hasOwn(PACKINGS, type));
 if (!shape || unknown) throw new TypeError(`Cannot time "${unknown ?? flags.model}": there is no such model or format`);
 const adapter = await findTestAdapter(flags.device === "swiftshader" ? "swiftshader" : "default");
 const device = new VariantDevice(await openDevice({ adapter, label: "lab", threads: 1 }));
-const lanes = flags.lanes === "workgroup" ? workgroupLanes() : lanesFor(device);
+const variant = flags.lanes === "workgroup" ? splitVariant() : defaultVariant(device);
 const step = device.buffer("step", 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
 const times = device.timestamps(2)!;
 const resolved = device.buffer("times", 16, GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC);
@@ -126,7 +126,9 @@ async function check(what: string, { kernels, position, output, reference }: Cas
 
 const variants = [{ name: "ships", folder: null }, { name: "loads free", folder: LOADS_FREE }];
 variants.splice(1, 0, ...flags.variant.map((folder) => ({ name: path.basename(folder), folder })));
-console.log(`${new Date().toISOString()}; ${adapter.name}, ${adapter.driver}; ${lanes.kind} lanes of ${lanes.lanes}`);
+console.log(
+  `${new Date().toISOString()}; ${adapter.name}, ${adapter.driver}; ${variant.kind} lanes of ${variant.lanes}`,
+);
 const empty = await device.pipeline("empty", EMPTY);
 const emptyKernel = {
   label: "empty",
@@ -141,7 +143,7 @@ for (const type of types) {
   const timed = [];
   for (const { name, folder } of variants) {
     device.swaps = folder === null ? [] : await readSwaps(folder);
-    const cases = await createCases(device, lanes, step, shape, type, list(flags.kernels), Number(flags.context));
+    const cases = await createCases(device, variant, step, shape, type, list(flags.kernels), Number(flags.context));
     for (const one of cases) {
       if (folder !== LOADS_FREE) await check(`${type} ${one.name}, ${name}`, one);
       for (const rows of list(flags.rows).map(Number)) {

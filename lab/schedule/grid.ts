@@ -5,7 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import process from "node:process";
-import { BestLaunch } from "../../src/spec/schedule/best-launch.ts";
+import { AdaptiveLaunch } from "../../src/spec/schedule/adaptive-launch.ts";
 import { BEST, fixedOf, HEDGED, LOOKAHEADS, PUBLISHED, sdOf, type Setting } from "../../src/plan/simulate.ts";
 import { type Point, speedup } from "./point.ts";
 
@@ -24,7 +24,7 @@ const searched = [0.03, 0.1, 0.2].flatMap((reached) =>
   [0.85, 1, 1.15].flatMap((rateFactor) =>
     [0.2, 0.5, 0.8].map((reachedLate): Setting => ({
       ...HEDGED,
-      launchRule: (estimates, clock) => new BestLaunch(estimates, clock, { reached, rateFactor, reachedLate }),
+      launchRule: (estimates, clock) => new AdaptiveLaunch(estimates, clock, { reached, rateFactor, reachedLate }),
     }))
   )
 );

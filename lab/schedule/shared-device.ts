@@ -1,7 +1,7 @@
 /** Two lanes on one device, where the draft lane slows the verify lane down: for poor-pairs.ts, and for the tests of what it found. */
 import { betaAcceptance, simulatedPair } from "../../src/plan/simulated-pair.ts";
 import { amusd } from "../../src/spec/strategies/amusd.ts";
-import { BestLaunch } from "../../src/spec/schedule/best-launch.ts";
+import { AdaptiveLaunch } from "../../src/spec/schedule/adaptive-launch.ts";
 import { calibrate } from "../../src/spec/schedule/calibrate.ts";
 import { type Clock, VirtualClock } from "../../src/spec/clock.ts";
 import { Estimates } from "../../src/spec/schedule/estimates.ts";
@@ -30,7 +30,7 @@ const LOOK = 0.05;
 export async function sharedSpeedup(
   { a, c, beta, drag, isBoastful, turnaround }: SharedPoint,
   { texts, tokens }: { readonly texts: number; readonly tokens: number },
-  ruleOf: (estimates: Estimates, clock: Clock) => LaunchRule = (...given) => new BestLaunch(...given),
+  ruleOf: (estimates: Estimates, clock: Clock) => LaunchRule = (...given) => new AdaptiveLaunch(...given),
 ): Promise<number> {
   const clock = new VirtualClock(Infinity);
   const estimates = new Estimates();
@@ -73,7 +73,7 @@ export async function sharedSpeedup(
       stepsAhead: 1,
       confidence: pair.confidence,
       second: pair.second,
-      stripCapacity: MAX_ROWS,
+      branchCapacity: MAX_ROWS,
       jitter: () => {
         draftEndMs = clock.now() + c;
         return 1;

@@ -14,7 +14,7 @@ import { recordedTimes, tracesOf } from "../../src/plan/recorded.ts";
 import type { LaneTimes } from "../../src/plan/simulate.ts";
 import { type Acceptance, recordedAcceptance, simulatedPair } from "../../src/plan/simulated-pair.ts";
 import { amusd } from "../../src/spec/strategies/amusd.ts";
-import { BestLaunch } from "../../src/spec/schedule/best-launch.ts";
+import { AdaptiveLaunch } from "../../src/spec/schedule/adaptive-launch.ts";
 import { calibrate } from "../../src/spec/schedule/calibrate.ts";
 import { VirtualClock } from "../../src/spec/clock.ts";
 import { Estimates } from "../../src/spec/schedule/estimates.ts";
@@ -106,7 +106,7 @@ for (let engine = 1; engine <= engines; engine++) {
   }
   const clock = new SharedClock(stretches);
   const estimates = new Estimates();
-  const launchRule = new BestLaunch(estimates, clock);
+  const launchRule = new AdaptiveLaunch(estimates, clock);
   const order = texts.map((_, i) => ({ i, at: random() })).sort((a, b) => a.at - b.at).map(({ i }) => i);
   await clock.run(async () => {
     for (const i of order) {
@@ -141,7 +141,7 @@ for (let engine = 1; engine <= engines; engine++) {
         stepsAhead: 1,
         confidence: pair.confidence,
         second: pair.second,
-        stripCapacity: MAX_ROWS,
+        branchCapacity: MAX_ROWS,
       });
       if (i === order[0]) await calibrate(verify, draft, estimates.costs, clock);
       const log = new TokenLog(PROMPT);

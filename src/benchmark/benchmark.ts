@@ -52,7 +52,7 @@ export async function* runBenchmark(
         for await (const _ of generation);
         const monitor = await watched();
         if (signal?.aborted) return;
-        const { models: _, devices: __, kernels: ___, ...record } = generation.record;
+        const { models: _, devices: __, variants: ___, ...record } = generation.record;
         const identical = !first || sameTokens(first.tokens, record.tokens);
         const pieces = engine.pieces(record.tokens);
         const run = { ...record, sample: index, id: sample.id, turn, prompt, pieces, identical, monitor };

@@ -39,7 +39,7 @@ export interface ResultsConfiguration {
   readonly models: Readonly<Record<string, string>>;
   readonly devices: Readonly<Record<string, string>>;
   /** Variant of the kernels; results from before there was a choice have none. */
-  readonly kernels?: Readonly<Record<string, string>>;
+  readonly variants?: Readonly<Record<string, string>>;
   readonly dataset: string;
   readonly strategies: readonly StrategyName[];
   /** Indices into the dataset. */
@@ -65,7 +65,7 @@ type Speedup = Partial<Pick<GenerationRecord, "greedyMsPerToken" | "speedup">>;
 
 /** One generation. Times in its events, and the monitor's, are ms on one clock. */
 export interface BenchmarkRun
-  extends Omit<GenerationRecord, "models" | "devices" | "kernels" | keyof Speedup>, Speedup {
+  extends Omit<GenerationRecord, "models" | "devices" | "variants" | keyof Speedup>, Speedup {
   /** Index into the dataset, the sample's own id, and the turn of its conversation, from 0. */
   readonly sample: number;
   readonly id: string;

@@ -1,5 +1,5 @@
 import { dequantize } from "./dequantize.ts";
-import { type Gguf, quote } from "./gguf.ts";
+import { type Checkpoint, quote } from "./gguf.ts";
 
 /** The shape of a Llama model and the constants of its forward pass. */
 export interface LlamaConfig {
@@ -36,13 +36,13 @@ const UNIT = 32;
  * Reads and checks what a forward pass needs to know, and that all tensors are there in the right shapes: before any
  * of them is loaded. Throws an Error that names what is missing, wrong or not supported.
  */
-export async function llamaConfig(gguf: Gguf): Promise<LlamaConfig> {
+export async function llamaConfig(checkpoint: Checkpoint): Promise<LlamaConfig> {
   const unsupported = (state: string) =>
-    new Error(`Cannot run model "${gguf.name}": ${state}; use a Llama, TinyLlama or SmolLM2 model`);
+    new Error(`Cannot run model "${checkpoint.name}": ${state}; use a Llama, TinyLlama or SmolLM2 model`);
   const wrong = (state: string) =>
-    new Error(`Cannot run model "${gguf.name}": ${state}; get or convert the model anew`);
+    new Error(`Cannot run model "${checkpoint.name}": ${state}; get or convert the model anew`);
   const positive = (key: string, fallback?: number) => {
-    const value = gguf.number(`llama.${key}`, fallback);
+    const value = checkpoint.number(`llama.${key}`, fallback);
     if (!(value > 0 && value < Infinity)) throw wrong(`"llama.${key}" is ${value}, wanted more than 0`);
     return value;
   };
@@ -52,11 +52,11 @@ export async function llamaConfig(gguf: Gguf): Promise<LlamaConfig> {
     return value;
   };
 
-  const architecture = gguf.string("general.architecture");
+  const architecture = checkpoint.string("general.architecture");
   if (architecture !== "llama") throw unsupported(`its architecture is ${quote(architecture)}, wanted "llama"`);
-  const experts = gguf.number("llama.expert_count", 0);
+  const experts = checkpoint.number("llama.expert_count", 0);
   if (experts !== 0) throw unsupported(`it is a mixture of ${experts} experts (llama.expert_count), wanted none`);
-  const window = gguf.number("llama.attention.sliding_window", 0);
+  const window = checkpoint.number("llama.attention.sliding_window", 0);
   if (window !== 0) {
     throw unsupported(`it has a sliding window of ${window} (llama.attention.sliding_window), wanted none`);
   }
@@ -70,29 +70,29 @@ export async function llamaConfig(gguf: Gguf): Promise<LlamaConfig> {
   const heads = count("attention.head_count");
   const kvHeads = count("attention.head_count_kv", heads);
   if (heads % kvHeads !== 0) throw wrong(`its ${heads} heads share ${kvHeads} key-value heads, wanted a divisor`);
-  const headSize = gguf.number("llama.attention.key_length", hidden / heads);
+  const headSize = checkpoint.number("llama.attention.key_length", hidden / heads);
   if (headSize !== 64 && headSize !== 128) throw unsupported(`its heads have a size of ${headSize}, wanted 64 or 128`);
   for (const key of ["attention.value_length", "rope.dimension_count"]) {
     const value = count(key, headSize);
     if (value !== headSize) throw unsupported(`"llama.${key}" is ${value}, wanted the head size, ${headSize}`);
   }
-  const scaling = gguf.string("llama.rope.scaling.type", "linear");
+  const scaling = checkpoint.string("llama.rope.scaling.type", "linear");
   if (scaling !== "none" && scaling !== "linear") {
     throw unsupported(`its RoPE scaling (llama.rope.scaling.type) is ${quote(scaling)}, wanted "none" or "linear"`);
   }
   const ropeScale = scaling === "none" ? 1 : positive("rope.scaling.factor", 1);
 
-  const embedding = gguf.tensors.get("token_embd.weight");
+  const embedding = checkpoint.tensors.get("token_embd.weight");
   const vocabulary = embedding?.shape[1] ?? 0;
-  const tokens = gguf.metadata.get("tokenizer.ggml.tokens");
+  const tokens = checkpoint.metadata.get("tokenizer.ggml.tokens");
   if (embedding && typeof tokens === "object" && tokens.length !== vocabulary) {
     throw wrong(`its tokenizer has ${tokens.length} tokens, wanted ${vocabulary} as its embedding has`);
   }
-  const tied = !gguf.tensors.has("output.weight");
+  const tied = !checkpoint.tensors.has("output.weight");
   const [queryRows, kvRows] = [heads * headSize, kvHeads * headSize];
   const seen = new Set<string>();
   const check = (name: string, ...shape: number[]) => {
-    const tensor = gguf.tensors.get(name);
+    const tensor = checkpoint.tensors.get(name);
     if (!tensor) throw wrong(`tensor "${name}" is missing, wanted in shape [${shape.join(", ")}]`);
     if (tensor.shape.length !== shape.length || shape.some((size, i) => tensor.shape[i] !== size)) {
       throw wrong(`tensor "${name}" has shape [${tensor.shape.join(", ")}], wanted [${shape.join(", ")}]`);
@@ -122,21 +122,21 @@ export async function llamaConfig(gguf: Gguf): Promise<LlamaConfig> {
   if (!tied) check("output.weight", hidden, vocabulary);
 
   let ropeFactors: Float32Array | null = null;
-  if (gguf.tensors.has("rope_freqs.weight")) {
+  if (checkpoint.tensors.has("rope_freqs.weight")) {
     const tensor = check("rope_freqs.weight", headSize / 2);
     ropeFactors = dequantize(tensor.type, await tensor.source.read(tensor.offset, tensor.bytes), headSize / 2);
     const bad = ropeFactors.find((factor) => !(factor > 0 && factor < Infinity));
     if (bad !== undefined) throw wrong(`tensor "rope_freqs.weight" has a factor of ${bad}, wanted more than 0`);
   }
   // One that the forward pass knows nothing of would be left out in silence: a bias, a norm of Q and K, an expert.
-  const unknown = [...gguf.tensors.keys()].find((name) => !seen.has(name));
+  const unknown = [...checkpoint.tensors.keys()].find((name) => !seen.has(name));
   if (unknown !== undefined) {
     const kind = unknown.endsWith(".bias") ? "a bias" : "unknown to a plain Llama";
     throw unsupported(`tensor ${quote(unknown)} is ${kind}, wanted none such`);
   }
 
   return {
-    name: gguf.string("general.name", gguf.name),
+    name: checkpoint.string("general.name", checkpoint.name),
     layers,
     hidden,
     heads,

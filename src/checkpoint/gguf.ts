@@ -4,7 +4,7 @@ import { GGUF_TYPES, GgufReader, type NumberArray } from "./gguf-reader.ts";
 
 export type MetadataValue = string | number | boolean | readonly string[] | NumberArray;
 
-export interface GgufTensor {
+export interface CheckpointTensor {
   readonly name: string;
   readonly type: TensorType;
   /** As ggml orders it: `shape[0]` is the row length, which is contiguous; `shape[1]` counts the rows. */
@@ -16,11 +16,11 @@ export interface GgufTensor {
 }
 
 /** A model in GGUF's terms: what a GGUF file says, or what hugging-face.ts translates into the same keys and tensors. */
-export interface Gguf {
+export interface Checkpoint {
   /** The (first) file's or the folder's name, for errors. */
   readonly name: string;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
-  readonly tensors: ReadonlyMap<string, GgufTensor>;
+  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
   /** A metadata value, or `fallback` where the file has none. Throws an Error if it is missing or of another type. */
   string(key: string, fallback?: string): string;
   number(key: string, fallback?: number): number;
@@ -51,7 +51,7 @@ const { UINT8, BOOL, STRING, ARRAY } = GGUF_TYPES;
  * them when it fails. Throws an Error of one line where a file is no GGUF (version 2 or 3, little endian), is cut short
  * or damaged, or holds a type that doesn't run here. https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
-export async function openGguf(source: ByteSource | readonly ByteSource[]): Promise<Gguf> {
+export async function openGguf(source: ByteSource | readonly ByteSource[]): Promise<Checkpoint> {
   const sources = "read" in source ? [source] : source;
   const close = async () => void await Promise.all(sources.map((source) => source.close()));
   try {
@@ -85,14 +85,14 @@ export function quote(text: string): string {
 interface Part {
   readonly name: string;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
-  readonly tensors: ReadonlyMap<string, GgufTensor>;
+  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
 }
 
-function join(parts: readonly Part[], close: () => Promise<void>): Gguf {
+function join(parts: readonly Part[], close: () => Promise<void>): Checkpoint {
   const [first] = parts;
   if (!first) throw new Error("Cannot read a model: there is no file, one or more are wanted; give a path");
   const { name, metadata } = first;
-  const tensors = new Map<string, GgufTensor>();
+  const tensors = new Map<string, CheckpointTensor>();
   parts.forEach((part, index) => {
     // A file that was merged from parts keeps the keys, with a count of 0.
     const count = part.metadata.get("split.count") || 1;
@@ -119,9 +119,9 @@ function join(parts: readonly Part[], close: () => Promise<void>): Gguf {
 export function ggufOf(
   name: string,
   metadata: ReadonlyMap<string, MetadataValue>,
-  tensors: ReadonlyMap<string, GgufTensor>,
+  tensors: ReadonlyMap<string, CheckpointTensor>,
   close: () => Promise<void>,
-): Gguf {
+): Checkpoint {
   const read = <T extends string | number>(key: string, fallback: T | undefined, wanted: "string" | "number"): T => {
     const value = metadata.get(key) ?? fallback;
     if (typeof value === wanted) return value as T;
@@ -171,7 +171,7 @@ async function readPart(source: ByteSource): Promise<Part> {
     metadata.set(key, await readValue(reader, key));
   }
   reader.section = "its list of tensors";
-  const tensors = new Map<string, GgufTensor>();
+  const tensors = new Map<string, CheckpointTensor>();
   for (let i = 0; i < tensorCount; i++) {
     const tensor = await readTensor(reader);
     if (tensors.has(tensor.name)) throw damaged(source.name, `it has tensor ${quote(tensor.name)} twice`);
@@ -204,7 +204,7 @@ function numberBytes(reader: GgufReader, type: number, key: string): number {
 }
 
 /** A tensor whose offset counts from the start of the data. */
-async function readTensor(reader: GgufReader): Promise<GgufTensor> {
+async function readTensor(reader: GgufReader): Promise<CheckpointTensor> {
   const { source } = reader;
   const name = await reader.string("a tensor's name", MAX_TENSOR_NAME_BYTES);
   const wrong = (state: string) => damaged(source.name, `tensor ${quote(name)} has ${state}`);
@@ -236,8 +236,8 @@ async function readTensor(reader: GgufReader): Promise<GgufTensor> {
 function placeTensors(
   reader: GgufReader,
   metadata: ReadonlyMap<string, MetadataValue>,
-  tensors: ReadonlyMap<string, GgufTensor>,
-): Map<string, GgufTensor> {
+  tensors: ReadonlyMap<string, CheckpointTensor>,
+): Map<string, CheckpointTensor> {
   const { source } = reader;
   const alignment = metadata.get("general.alignment") ?? 32;
   const isPower = typeof alignment === "number" && alignment >= 1 && Number.isInteger(Math.log2(alignment));
@@ -246,7 +246,7 @@ function placeTensors(
     throw damaged(source.name, `its alignment is ${state}, wanted a power of two up to ${MAX_ALIGNMENT}`);
   }
   const dataStart = Math.ceil(reader.position / alignment) * alignment;
-  const placed = new Map<string, GgufTensor>();
+  const placed = new Map<string, CheckpointTensor>();
   for (const tensor of tensors.values()) {
     const offset = dataStart + tensor.offset;
     if (tensor.offset % alignment !== 0) {

@@ -1,6 +1,6 @@
 import type { ByteSource } from "../platform/byte-source.ts";
 import { joinPath, openFile } from "../platform/platform.ts";
-import { type Gguf, ggufOf, type GgufTensor, type MetadataValue, quote } from "./gguf.ts";
+import { type Checkpoint, type CheckpointTensor, ggufOf, type MetadataValue, quote } from "./gguf.ts";
 import { JsonFile, readWhole, shown } from "./json-file.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { tokenizerMetadata } from "./tokenizer-json.ts";
@@ -37,7 +37,7 @@ const LAYER_TENSORS: Readonly<Record<string, string>> = {
  * the same tensors. Reads headers only. Throws an Error of one line where a file is missing, damaged or asks for what
  * doesn't run here.
  */
-export async function openHuggingFace(folder: string, names: readonly string[]): Promise<Gguf> {
+export async function openHuggingFace(folder: string, names: readonly string[]): Promise<Checkpoint> {
   if (!names.includes("config.json")) {
     throw new Error(
       `Cannot open "${folder}": it is a folder without config.json; give a GGUF file, or a folder with config.json, ` +
@@ -61,7 +61,7 @@ export async function openHuggingFace(folder: string, names: readonly string[]):
   const sources: ByteSource[] = [];
   const close = async () => void await Promise.all(sources.map((source) => source.close()));
   try {
-    const found = new Map<string, GgufTensor>();
+    const found = new Map<string, CheckpointTensor>();
     for (const [file, wanted] of Object.entries(shards)) {
       const source = await openFile(joinPath(folder, file));
       sources.push(source);
@@ -182,7 +182,10 @@ function llama3Factors(rope: JsonFile, base: number, headSize: number): Float32A
 }
 
 /** The tensors by GGUF's names, in GGUF's order of rows; one it has no name for keeps its own, and is refused later. */
-function translateTensors(config: JsonFile, found: ReadonlyMap<string, GgufTensor>): Map<string, GgufTensor> {
+function translateTensors(
+  config: JsonFile,
+  found: ReadonlyMap<string, CheckpointTensor>,
+): Map<string, CheckpointTensor> {
   const tied = config.boolean("tie_word_embeddings", false);
   if (!tied && !found.has("lm_head.weight")) {
     throw config.error(
@@ -191,7 +194,7 @@ function translateTensors(config: JsonFile, found: ReadonlyMap<string, GgufTenso
   }
   const hidden = config.count("hidden_size");
   const headSize = config.count("head_dim", hidden / config.count("num_attention_heads"));
-  const tensors = new Map<string, GgufTensor>();
+  const tensors = new Map<string, CheckpointTensor>();
   for (const [name, tensor] of found) {
     // Old checkpoints have the frequencies, which follow from config.json, and tied ones may have their embedding twice.
     if (name.endsWith(".rotary_emb.inv_freq") || (tied && name === "lm_head.weight")) continue;
@@ -225,7 +228,7 @@ function translateTensors(config: JsonFile, found: ReadonlyMap<string, GgufTenso
  * Where a tensor of Q or K is read in GGUF's order of rows: RoPE turns rows 2i and 2i + 1 of a head there, and rows i and
  * i + headSize / 2 in Hugging Face's order. A tensor that isn't whole heads stays as it is, and is refused later.
  */
-function interleaved(tensor: GgufTensor, headSize: number): { source: ByteSource; offset: number } {
+function interleaved(tensor: CheckpointTensor, headSize: number): { source: ByteSource; offset: number } {
   const { source, offset: start, bytes: size } = tensor;
   const rows = tensor.shape[1] ?? 1;
   if (rows % headSize !== 0) return { source, offset: start };

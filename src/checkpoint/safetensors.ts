@@ -1,6 +1,6 @@
 import type { ByteSource } from "../platform/byte-source.ts";
 import { FORMATS } from "./formats.ts";
-import { type GgufTensor, quote } from "./gguf.ts";
+import { type CheckpointTensor, quote } from "./gguf.ts";
 import { isObject } from "./json-file.ts";
 
 /** The most that the format's own library reads (MAX_HEADER_SIZE of safetensors/src/tensor.rs). */
@@ -13,7 +13,7 @@ const DTYPES = ["F32", "F16", "BF16"] as const;
  * one line where the file is none, is cut short or damaged, or has a type that doesn't run here.
  * https://github.com/huggingface/safetensors#format
  */
-export async function readSafetensors(source: ByteSource): Promise<Map<string, GgufTensor>> {
+export async function readSafetensors(source: ByteSource): Promise<Map<string, CheckpointTensor>> {
   const error = (state: string) => new Error(`Cannot read model "${source.name}": ${state}`);
   const damaged = (state: string) => error(`${state}; the file is damaged, download it again`);
   const cut = (what: string, end: number | bigint) =>
@@ -38,7 +38,7 @@ export async function readSafetensors(source: ByteSource): Promise<Map<string, G
     throw damaged("its header is no JSON");
   }
   if (!isObject(header)) throw damaged("its header is no JSON object");
-  const tensors: GgufTensor[] = [];
+  const tensors: CheckpointTensor[] = [];
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     const wrong = (state: string) => damaged(`tensor ${quote(name)} ${state}`);

@@ -100,7 +100,7 @@ export const benchmarkCommand = buildCommand({
       const encoder = {
         encode: (prompt: string, raw = false) => encodePrompt(verify, prompt, raw),
         encodeChat: (messages: Parameters<typeof encodeChat>[2]) =>
-          encodeChat(verify.tokenizer, verify.gguf.metadata, messages, { addGenerationPrompt: true }),
+          encodeChat(verify.tokenizer, verify.checkpoint.metadata, messages, { addGenerationPrompt: true }),
       };
       const wanted = contextOf(encoder, samples.map(({ sample }) => sample), maxNewTokens);
       return Math.min(wanted, verify.config.contextLength);
@@ -119,7 +119,7 @@ export const benchmarkCommand = buildCommand({
       const configuration = {
         models: engine.models,
         devices: engine.devices,
-        kernels: engine.kernels,
+        variants: engine.variants,
         dataset: dataset ?? "bundled",
         strategies,
         samples: samples.map(({ index }) => index),

@@ -15,7 +15,9 @@ export interface DecodingFlags extends SamplingFlags {
 
 function parseLaunch(input: string): LaunchName {
   if (isLaunchName(input)) return input;
-  throw new RangeError(`"${input}" is no launch rule: best, published and fixed:1 to fixed:${MAX_ROWS - 1} are there`);
+  throw new RangeError(
+    `"${input}" is no launch rule: adaptive, published and fixed:1 to fixed:${MAX_ROWS - 1} are there`,
+  );
 }
 
 export const decodingFlags = {
@@ -29,9 +31,10 @@ export const decodingFlags = {
   launch: {
     kind: "parsed",
     parse: parseLaunch,
-    brief: "When amusd verifies, and how much: best (by what was measured), published (as AMUSD), fixed:N (N tokens)",
+    brief:
+      "When amusd verifies, and how much: adaptive (by what was measured), published (as AMUSD), fixed:N (N tokens)",
     placeholder: "RULE",
-    default: "best",
+    default: "adaptive",
   },
   hedge: {
     kind: "enum",

@@ -140,7 +140,7 @@ export const generateCommand = buildCommand({
           onPrefill: (fed, promptTokens) => progress.show(`prefill ${fed} of ${promptTokens} tokens`),
         });
         await report(generation, engine, flags, progress, traceFile);
-        if (generation.record.finish === "abort") process.exitCode = 130;
+        if (generation.record.finishReason === "abort") process.exitCode = 130;
       } finally {
         process.off("SIGINT", onSignal);
       }
@@ -195,7 +195,9 @@ async function report(
       progress.clear();
       if (!json) process.stdout.write(text);
     }
-    if (wantsProfile && generation.record.finish !== "abort") profile = await profileOf(engine, generation.record);
+    if (wantsProfile && generation.record.finishReason !== "abort") {
+      profile = await profileOf(engine, generation.record);
+    }
   } finally {
     progress.clear();
     if (!json) process.stdout.write("\n");

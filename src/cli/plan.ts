@@ -163,12 +163,13 @@ async function modelOf(name: string): Promise<ModelWork> {
       } with a format such as :q4_k`,
     );
   }
-  const { gguf, config } = await openModelFile(name);
-  await gguf.close();
-  const bytes = (names: readonly string[]) => names.reduce((sum, key) => sum + (gguf.tensors.get(key)?.bytes ?? 0), 0);
+  const { checkpoint, config } = await openModelFile(name);
+  await checkpoint.close();
+  const bytes = (names: readonly string[]) =>
+    names.reduce((sum, key) => sum + (checkpoint.tensors.get(key)?.bytes ?? 0), 0);
   // Of an embedding that isn't the output too, a pass reads a row.
   const unread = config.tied ? 0 : bytes(["token_embd.weight"]);
-  return workOf(name, config, bytes([...gguf.tensors.keys()]) - unread);
+  return workOf(name, config, bytes([...checkpoint.tensors.keys()]) - unread);
 }
 
 async function acceptanceOf({ record, acceptance }: PlanFlags): Promise<Acceptance> {

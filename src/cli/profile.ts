@@ -29,9 +29,9 @@ export function usualRows({ events }: Pick<GenerationRecord, "events">): number 
 }
 
 export function profileText(profile: Profile, devices: GenerationRecord["devices"]): string {
-  return Object.entries(profile).flatMap(([lane, { lanes, peak, steps }]) => [
+  return Object.entries(profile).flatMap(([lane, { variant, peak, steps }]) => [
     "",
-    `${lane} on ${devices[lane]}, kernels "${lanes}"; its limits, measured: ${
+    `${lane} on ${devices[lane]}, kernels "${variant}"; its limits, measured: ${
       (peak.bytesPerMs / 1e6).toFixed(1)
     } GB/s, ` +
     `${(peak.multiplyAddsPerMs / 1e6).toFixed(1)} G multiply-adds/s`,

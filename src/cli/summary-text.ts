@@ -15,7 +15,7 @@ export function summaryText(record: GenerationRecord): string {
     greedyMsPerToken,
     speedup,
     ttftMs,
-    finish,
+    finishReason,
     lanes,
     devices,
     overlapMs,
@@ -28,7 +28,7 @@ export function summaryText(record: GenerationRecord): string {
   const lines = [
     [
       `${strategy}${sampling ? `, seed ${sampling.seed}` : ""}: ${tokens.length} tokens${
-        USUAL.includes(finish) ? "" : ` (${finish})`
+        USUAL.includes(finishReason) ? "" : ` (${finishReason})`
       }`,
       `${number(msPerToken)} ms/token`,
       ...(speedup === null

@@ -54,10 +54,10 @@ function measurementsText(measurements: readonly Measurement[]): string {
   const ms = (value: number | undefined) => value === undefined ? "-" : value.toFixed(value < 10 ? 3 : 1);
   return columnsText([
     ["format", "matrix", "kernels", ...TUNED_ROWS.map((rows) => `${rows} row${rows > 1 ? "s" : ""}`), "mean", ""],
-    ...measurements.map(({ type, rows, columns, lanes, ms: times, score, problem, isDefault, chosen }) => [
+    ...measurements.map(({ type, rows, columns, variant, ms: times, score, problem, isDefault, chosen }) => [
       type,
       `${rows} x ${columns}`,
-      lanes,
+      variant,
       ...TUNED_ROWS.map((_, i) => ms(times?.[i])),
       ms(score ?? undefined),
       problem ?? [chosen && "chosen", isDefault && "default"].filter(Boolean).join(", "),

@@ -6,12 +6,12 @@ import { type ChatMessage, encodeChat } from "../tokenizer/chat-template.ts";
 import { Llama, VERIFY_ROWS } from "../llama/llama.ts";
 import { TextStream } from "../tokenizer/text-stream.ts";
 import { type ModelProfile, profileLlama } from "../llama/profile.ts";
-import { tunedLanes } from "../llama/tuning.ts";
+import { tunedVariant } from "../llama/tuning.ts";
 import { closeModelPair, type ModelFile, type ModelPair } from "./model-pair.ts";
 import { Estimates } from "../spec/schedule/estimates.ts";
 import { Generation, type GenerationOptions } from "./generation.ts";
 import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
-import { BestLaunch } from "../spec/schedule/best-launch.ts";
+import { AdaptiveLaunch } from "../spec/schedule/adaptive-launch.ts";
 import { calibrate } from "../spec/schedule/calibrate.ts";
 import { RealClock } from "../spec/clock.ts";
 import type { LaunchRule } from "../spec/schedule/launch-rule.ts";
@@ -60,7 +60,7 @@ export class Engine {
   readonly devices: Readonly<Record<string, string>>;
   /** What each lane's device was opened on. */
   readonly adapters: Readonly<Record<string, AdapterInfo>>;
-  readonly kernels: Readonly<Record<string, string>>;
+  readonly variants: Readonly<Record<string, string>>;
   readonly #verifyFile: ModelFile;
   readonly #loaded: readonly LoadedModel[];
   readonly #verify: Lane;
@@ -84,10 +84,10 @@ export class Engine {
     this.models = byLane([pair.verify, pair.draft].flatMap((file) => file ? [file.path] : []));
     this.adapters = Object.fromEntries(loaded.map(({ device }) => [device.label, device.adapter]));
     this.devices = byLane(loaded.map(({ device }) => device.adapter.name));
-    this.kernels = Object.fromEntries(loaded.map(({ llama, device }) => [device.label, llama.lanes.name]));
+    this.variants = Object.fromEntries(loaded.map(({ llama, device }) => [device.label, llama.variant.name]));
     this.#loaded = loaded;
     this.#estimates = estimates;
-    this.#launchRule = new BestLaunch(estimates, new RealClock());
+    this.#launchRule = new AdaptiveLaunch(estimates, new RealClock());
     this.#verifyFile = pair.verify;
     [this.#verify, this.#draft] = [lanes[0]!, lanes[1]];
     this.context = options.context;
@@ -114,19 +114,21 @@ export class Engine {
       for (const { selection } of plans) opened.push(new Device(await openDevice(threadsFor(selection, plans.length))));
 
       const progress = plans.map(() => ({ done: 0, total: 0 }));
-      const llamas = await settleAll(plans.map(async ({ file }, i) =>
-        Llama.load(opened[i]!, file.gguf, file.config, {
-          lanes: await tunedLanes(opened[i]!, file.gguf),
-          capacity: options.context,
-          cache: options.cache,
-          ...(file === pair.draft && { choices: options.draftVocabulary, stripCapacity: MAX_ROWS }),
-          onBytes: (done, total) => {
-            progress[i] = { done, total };
-            const sum = (key: "done" | "total") => progress.reduce((bytes, model) => bytes + model[key], 0);
-            options.onProgress?.(sum("done"), sum("total"));
-          },
-        })
-      ));
+      const llamas = await settleAll(
+        plans.map(async ({ file }, i) =>
+          Llama.load(opened[i]!, file.checkpoint, file.config, {
+            variant: await tunedVariant(opened[i]!, file.checkpoint),
+            capacity: options.context,
+            cache: options.cache,
+            ...(file === pair.draft && { choices: options.draftVocabulary, branchCapacity: MAX_ROWS }),
+            onBytes: (done, total) => {
+              progress[i] = { done, total };
+              const sum = (key: "done" | "total") => progress.reduce((bytes, model) => bytes + model[key], 0);
+              options.onProgress?.(sum("done"), sum("total"));
+            },
+          })
+        ),
+      );
       const lanes: Lane[] = llamas.map((llama, i) => {
         const device = opened[i]!;
         // On a software adapter a stale step costs more than the host's share of a step saves.
@@ -157,8 +159,8 @@ export class Engine {
 
   /** Prompt tokens of a conversation in the model's chat template, up to where its answer begins. */
   encodeChat(messages: readonly ChatMessage[]): number[] {
-    const { tokenizer, gguf } = this.#verifyFile;
-    return encodeChat(tokenizer, gguf.metadata, messages, { addGenerationPrompt: true });
+    const { tokenizer, checkpoint: checkpoint } = this.#verifyFile;
+    return encodeChat(tokenizer, checkpoint.metadata, messages, { addGenerationPrompt: true });
   }
 
   /** The text that each of an answer's tokens brings; joined, they are the answer's. */
@@ -178,11 +180,11 @@ export class Engine {
 
   /** A conversation, which feeds the models only what is new in each turn. */
   chat(options: { readonly system?: string } = {}): Chat {
-    const { tokenizer, gguf } = this.#verifyFile;
+    const { tokenizer, checkpoint: checkpoint } = this.#verifyFile;
     const date = new Date();
     const messages: ChatMessage[] = options.system === undefined ? [] : [{ role: "system", content: options.system }];
     return new Chat(messages, (turns, generation) => {
-      const tokens = encodeChat(tokenizer, gguf.metadata, turns, { addGenerationPrompt: true, date });
+      const tokens = encodeChat(tokenizer, checkpoint.metadata, turns, { addGenerationPrompt: true, date });
       return this.#start(tokens, generation, true);
     });
   }
@@ -196,10 +198,10 @@ export class Engine {
       verify: this.#verify,
       draft,
       estimates: this.#estimates,
-      best: this.#launchRule,
+      adaptive: this.#launchRule,
       models: this.models,
       devices: this.devices,
-      kernels: this.kernels,
+      variants: this.variants,
       onStart: () => {
         if (this.#running) throw new Error("Cannot generate: another generation is running; wait for its end");
         this.#running = true;
@@ -280,9 +282,9 @@ export class Chat {
 }
 
 /** The tokens of a prompt as a model takes it: plain text, or one user message in its chat template. */
-export function encodePrompt({ tokenizer, gguf }: ModelFile, prompt: string, raw: boolean): number[] {
+export function encodePrompt({ tokenizer, checkpoint: checkpoint }: ModelFile, prompt: string, raw: boolean): number[] {
   if (raw) return tokenizer.encode(prompt, { special: false });
-  return encodeChat(tokenizer, gguf.metadata, [{ role: "user", content: prompt }], { addGenerationPrompt: true });
+  return encodeChat(tokenizer, checkpoint.metadata, [{ role: "user", content: prompt }], { addGenerationPrompt: true });
 }
 
 /** One model alone gets all threads of a software adapter. */

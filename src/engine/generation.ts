@@ -28,7 +28,7 @@ export interface GenerationOptions {
   readonly lookahead?: number;
   /** Draw tokens at random; by default the likeliest one is taken. */
   readonly sampling?: SamplingOptions;
-  /** When `amusd` starts a verification, and with how much; default "best". */
+  /** When `amusd` starts a verification, and with how much; default "adaptive". */
   readonly launch?: LaunchName;
   /** Whether `amusd`'s draft goes on from second choices too while a verification is in flight; default true. */
   readonly hedge?: boolean;
@@ -64,11 +64,11 @@ export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens
   readonly models: Readonly<Record<string, string>>;
   readonly devices: Readonly<Record<string, string>>;
   /** Which variant of the kernels: it sets the order of summation, so near-ties, and with them the text, may depend on it. */
-  readonly kernels: Readonly<Record<string, string>>;
+  readonly variants: Readonly<Record<string, string>>;
   readonly promptTokens: readonly number[];
   readonly tokens: readonly number[];
   readonly text: string;
-  readonly finish: FinishReason;
+  readonly finishReason: FinishReason;
   /**
    * What the verify lane takes for a token by itself, in ms, by the calibration, this run and those before on its
    * devices; null for `greedy`, and where too little was measured, or it does not agree. Where both lanes compute on the CPU it is measured
@@ -87,10 +87,10 @@ export interface GenerationSource {
   readonly draft: Lane | undefined;
   readonly estimates: Estimates;
   /** The launch rule that learns. */
-  readonly best: LaunchRule;
+  readonly adaptive: LaunchRule;
   readonly models: GenerationRecord["models"];
   readonly devices: GenerationRecord["devices"];
-  readonly kernels: GenerationRecord["kernels"];
+  readonly variants: GenerationRecord["variants"];
   /** Tells, as the run begins, how many of the prompt's first tokens each lane's cache holds. */
   readonly onStart: () => { readonly verify: number; readonly draft: number };
   readonly onEnd: () => void;
@@ -119,7 +119,7 @@ export class Generation implements AsyncIterable<Piece> {
   readonly #trace: Trace;
   readonly #tokens: number[] = [];
   #text = "";
-  #finish: FinishReason = "return";
+  #finishReason: FinishReason = "return";
   #draftLost = false;
   /** Once the run has ended: later ones measure on. */
   #greedyMs: number | null = null;
@@ -137,7 +137,7 @@ export class Generation implements AsyncIterable<Piece> {
     }
     if (options.launch !== undefined && !isLaunchName(options.launch)) {
       throw new RangeError(
-        `Cannot launch by "${options.launch}": the rules are best, published and fixed:1 to fixed:${MAX_ROWS - 1}`,
+        `Cannot launch by "${options.launch}": the rules are adaptive, published and fixed:1 to fixed:${MAX_ROWS - 1}`,
       );
     }
     if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1) {
@@ -193,7 +193,7 @@ export class Generation implements AsyncIterable<Piece> {
     const {
       maxNewTokens = 256,
       lookahead = 5,
-      launch = "best",
+      launch = "adaptive",
       hedge = true,
       signal,
       onPrefill,
@@ -212,7 +212,7 @@ export class Generation implements AsyncIterable<Piece> {
         eosIds: [...tokenizer.eosIds],
         lookahead,
         estimates: this.#source.estimates,
-        launchRule: launchRuleOf(launch, this.#source.best),
+        launchRule: launchRuleOf(launch, this.#source.adaptive),
         hedge,
         signal,
         trace: this.#trace,
@@ -227,15 +227,15 @@ export class Generation implements AsyncIterable<Piece> {
           yield this.#take(batch);
           if (stream.stopped) break;
         }
-        this.#finish = this.#finishOf(maxNewTokens);
+        this.#finishReason = this.#finishReasonOf(maxNewTokens);
       } catch (error) {
-        this.#finish = "error";
+        this.#finishReason = "error";
         throw error;
       } finally {
         // An error must not cost the text that was held back before it.
         const rest = stream.flush();
         this.#text += rest;
-        if (rest !== "" && this.#finish !== "return") yield { text: rest, tokens: [] };
+        if (rest !== "" && this.#finishReason !== "return") yield { text: rest, tokens: [] };
       }
     } finally {
       this.#greedyMs = greedyCost(this.#source.estimates.costs.verifyMs(1, false), this.#trace.oneRow);
@@ -258,7 +258,7 @@ export class Generation implements AsyncIterable<Piece> {
     return { text, tokens };
   }
 
-  #finishOf(maxNewTokens: number): FinishReason {
+  #finishReasonOf(maxNewTokens: number): FinishReason {
     const last = this.#tokens.at(-1);
     if (this.#stream.stopped) return "stop";
     if (last !== undefined && this.#source.tokenizer.eosIds.has(last)) return "eos";
@@ -277,11 +277,11 @@ export class Generation implements AsyncIterable<Piece> {
       sampling: this.sampling,
       models: this.#source.models,
       devices: this.#source.devices,
-      kernels: this.#source.kernels,
+      variants: this.#source.variants,
       promptTokens: this.#source.prompt,
       tokens: this.#tokens,
       text: this.#text,
-      finish: this.#finish,
+      finishReason: this.#finishReason,
       ...figures,
       greedyMsPerToken: greedyMs,
       speedup: greedyMs && msPerToken && isLong ? greedyMs / msPerToken : null,

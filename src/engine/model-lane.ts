@@ -10,7 +10,7 @@ export class ModelLane implements Lane {
   readonly name: string;
   readonly capacity: number;
   readonly stepsAhead: number;
-  readonly stripCapacity: number;
+  readonly branchCapacity: number;
   readonly #llama: Llama;
   readonly #release: () => void;
   readonly #state: LaneState;
@@ -21,8 +21,8 @@ export class ModelLane implements Lane {
     this.name = name;
     this.capacity = llama.capacity;
     this.stepsAhead = stepsAhead;
-    this.stripCapacity = llama.stripCapacity;
-    this.#state = new LaneState(name, llama.capacity, llama.stripCapacity);
+    this.branchCapacity = llama.branchCapacity;
+    this.#state = new LaneState(name, llama.capacity, llama.branchCapacity);
     this.#llama = llama;
     this.#release = release;
   }

@@ -1,14 +1,14 @@
 import type { ByteSource } from "../platform/byte-source.ts";
 import { listFolder, openFile } from "../platform/platform.ts";
 import { type LlamaConfig, llamaConfig } from "../checkpoint/config.ts";
-import { type Gguf, openGguf, partPaths } from "../checkpoint/gguf.ts";
+import { type Checkpoint, openGguf, partPaths } from "../checkpoint/gguf.ts";
 import { openHuggingFace } from "../checkpoint/hugging-face.ts";
 import { assertSameVocabulary, loadTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** A model file, or folder, whose header was read and checked; its weights are still in the file. */
 export interface ModelFile {
   readonly path: string;
-  readonly gguf: Gguf;
+  readonly checkpoint: Checkpoint;
   readonly config: LlamaConfig;
   readonly tokenizer: Tokenizer;
 }
@@ -19,16 +19,16 @@ export interface ModelFile {
  */
 export async function openModelFile(path: string): Promise<ModelFile> {
   const names = await listFolder(path);
-  const gguf = names ? await openHuggingFace(path, names) : await openGgufParts(path);
+  const checkpoint = names ? await openHuggingFace(path, names) : await openGgufParts(path);
   try {
-    return { path, gguf, config: await llamaConfig(gguf), tokenizer: loadTokenizer(gguf.metadata) };
+    return { path, checkpoint, config: await llamaConfig(checkpoint), tokenizer: loadTokenizer(checkpoint.metadata) };
   } catch (error) {
-    await gguf.close();
+    await checkpoint.close();
     throw error;
   }
 }
 
-async function openGgufParts(path: string): Promise<Gguf> {
+async function openGgufParts(path: string): Promise<Checkpoint> {
   const sources: ByteSource[] = [];
   try {
     for (const part of partPaths(path)) sources.push(await openFile(part));
@@ -62,5 +62,5 @@ export async function openModelPair(verifyPath: string, draftPath?: string): Pro
 }
 
 export async function closeModelPair({ verify, draft }: ModelPair): Promise<void> {
-  await Promise.all([verify.gguf.close(), draft?.gguf.close()]);
+  await Promise.all([verify.checkpoint.close(), draft?.checkpoint.close()]);
 }

@@ -7,14 +7,14 @@ import epilogueQkv from "../kernels/matmul/epilogue-qkv.wgsl" with { type: "text
 import epilogueResidual from "../kernels/matmul/epilogue-residual.wgsl" with { type: "text" };
 import epilogueSwiglu from "../kernels/matmul/epilogue-swiglu.wgsl" with { type: "text" };
 import { encodeKernel, encodeWarmUp, type Kernel } from "../kernels/kernel.ts";
-import { createCache, createRows, type Lanes, lanesFor } from "../kernels/lanes.ts";
+import { createCache, createRows, defaultVariant, type KernelVariant } from "../kernels/kernel-variant.ts";
 import { createMatmul, type Epilogue, type Matrix } from "../kernels/matmul/matmul.ts";
 import rms from "../kernels/matmul/rms.wgsl" with { type: "text" };
 import { Sampler } from "../kernels/sampling/sampling.ts";
 import type { Sampling } from "../util/sampling.ts";
-import { Strip } from "../kernels/attention/strip.ts";
+import { BranchSlots } from "../kernels/attention/branch-slots.ts";
 import type { LlamaConfig } from "../checkpoint/config.ts";
-import type { Gguf, GgufTensor } from "../checkpoint/gguf.ts";
+import type { Checkpoint, CheckpointTensor } from "../checkpoint/gguf.ts";
 import { type Answer, joinAnswers, type Passes, PassQueue, type PassWork } from "./pass-queue.ts";
 import { ropeTable } from "./rope-table.ts";
 import { loadMatrix, loadVector, matrixBytes, type MatrixPlan } from "./weights.ts";
@@ -34,15 +34,15 @@ export interface LlamaOptions {
    */
   readonly choices?: number;
   /** Tokens that a branch beside the text can hold; 0 by default. */
-  readonly stripCapacity?: number;
+  readonly branchCapacity?: number;
   /** For tests and benchmarks; by default what suits the device. */
-  readonly lanes?: Lanes;
+  readonly variant?: KernelVariant;
   /** Hears of the weights' file bytes as they come to lie on the device. */
   readonly onBytes?: (done: number, total: number) => void;
 }
 
 interface LayerPlan {
-  readonly norms: readonly [attention: GgufTensor, feedForward: GgufTensor];
+  readonly norms: readonly [attention: CheckpointTensor, feedForward: CheckpointTensor];
   /** Q, K and V as one matrix, or as several where their types differ. */
   readonly qkv: readonly { readonly plan: MatrixPlan; readonly firstRow: number }[];
   readonly output: MatrixPlan;
@@ -60,7 +60,7 @@ export class Llama {
   readonly capacity: number;
   /** Tokens that it chooses among: the ids below. */
   readonly choices: number;
-  readonly lanes: Lanes;
+  readonly variant: KernelVariant;
   readonly #device: Device;
   readonly #queue: PassQueue;
   readonly #layers: readonly Kernel[];
@@ -68,7 +68,7 @@ export class Llama {
   readonly #head: readonly [readonly Kernel[], Kernel];
   readonly #accept: Kernel;
   readonly #logits: GPUBuffer;
-  readonly #strip: Strip;
+  readonly #strip: BranchSlots;
   readonly #createSampler: () => Promise<Sampler>;
   #sampler: Promise<Sampler> | undefined;
   #sampling: Sampling | null = null;
@@ -78,20 +78,20 @@ export class Llama {
     config: LlamaConfig,
     capacity: number,
     choices: number,
-    lanes: Lanes,
+    variant: KernelVariant,
     queue: PassQueue,
     layers: readonly Kernel[],
     head: readonly [readonly Kernel[], Kernel],
     accept: Kernel,
     logits: GPUBuffer,
-    strip: Strip,
+    strip: BranchSlots,
     createSampler: () => Promise<Sampler>,
   ) {
     this.#device = device;
     this.config = config;
     this.capacity = capacity;
     this.choices = choices;
-    this.lanes = lanes;
+    this.variant = variant;
     this.#queue = queue;
     this.#layers = layers;
     this.#head = head;
@@ -105,31 +105,36 @@ export class Llama {
    * Loads the weights and compiles and runs every kernel once. Throws a RangeError with figures, before anything is
    * allocated, if the model can't fit the device.
    */
-  static async load(device: Device, gguf: Gguf, config: LlamaConfig, options: LlamaOptions): Promise<Llama> {
-    const { capacity, cache = "f16", choices = config.vocabulary, stripCapacity = 0 } = options;
-    const { lanes = lanesFor(device), onBytes } = options;
-    const { layers, embedding, output } = planTensors(gguf, config);
-    const outputNorm = gguf.tensors.get("output_norm.weight")!;
-    assertFits(device, lanes, config, capacity, stripCapacity, cache, [
+  static async load(
+    device: Device,
+    checkpoint: Checkpoint,
+    config: LlamaConfig,
+    options: LlamaOptions,
+  ): Promise<Llama> {
+    const { capacity, cache = "f16", choices = config.vocabulary, branchCapacity = 0 } = options;
+    const { variant = defaultVariant(device), onBytes } = options;
+    const { layers, embedding, output } = planTensors(checkpoint, config);
+    const outputNorm = checkpoint.tensors.get("output_norm.weight")!;
+    assertFits(device, variant, config, capacity, branchCapacity, cache, [
       embedding,
       ...(output ? [output] : []),
       ...layers.flatMap(({ qkv, output, gateUp, down }) => [...qkv.map(({ plan }) => plan), output, gateUp, down]),
     ]);
 
-    const total = [...gguf.tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+    const total = [...checkpoint.tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
     let done = 0;
-    const load = (plan: MatrixPlan) => loadMatrix(device, lanes, plan, (bytes) => onBytes?.(done += bytes, total));
+    const load = (plan: MatrixPlan) => loadMatrix(device, variant, plan, (bytes) => onBytes?.(done += bytes, total));
 
     const { hidden, heads, kvHeads, headSize, feedForward, vocabulary } = config;
     const [queryRows, kvRows] = [heads * headSize, kvHeads * headSize];
     const floats = (label: string, rows: number, columns: number) => device.storage(label, rows * columns * 4);
     const queue = new PassQueue(device, PREFILL_ROWS, VERIFY_ROWS);
     const residual = floats("residual", PREFILL_ROWS, hidden);
-    const weighted = createRows(device, lanes, "weighted", PREFILL_ROWS, hidden);
-    const squares = floats("squares", PREFILL_ROWS, hidden / (4 * lanes.rowLanes));
+    const weighted = createRows(device, variant, "weighted", PREFILL_ROWS, hidden);
+    const squares = floats("squares", PREFILL_ROWS, hidden / (4 * variant.rowLanes));
     const queries = floats("queries", PREFILL_ROWS, queryRows);
-    const attended = createRows(device, lanes, "attended", PREFILL_ROWS, queryRows);
-    const activation = createRows(device, lanes, "activation", PREFILL_ROWS, feedForward);
+    const attended = createRows(device, variant, "attended", PREFILL_ROWS, queryRows);
+    const activation = createRows(device, variant, "activation", PREFILL_ROWS, feedForward);
     const rows = Math.min(choices, vocabulary);
     const logits = floats("logits", VERIFY_ROWS, rows);
     const rope = device.upload(
@@ -144,7 +149,7 @@ export class Llama {
 
     const rmsConstants = { HIDDEN: hidden, RMS_EPSILON: config.rmsEpsilon };
     const residualEpilogue = (norm: GPUBuffer): Epilogue => ({
-      source: lanes.memory.out + epilogueResidual,
+      source: variant.memory.out + epilogueResidual,
       constants: { HIDDEN: hidden, OUT_QUADS: hidden / 4 },
       buffers: [norm, weighted, residual, squares],
     });
@@ -156,7 +161,7 @@ export class Llama {
       }),
     );
     const embeddingMatrix = await load(embedding);
-    const kernels: Kernel[] = await createEmbed(device, lanes, embeddingMatrix, queue.step, [
+    const kernels: Kernel[] = await createEmbed(device, variant, embeddingMatrix, queue.step, [
       queue.tokens,
       norms[0]!,
       weighted,
@@ -166,29 +171,29 @@ export class Llama {
     const slotBytes = kvRows * CACHE_BYTES[cache];
     const caches: Resource[] = [];
     for (const [i, layer] of layers.entries()) {
-      const cacheBytes = (stripCapacity + capacity) * slotBytes;
+      const cacheBytes = (branchCapacity + capacity) * slotBytes;
       const [keys, values] = [
-        createCache(device, lanes, `keys ${i}`, cacheBytes),
-        createCache(device, lanes, `values ${i}`, cacheBytes),
+        createCache(device, variant, `keys ${i}`, cacheBytes),
+        createCache(device, variant, `values ${i}`, cacheBytes),
       ] as const;
       caches.push(keys, values);
       for (const { plan, firstRow } of layer.qkv) {
         kernels.push(
-          ...await createMatmul(device, lanes, shiftRows(await load(plan), firstRow), queue.step, weighted, {
-            source: CACHE_SOURCES[cache] + lanes.memory.cacheWrite + rms + epilogueQkv,
+          ...await createMatmul(device, variant, shiftRows(await load(plan), firstRow), queue.step, weighted, {
+            source: CACHE_SOURCES[cache] + variant.memory.cacheWrite + rms + epilogueQkv,
             constants: {
               ...rmsConstants,
               HEAD_SIZE: headSize,
               Q_ROWS: queryRows,
               KV_ROWS: kvRows,
-              STRIP: stripCapacity,
+              BRANCH_SLOTS: branchCapacity,
             },
             buffers: [squares, rope, queries, keys, values],
           }),
         );
       }
       kernels.push(
-        await createAttention(device, lanes, cache, config, stripCapacity, [
+        await createAttention(device, variant, cache, config, branchCapacity, [
           queue.step,
           queries,
           keys,
@@ -197,20 +202,20 @@ export class Llama {
         ]),
         ...await createMatmul(
           device,
-          lanes,
+          variant,
           await load(layer.output),
           queue.step,
           attended,
           residualEpilogue(norms[2 * i + 1]!),
         ),
-        ...await createMatmul(device, lanes, await load(layer.gateUp), queue.step, weighted, {
-          source: lanes.memory.out + rms + epilogueSwiglu,
+        ...await createMatmul(device, variant, await load(layer.gateUp), queue.step, weighted, {
+          source: variant.memory.out + rms + epilogueSwiglu,
           constants: { ...rmsConstants, FEED_FORWARD: feedForward, OUT_QUADS: feedForward / 4 },
           buffers: [squares, activation],
         }),
         ...await createMatmul(
           device,
-          lanes,
+          variant,
           await load(layer.down),
           queue.step,
           activation,
@@ -220,25 +225,38 @@ export class Llama {
     }
 
     const outputMatrix = { ...output ? await load(output) : embeddingMatrix, name: "output" };
-    const bests = createBests(device, lanes, VERIFY_ROWS, rows);
+    const bests = createBests(device, variant, VERIFY_ROWS, rows);
     const epilogue: Epilogue = {
       source: rms + epilogueLogits,
-      constants: { ...rmsConstants, ...tileConstants(lanes, rows) },
+      constants: { ...rmsConstants, ...tileConstants(variant, rows) },
       buffers: [squares, logits, bests],
     };
     const head = [
-      await createMatmul(device, lanes, outputMatrix, queue.step, weighted, epilogue, rows),
-      await createArgmax(device, lanes, rows, [queue.step, bests, logits, queue.chosen, queue.tokens]),
+      await createMatmul(device, variant, outputMatrix, queue.step, weighted, epilogue, rows),
+      await createArgmax(device, variant, rows, [queue.step, bests, logits, queue.chosen, queue.tokens]),
     ] as const;
     const accept = await createAccept(device, [queue.step, queue.chosen, queue.tokens]);
-    const strip = new Strip(device, caches, stripCapacity, slotBytes);
-    const llama = new Llama(device, config, capacity, rows, lanes, queue, kernels, head, accept, logits, strip, () => {
-      const input = { rows: VERIFY_ROWS, vocabulary: rows, step: queue.step, logits, bests };
-      return Sampler.create(device, lanes, input).catch((error) => {
-        device.check();
-        throw error;
-      });
-    });
+    const strip = new BranchSlots(device, caches, branchCapacity, slotBytes);
+    const llama = new Llama(
+      device,
+      config,
+      capacity,
+      rows,
+      variant,
+      queue,
+      kernels,
+      head,
+      accept,
+      logits,
+      strip,
+      () => {
+        const input = { rows: VERIFY_ROWS, vocabulary: rows, step: queue.step, logits, bests };
+        return Sampler.create(device, variant, input).catch((error) => {
+          device.check();
+          throw error;
+        });
+      },
+    );
     await queue.run({
       tokens: [0],
       position: 0,
@@ -255,7 +273,7 @@ export class Llama {
   }
 
   /** How many tokens a branch can hold. */
-  get stripCapacity(): number {
+  get branchCapacity(): number {
     return this.#strip.slots;
   }
 
@@ -377,9 +395,9 @@ function shiftRows(matrix: Matrix, firstRow: number): Matrix {
   return { ...matrix, parts: matrix.parts.map((part) => ({ ...part, firstRow: part.firstRow + firstRow })) };
 }
 
-function planTensors(gguf: Gguf, config: LlamaConfig) {
-  const tensor = (name: string) => gguf.tensors.get(name)!;
-  const plan = (name: string, tensors: readonly GgufTensor[]): MatrixPlan => ({
+function planTensors(checkpoint: Checkpoint, config: LlamaConfig) {
+  const tensor = (name: string) => checkpoint.tensors.get(name)!;
+  const plan = (name: string, tensors: readonly CheckpointTensor[]): MatrixPlan => ({
     name,
     tensors,
     arrangement: "concatenate",
@@ -413,17 +431,17 @@ function planTensors(gguf: Gguf, config: LlamaConfig) {
 /** A device's memory can't be asked for in WebGPU: what is held against its limits is each buffer. */
 function assertFits(
   device: Device,
-  lanes: Lanes,
+  variant: KernelVariant,
   config: LlamaConfig,
   capacity: number,
-  stripCapacity: number,
+  branchCapacity: number,
   cache: CacheType,
   plans: readonly MatrixPlan[],
 ): void {
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
   const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize);
-  const weightBytes = plans.reduce((sum, plan) => sum + matrixBytes(plan, lanes), 0);
-  const cacheBytes = (stripCapacity + capacity) * config.kvHeads * config.headSize * CACHE_BYTES[cache];
+  const weightBytes = plans.reduce((sum, plan) => sum + matrixBytes(plan, variant), 0);
+  const cacheBytes = (branchCapacity + capacity) * config.kvHeads * config.headSize * CACHE_BYTES[cache];
   // Those of a prefill are larger than a tile of weights of as many columns, below which no matrix can be cut.
   const rowBytes = 4 * Math.max(config.hidden, config.heads * config.headSize, config.feedForward);
   const largest = Math.max(

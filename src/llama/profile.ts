@@ -36,7 +36,7 @@ export interface StepProfile {
 
 export interface ModelProfile {
   /** Name of the kernels' variant. */
-  readonly lanes: string;
+  readonly variant: string;
   readonly peak: Peak;
   readonly steps: readonly StepProfile[];
 }
@@ -50,10 +50,10 @@ export async function profileLlama(
   position: number,
   rowCounts: readonly number[],
 ): Promise<ModelProfile> {
-  const peak = await measurePeak(device, llama.lanes);
+  const peak = await measurePeak(device, llama.variant);
   const steps: StepProfile[] = [];
   for (const rows of rowCounts) steps.push(await profileStep(device, llama, peak, position, rows));
-  return { lanes: llama.lanes.name, peak, steps };
+  return { variant: llama.variant.name, peak, steps };
 }
 
 async function profileStep(

@@ -1,11 +1,11 @@
 import type { Device, Resource } from "../gpu/device.ts";
 import { timePasses } from "../gpu/pass-times.ts";
 import { encodeKernel, type Kernel } from "../kernels/kernel.ts";
-import { createRows, type Lanes, lanesFor, possibleLanes } from "../kernels/lanes.ts";
+import { createRows, defaultVariant, type KernelVariant, possibleVariants } from "../kernels/kernel-variant.ts";
 import { createMatmul, type Matrix } from "../kernels/matmul/matmul.ts";
 import { PACKINGS, rowBytes, type WeightType } from "../kernels/formats/weight-layout.ts";
 import { dequantize } from "../checkpoint/dequantize.ts";
-import type { GgufTensor } from "../checkpoint/gguf.ts";
+import type { CheckpointTensor } from "../checkpoint/gguf.ts";
 import type { TunedVariant } from "./tuning.ts";
 import { loadMatrix } from "./weights.ts";
 
@@ -39,7 +39,7 @@ export interface Measurement {
   readonly type: WeightType;
   readonly rows: number;
   readonly columns: number;
-  readonly lanes: string;
+  readonly variant: string;
   /** By `TUNED_ROWS`; null if it may not be chosen. */
   readonly ms: readonly number[] | null;
   /** The weighted geometric mean of `ms`: of two variants, how much faster one is on average over the numbers of rows. */
@@ -57,7 +57,7 @@ export async function tune(device: Device, options: TuneOptions = {}): Promise<M
   const measurements: Measurement[] = [];
   for (const type of types) {
     for (const { rows, columns } of shapes) {
-      onProgress?.(measurements.length / possibleLanes(device).length, total);
+      onProgress?.(measurements.length / possibleVariants(device).length, total);
       measurements.push(...await measureShape(device, type, rows, columns));
     }
   }
@@ -66,11 +66,11 @@ export async function tune(device: Device, options: TuneOptions = {}): Promise<M
 
 /** What is to be kept of measurements. */
 export function choicesOf(measurements: readonly Measurement[]): TunedVariant[] {
-  return measurements.filter(({ chosen }) => chosen).map(({ type, columns, lanes }) => ({ type, columns, lanes }));
+  return measurements.filter(({ chosen }) => chosen).map(({ type, columns, variant }) => ({ type, columns, variant }));
 }
 
 interface Candidate {
-  readonly lanes: Lanes;
+  readonly variant: KernelVariant;
   readonly kernels: readonly Kernel[];
   readonly problem: string | null;
   /** The least, by `TUNED_ROWS`. */
@@ -90,11 +90,11 @@ async function measureShape(device: Device, type: WeightType, rows: number, colu
     const matrices = new Map<string, Matrix>();
     const candidates: Candidate[] = [];
     let leastMs = Infinity;
-    for (const lanes of defaultFirst(device)) {
+    for (const variant of defaultFirst(device)) {
       let kernels: Kernel[] = [];
       let problem: string | null = null;
       try {
-        const layout = `${lanes.rowLanes} ${lanes.memory.textures}`;
+        const layout = `${variant.rowLanes} ${variant.memory.textures}`;
         let matrix = matrices.get(layout);
         if (!matrix) {
           const plan = {
@@ -102,15 +102,15 @@ async function measureShape(device: Device, type: WeightType, rows: number, colu
             tensors: [tensorOf(type, bytes, columns, rows)],
             arrangement: "concatenate",
           } as const;
-          matrices.set(layout, matrix = await loadMatrix(device, lanes, plan, () => {}));
+          matrices.set(layout, matrix = await loadMatrix(device, variant, plan, () => {}));
           resources.push(...matrix.parts.map(({ weights }) => weights));
         }
-        const input = createRows(device, lanes, "x", MAX_ROWS, columns);
+        const input = createRows(device, variant, "x", MAX_ROWS, columns);
         resources.push(input);
         if ("createView" in input) {
           device.queue.writeTexture({ texture: input }, x, { bytesPerRow: columns * 4 }, [columns / 4, MAX_ROWS]);
         } else device.queue.writeBuffer(input, 0, x);
-        kernels = await createMatmul(device, lanes, matrix, step, input, epilogue);
+        kernels = await createMatmul(device, variant, matrix, step, input, epilogue);
         const oneRowMs = await timeProduct(device, kernels, 1, 1, 2);
         device.check();
         problem = oneRowMs > SLOW * leastMs
@@ -122,7 +122,7 @@ async function measureShape(device: Device, type: WeightType, rows: number, colu
         device.check();
         problem = (error as Error).message;
       }
-      candidates.push({ lanes, kernels, problem, ms: TUNED_ROWS.map(() => Infinity) });
+      candidates.push({ variant, kernels, problem, ms: TUNED_ROWS.map(() => Infinity) });
     }
     const sound = candidates.filter(({ problem }) => problem === null);
     const startMs = performance.now();
@@ -133,15 +133,15 @@ async function measureShape(device: Device, type: WeightType, rows: number, colu
         }
       }
     }
-    const scored = candidates.map(({ lanes, problem, ms }) => ({
+    const scored = candidates.map(({ variant, problem, ms }) => ({
       type,
       rows,
       columns,
-      lanes: lanes.name,
+      variant: variant.name,
       ms: problem === null ? ms : null,
       score: problem === null ? scoreOf(ms) : null,
       problem,
-      isDefault: lanes.name === lanesFor(device).name,
+      isDefault: variant.name === defaultVariant(device).name,
     }));
     const chosen = choose(scored);
     return scored.map((measured, i) => ({ ...measured, chosen: i === chosen }));
@@ -150,9 +150,9 @@ async function measureShape(device: Device, type: WeightType, rows: number, colu
   }
 }
 
-function defaultFirst(device: Device): Lanes[] {
-  const usual = lanesFor(device);
-  return [usual, ...possibleLanes(device).filter(({ name }) => name !== usual.name)];
+function defaultFirst(device: Device): KernelVariant[] {
+  const usual = defaultVariant(device);
+  return [usual, ...possibleVariants(device).filter(({ name }) => name !== usual.name)];
 }
 
 /** Of a product, in ms: the least of some passes. */
@@ -244,7 +244,7 @@ function referenceProduct(weights: Float32Array, x: Float32Array, columns: numbe
   return { sums, magnitudes };
 }
 
-function tensorOf(type: WeightType, bytes: Uint8Array<ArrayBuffer>, columns: number, rows: number): GgufTensor {
+function tensorOf(type: WeightType, bytes: Uint8Array<ArrayBuffer>, columns: number, rows: number): CheckpointTensor {
   const source = {
     name: "random",
     size: bytes.length,

@@ -1,16 +1,16 @@
 import type { Device } from "../gpu/device.ts";
 import { cacheFolder, getEnv, isBrowser, joinPath, note, readFile, replaceFile, sha256 } from "../platform/platform.ts";
-import { ALL_LANES, type Lanes, lanesFor, possibleLanes } from "../kernels/lanes.ts";
+import { ALL_VARIANTS, defaultVariant, type KernelVariant, possibleVariants } from "../kernels/kernel-variant.ts";
 import { matmulText } from "../kernels/matmul/matmul.ts";
 import { PACKINGS, weightLayout, type WeightType } from "../kernels/formats/weight-layout.ts";
-import type { Gguf } from "../checkpoint/gguf.ts";
+import type { Checkpoint } from "../checkpoint/gguf.ts";
 
 /** Which lanes measured best for matrices of a format with so many columns. */
 export interface TunedVariant {
   readonly type: WeightType;
   readonly columns: number;
-  /** `Lanes.name`. */
-  readonly lanes: string;
+  /** `KernelVariant.name`. */
+  readonly variant: string;
 }
 
 /** What a table was measured for: it holds for nothing else. */
@@ -34,26 +34,31 @@ const SWITCH = "AMUSD_TUNING";
 const warned = new Set<string>();
 
 /** The lanes that a tuning run chose for the format of most of a model's weights, or what suits the kind of device. */
-export async function tunedLanes(device: Device, gguf: Gguf): Promise<Lanes> {
-  if (isBrowser || getEnv(SWITCH) === "off") return lanesFor(device);
-  const { type, columns } = mainShape(gguf);
-  return chooseLanes(device, await readChoices(device), type, columns);
+export async function tunedVariant(device: Device, checkpoint: Checkpoint): Promise<KernelVariant> {
+  if (isBrowser || getEnv(SWITCH) === "off") return defaultVariant(device);
+  const { type, columns } = mainShape(checkpoint);
+  return chooseVariant(device, await readChoices(device), type, columns);
 }
 
 /** The format of most of the weights' bytes, and the columns of most of its rows' matrices: the model's width. */
-export function mainShape(gguf: Gguf): { type: string; columns: number } {
+export function mainShape(checkpoint: Checkpoint): { type: string; columns: number } {
   const bytes = new Map<string, number>();
-  const matrices = [...gguf.tensors.values()].filter(({ shape }) => shape.length === 2);
+  const matrices = [...checkpoint.tensors.values()].filter(({ shape }) => shape.length === 2);
   for (const tensor of matrices) bytes.set(tensor.type, (bytes.get(tensor.type) ?? 0) + tensor.bytes);
   const [type] = [...bytes].reduce((most, one) => one[1] > most[1] ? one : most);
-  return { type, columns: gguf.tensors.get("token_embd.weight")!.shape[0]! };
+  return { type, columns: checkpoint.tensors.get("token_embd.weight")!.shape[0]! };
 }
 
 /** What is chosen for the format and the columns that are nearest, as a ratio; the default where nothing is. */
-export function chooseLanes(device: Device, choices: readonly TunedVariant[], type: string, columns: number): Lanes {
+export function chooseVariant(
+  device: Device,
+  choices: readonly TunedVariant[],
+  type: string,
+  columns: number,
+): KernelVariant {
   const distance = (choice: TunedVariant) => Math.abs(Math.log(choice.columns / columns));
   const [nearest] = choices.filter((choice) => choice.type === type).toSorted((a, b) => distance(a) - distance(b));
-  return possibleLanes(device).find(({ name }) => name === nearest?.lanes) ?? lanesFor(device);
+  return possibleVariants(device).find(({ name }) => name === nearest?.variant) ?? defaultVariant(device);
 }
 
 /** The choices for this device; none where there is no file, or one that is damaged: then one line says so. */
@@ -62,7 +67,7 @@ export async function readChoices(device: Device): Promise<readonly TunedVariant
   const file = fileOf(key);
   try {
     const content = new TextDecoder().decode(await readFile(file));
-    return parseTable(content, key, possibleLanes(device).map(({ name }) => name));
+    return parseTable(content, key, possibleVariants(device).map(({ name }) => name));
   } catch (error) {
     if ((error as { code?: string }).code !== "ENOENT" && !warned.has(file)) {
       warned.add(file);
@@ -89,7 +94,7 @@ export async function writeChoices(device: Device, choices: readonly TunedVarian
 }
 
 /** The choices in a file's content; none if it is another key's. Throws a SyntaxError or a TypeError where it is no table. */
-export function parseTable(content: string, key: TuningKey, lanes: readonly string[]): readonly TunedVariant[] {
+export function parseTable(content: string, key: TuningKey, names: readonly string[]): readonly TunedVariant[] {
   let table: unknown;
   try {
     table = JSON.parse(content);
@@ -103,9 +108,9 @@ export function parseTable(content: string, key: TuningKey, lanes: readonly stri
   return table.choices.map((choice: unknown) => {
     if (
       !isRecord(choice) || typeof choice.type !== "string" || !Object.hasOwn(PACKINGS, choice.type) ||
-      !Number.isInteger(choice.columns) || Number(choice.columns) < 1 || !lanes.includes(String(choice.lanes))
+      !Number.isInteger(choice.columns) || Number(choice.columns) < 1 || !names.includes(String(choice.variant))
     ) throw new TypeError(`${JSON.stringify(choice)} is no choice`);
-    return { type: choice.type as WeightType, columns: Number(choice.columns), lanes: String(choice.lanes) };
+    return { type: choice.type as WeightType, columns: Number(choice.columns), variant: String(choice.variant) };
   });
 }
 
@@ -123,10 +128,10 @@ function fileOf(key: TuningKey): string {
 }
 
 function kernelsHash(): string {
-  const texts = ALL_LANES.flatMap((lanes) =>
+  const texts = ALL_VARIANTS.flatMap((variant) =>
     (Object.keys(PACKINGS) as WeightType[]).map((type) => {
       const part = { firstRow: 0, tiles: 1, firstTile: 0 };
-      return matmulText(lanes, weightLayout(type, 256, lanes.rowLanes), part, 1, { source: "", constants: {} });
+      return matmulText(variant, weightLayout(type, 256, variant.rowLanes), part, 1, { source: "", constants: {} });
     })
   );
   return sha256(texts.join("\n"));

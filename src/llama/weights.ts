@@ -1,9 +1,9 @@
 import type { Device } from "../gpu/device.ts";
-import { createWords, type Lanes, placeWeights, TEXTURE_WIDTH } from "../kernels/lanes.ts";
+import { createWords, type KernelVariant, placeWeights, TEXTURE_WIDTH } from "../kernels/kernel-variant.ts";
 import type { Matrix, MatrixPart } from "../kernels/matmul/matmul.ts";
 import { repack, rowBytes, tileBytes, weightLayout } from "../kernels/formats/weight-layout.ts";
 import { dequantize } from "../checkpoint/dequantize.ts";
-import type { GgufTensor } from "../checkpoint/gguf.ts";
+import type { CheckpointTensor } from "../checkpoint/gguf.ts";
 
 /** File bytes that are read and repacked at a time: with their repacked copy well under the 64 MiB that loading may use. */
 const CHUNK_BYTES = 8 * 1024 * 1024;
@@ -13,21 +13,21 @@ export type Arrangement = "concatenate" | "alternate";
 
 export interface MatrixPlan {
   readonly name: string;
-  readonly tensors: readonly GgufTensor[];
+  readonly tensors: readonly CheckpointTensor[];
   readonly arrangement: Arrangement;
 }
 
 /** Bytes that the matrix takes on the device. */
-export function matrixBytes(plan: MatrixPlan, lanes: Lanes): number {
-  const { layout, tiles } = measure(plan, lanes);
+export function matrixBytes(plan: MatrixPlan, variant: KernelVariant): number {
+  const { layout, tiles } = measure(plan, variant);
   return tileBytes(layout, tiles);
 }
 
-function measure({ tensors }: MatrixPlan, lanes: Lanes) {
+function measure({ tensors }: MatrixPlan, variant: KernelVariant) {
   const columns = tensors[0]!.shape[0]!;
   const rows = tensors.reduce((sum, { shape }) => sum + shape[1]!, 0);
-  const layout = weightLayout(tensors[0]!.type, columns, lanes.rowLanes);
-  return { columns, rows, layout, tiles: Math.ceil(rows / (4 * lanes.rowLanes)) };
+  const layout = weightLayout(tensors[0]!.type, columns, variant.rowLanes);
+  return { columns, rows, layout, tiles: Math.ceil(rows / (4 * variant.rowLanes)) };
 }
 
 /**
@@ -36,15 +36,15 @@ function measure({ tensors }: MatrixPlan, lanes: Lanes) {
  */
 export async function loadMatrix(
   device: Device,
-  lanes: Lanes,
+  variant: KernelVariant,
   plan: MatrixPlan,
   onBytes: (bytes: number) => void,
 ): Promise<Matrix> {
-  const { columns, rows, layout, tiles } = measure(plan, lanes);
+  const { columns, rows, layout, tiles } = measure(plan, variant);
   const bytesPerRow = rowBytes(layout.type, columns);
-  const tileRows = 4 * lanes.rowLanes;
+  const tileRows = 4 * variant.rowLanes;
   const { maxStorageBufferBindingSize, maxBufferSize, maxComputeWorkgroupsPerDimension } = device.limits;
-  const textureBytes = lanes.memory.textures ? 16 * TEXTURE_WIDTH * device.limits.maxTextureDimension2D : Infinity;
+  const textureBytes = variant.memory.textures ? 16 * TEXTURE_WIDTH * device.limits.maxTextureDimension2D : Infinity;
   const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize, textureBytes);
   const partTiles = Math.min(Math.floor(limit / tileBytes(layout)), maxComputeWorkgroupsPerDimension);
   const chunkTiles = Math.max(1, Math.floor(CHUNK_BYTES / (bytesPerRow * tileRows)));
@@ -52,7 +52,7 @@ export async function loadMatrix(
   for (let firstTile = 0; firstTile < tiles; firstTile += partTiles) {
     const count = Math.min(partTiles, tiles - firstTile);
     const firstRow = firstTile * tileRows;
-    const words = createWords(device, lanes, `${plan.name} weights`, tileBytes(layout, count));
+    const words = createWords(device, variant, `${plan.name} weights`, tileBytes(layout, count));
     const planesAt = [0, 16 * count * layout.quantWords, 16 * count * (layout.quantWords + layout.scaleWords)];
     const planeBytes = [layout.quantWords, layout.scaleWords, layout.superWords].map((words) => words * 16);
     for (let tile = 0; tile < count; tile += chunkTiles) {
@@ -66,7 +66,7 @@ export async function loadMatrix(
       await device.idle();
       onBytes((to - from) * bytesPerRow);
     }
-    const weights = placeWeights(device, lanes, words);
+    const weights = placeWeights(device, variant, words);
     const partRows = Math.min(rows - firstRow, count * tileRows);
     parts.push({ weights, firstRow, rows: partRows, tiles: count, firstTile });
   }
@@ -107,7 +107,7 @@ async function readRows(plan: MatrixPlan, bytesPerRow: number, from: number, to:
 }
 
 /** A one-dimensional tensor as float32 on the device. */
-export async function loadVector(device: Device, tensor: GgufTensor): Promise<GPUBuffer> {
+export async function loadVector(device: Device, tensor: CheckpointTensor): Promise<GPUBuffer> {
   const bytes = await tensor.source.read(tensor.offset, tensor.bytes);
   return device.upload(tensor.name, dequantize(tensor.type, bytes, tensor.shape[0]!) as Float32Array<ArrayBuffer>);
 }

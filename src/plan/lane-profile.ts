@@ -1,4 +1,4 @@
-import type { LaunchCosts } from "../spec/schedule/launch-value.ts";
+import type { LaunchCosts } from "../spec/schedule/launch-policy.ts";
 import { MAX_ROWS } from "../spec/lanes/lane.ts";
 import shipped from "./profiles.json" with { type: "json" };
 

@@ -1,5 +1,5 @@
 import { amusd } from "../spec/strategies/amusd.ts";
-import { BestLaunch } from "../spec/schedule/best-launch.ts";
+import { AdaptiveLaunch } from "../spec/schedule/adaptive-launch.ts";
 import { calibrate } from "../spec/schedule/calibrate.ts";
 import { type Clock, VirtualClock } from "../spec/clock.ts";
 import { Estimates } from "../spec/schedule/estimates.ts";
@@ -39,7 +39,7 @@ export interface Setting {
   readonly hedge: boolean;
 }
 
-const best: Setting["launchRule"] = (estimates, clock) => new BestLaunch(estimates, clock);
+const best: Setting["launchRule"] = (estimates, clock) => new AdaptiveLaunch(estimates, clock);
 const common = { lookahead: 5, launchRule: best, hedge: false };
 
 export const GREEDY: Setting = { ...common, name: "greedy", strategy: greedy };
@@ -106,7 +106,7 @@ export async function simulateRun(
       ...lane("draft", draft, pair.draft),
       confidence: pair.confidence,
       second: pair.second,
-      stripCapacity: MAX_ROWS,
+      branchCapacity: MAX_ROWS,
     }),
   };
   const trace = new Trace(clock, keepsEvents);

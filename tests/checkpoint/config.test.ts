@@ -44,9 +44,11 @@ function changed(
 
 for (const [file, layers] of [["smollm2-135m-instruct-q4_1", 30], ["smollm2-draft-42m-q8_0", 4]] as const) {
   test(`the embedded pair: ${file}`, async () => {
-    const gguf = await openGguf(await openFile(fileURLToPath(new URL(`../../models/${file}.gguf`, import.meta.url))));
-    const { name, rmsEpsilon, ...config } = await llamaConfig(gguf);
-    await gguf.close();
+    const checkpoint = await openGguf(
+      await openFile(fileURLToPath(new URL(`../../models/${file}.gguf`, import.meta.url))),
+    );
+    const { name, rmsEpsilon, ...config } = await llamaConfig(checkpoint);
+    await checkpoint.close();
     assert.match(name, /smollm2/i);
     assert.is(rmsEpsilon, Math.fround(1e-5));
     assert.equal(config, {

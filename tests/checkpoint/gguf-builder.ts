@@ -1,6 +1,6 @@
 import { blobSource } from "../../src/platform/byte-source.ts";
 import { FORMATS, type TensorType } from "../../src/checkpoint/formats.ts";
-import { type Gguf, openGguf } from "../../src/checkpoint/gguf.ts";
+import { type Checkpoint, openGguf } from "../../src/checkpoint/gguf.ts";
 import { quantize } from "../llama/quantize.ts";
 
 const VALUE_TYPES = [
@@ -81,7 +81,7 @@ export function ggufFile(
 }
 
 /** Opens bytes as a model file. */
-export function openBytes(bytes: Uint8Array<ArrayBuffer>, name = "test.gguf"): Promise<Gguf> {
+export function openBytes(bytes: Uint8Array<ArrayBuffer>, name = "test.gguf"): Promise<Checkpoint> {
   return openGguf(blobSource(new Blob([bytes]), name));
 }
 

@@ -100,20 +100,22 @@ test("tensors may share bytes", async () => {
 });
 
 test("getters give the value, the fallback, or an error that names the key", async () => {
-  const gguf = await openBytes(ggufFile([["text", "string", "x\ny"], ["seven", "u8", 7], ["list", "u8[]", [7]]], []));
-  assert.is(gguf.string("text"), "x\ny");
-  assert.is(gguf.number("seven"), 7);
-  assert.is(gguf.string("other", "fallback"), "fallback");
-  assert.is(gguf.number("other", 0), 0);
+  const checkpoint = await openBytes(
+    ggufFile([["text", "string", "x\ny"], ["seven", "u8", 7], ["list", "u8[]", [7]]], []),
+  );
+  assert.is(checkpoint.string("text"), "x\ny");
+  assert.is(checkpoint.number("seven"), 7);
+  assert.is(checkpoint.string("other", "fallback"), "fallback");
+  assert.is(checkpoint.number("other", 0), 0);
   for (
     const [get, message] of [
       [
-        () => gguf.number("other"),
+        () => checkpoint.number("other"),
         /^Cannot read model "test.gguf": "other" is missing, wanted a number; get or convert/,
       ],
-      [() => gguf.string("seven"), /"seven" is "7", wanted a string/],
-      [() => gguf.number("text", 1), /"text" is "x\\ny", wanted a number/],
-      [() => gguf.number("list"), /"list" is an array, wanted a number/],
+      [() => checkpoint.string("seven"), /"seven" is "7", wanted a string/],
+      [() => checkpoint.number("text", 1), /"text" is "x\\ny", wanted a number/],
+      [() => checkpoint.number("list"), /"list" is an array, wanted a number/],
     ] as const
   ) await assertRefused(async () => get(), message);
 });
@@ -136,10 +138,10 @@ test("a header larger than the window, with items across its edges", async () =>
 test("opening reads no further than a window beyond the header", async () => {
   const file = ggufFile([], [{ name: "a", shape: [2 ** 23], type: "F32", bytes: new Uint8Array(2 ** 25) }]);
   const { source, counts } = countingSource(file);
-  const gguf = await openGguf(source);
+  const checkpoint = await openGguf(source);
   assert.ok(counts.bytesRead <= 2 ** 20, `${counts.bytesRead} bytes were read`);
   assert.is(counts.closed, 0);
-  await gguf.close();
+  await checkpoint.close();
   assert.is(counts.closed, 1);
 });
 
@@ -318,14 +320,14 @@ const part = (number: number, count: number, tensors: TensorEntry[], total?: num
 
 test("the parts of a split model make one", async () => {
   const parts = [part(0, 3, [], 2), part(1, 3, [TENSOR]), part(2, 3, [F32("b", [1])])];
-  const gguf = await openGguf(parts.map(({ source }) => source));
-  assert.is(gguf.number("who"), 0);
-  assert.is(gguf.name, "part 0");
-  assert.equal([...gguf.tensors.values()].map(({ name, source }) => [name, source.name]), [["a", "part 1"], [
+  const checkpoint = await openGguf(parts.map(({ source }) => source));
+  assert.is(checkpoint.number("who"), 0);
+  assert.is(checkpoint.name, "part 0");
+  assert.equal([...checkpoint.tensors.values()].map(({ name, source }) => [name, source.name]), [["a", "part 1"], [
     "b",
     "part 2",
   ]]);
-  await gguf.close();
+  await checkpoint.close();
   assert.equal(parts.map(({ counts }) => counts.closed), [1, 1, 1]);
 });
 
@@ -385,12 +387,12 @@ test("a tensor beyond 4 GiB", async () => {
     await handle.write(head.subarray(0, dataStart));
     await handle.write(TENSOR.bytes, 0, 32, dataStart + far);
     await handle.close();
-    const gguf = await openGguf(await openFile(path));
-    const { source, offset, bytes } = gguf.tensors.get("a")!;
+    const checkpoint = await openGguf(await openFile(path));
+    const { source, offset, bytes } = checkpoint.tensors.get("a")!;
     assert.is(offset, dataStart + far);
     assert.equal(await source.read(offset, bytes), TENSOR.bytes);
-    assert.is(gguf.tensors.get("big")!.bytes, 2 ** 32 + 32);
-    await gguf.close();
+    assert.is(checkpoint.tensors.get("big")!.bytes, 2 ** 32 + 32);
+    await checkpoint.close();
     await Deno.truncate(path, dataStart + far + 31);
     await assertRefused(async () => openGguf(await openFile(path)), /tensor "a" ends at byte 5368709/);
   } finally {

@@ -38,23 +38,23 @@ await withDevice("a folder gives the bits of the GGUF, in one file or several", 
       const wanted = await verifyAll(await load(device, await openBytes(randomLlama(options))), tokens, 8);
       assert.ok(wanted.every(Number.isFinite) && new Set(wanted).size > wanted.length / 2);
       const file = await openModelFile(await write(randomLlamaFolder(options, shards)));
-      const llama = await load(device, file.gguf);
+      const llama = await load(device, file.checkpoint);
       assertSameBits(`${type} in ${shards} files`, await verifyAll(llama, tokens, 8), wanted);
       await llama.prefill(tokens.slice(0, -1), 0);
       const greedy = (await llama.decode(tokens.at(-1)!, tokens.length - 1, 16)).tokens;
       const gguf = await load(device, await openBytes(randomLlama(options)));
       await gguf.prefill(tokens.slice(0, -1), 0);
       assert.equal(greedy, (await gguf.decode(tokens.at(-1)!, tokens.length - 1, 16)).tokens);
-      await file.gguf.close();
+      await file.checkpoint.close();
     }
   }
 });
 
 test("every read of a tensor of Q and K is in GGUF's order of rows", async () => {
-  const gguf = await openBytes(randomLlama(MODEL));
+  const checkpoint = await openBytes(randomLlama(MODEL));
   const file = await openModelFile(await write(FOLDER));
-  for (const [name, { source, offset, bytes, shape }] of gguf.tensors) {
-    const got = file.gguf.tensors.get(name)!;
+  for (const [name, { source, offset, bytes, shape }] of checkpoint.tensors) {
+    const got = file.checkpoint.tensors.get(name)!;
     assert.equal([got.shape, got.bytes], [shape, bytes], name);
     const wanted = await source.read(offset, bytes);
     for (const [from, to] of [[0, bytes], [0, bytes / 3], [bytes / 4, bytes / 2], [bytes - 64, bytes]] as const) {
@@ -62,19 +62,19 @@ test("every read of a tensor of Q and K is in GGUF's order of rows", async () =>
       assert.equal(await got.source.read(got.offset + at, length), wanted.slice(at, at + length), `${name} at ${at}`);
     }
   }
-  await file.gguf.close();
+  await file.checkpoint.close();
 });
 
 test("the configuration is that of the GGUF", async () => {
-  const gguf = await openBytes(randomLlama(MODEL));
+  const checkpoint = await openBytes(randomLlama(MODEL));
   const file = await openModelFile(await write(FOLDER));
-  assert.equal({ ...file.config, name: "" }, { ...await llamaConfig(gguf), name: "" });
-  await file.gguf.close();
+  assert.equal({ ...file.config, name: "" }, { ...await llamaConfig(checkpoint), name: "" });
+  await file.checkpoint.close();
 });
 
 async function configOf(change: Record<string, unknown>, files = FOLDER) {
   const file = await openModelFile(await write(changed("config.json", change, files)));
-  await file.gguf.close();
+  await file.checkpoint.close();
   return file.config;
 }
 
@@ -131,7 +131,7 @@ async function tokenizerOf(files: Files, vocabulary: number): Promise<Tokenizer>
       ...files,
     }),
   );
-  await file.gguf.close();
+  await file.checkpoint.close();
   return file.tokenizer;
 }
 
@@ -234,8 +234,8 @@ test("a tokenizer.json with byte fallback is SentencePiece's: prefix, merges by 
 test("the chat template comes from its file, or from tokenizer_config.json", async () => {
   const templateOf = async (files: Files) => {
     const file = await openModelFile(await write(files));
-    await file.gguf.close();
-    return file.gguf.metadata.get("tokenizer.chat_template");
+    await file.checkpoint.close();
+    return file.checkpoint.metadata.get("tokenizer.chat_template");
   };
   const config = changed("tokenizer_config.json", { chat_template: "config" });
   assert.is(await templateOf(FOLDER), undefined);
@@ -251,7 +251,7 @@ test("a folder and a GGUF make a pair where their vocabularies are one", async (
   const gguf = `${temp}/same.gguf`;
   await Deno.writeFile(gguf, randomLlama(MODEL));
   const same = await openModelPair(gguf, await write(FOLDER));
-  await Promise.all([same.verify.gguf.close(), same.draft!.gguf.close()]);
+  await Promise.all([same.verify.checkpoint.close(), same.draft!.checkpoint.close()]);
   const model = FOLDER["tokenizer.json"] as { added_tokens: { content: string }[] };
   const added_tokens = [{ ...model.added_tokens[0], content: "<|other|>" }];
   const vocab = { ...(FOLDER["tokenizer.json"] as { model: { vocab: Record<string, number> } }).model.vocab };
@@ -370,7 +370,7 @@ async function openWeights(): Promise<string[] | null> {
 }
 
 test("what a folder asks for and doesn't run here is refused in one line", async () => {
-  for (const files of [FOLDER, SHARDED]) await (await openModelFile(await write(files))).gguf.close();
+  for (const files of [FOLDER, SHARDED]) await (await openModelFile(await write(files))).checkpoint.close();
   const tied = changed("config.json", { tie_word_embeddings: false }, randomLlamaFolder({ ...MODEL, tied: true }));
   for (const [title, files, message] of WRONG) {
     const path = await write(title === "no lm_head" ? tied : files);

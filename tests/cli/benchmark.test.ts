@@ -69,11 +69,11 @@ test("a benchmark is written, counted and drawn", async () => {
   await assertRefused(2, /^Cannot resume ".*": its seed is 1, now 2; /, ...args, "--resume", "--seed", "2");
   // Other kernels may choose other tokens.
   const { configuration } = results;
-  const mixed = { ...configuration, kernels: { ...configuration.kernels, verify: "split-7" } };
+  const mixed = { ...configuration, variants: { ...configuration.variants, verify: "split-7" } };
   Deno.writeTextFileSync(at("mixed.json"), resultsText({ ...results, configuration: mixed }));
   await assertRefused(
     2,
-    /^Cannot resume ".*": its kernels is \{"verify":"split-7","draft":"[\w-]+"\}, now \{"verify":"[\w-]+","draft":"[\w-]+"\}; /,
+    /^Cannot resume ".*": its variants is \{"verify":"split-7","draft":"[\w-]+"\}, now \{"verify":"[\w-]+","draft":"[\w-]+"\}; /,
     ...args.filter((arg) => arg !== "--output-file" && arg !== file),
     "--output-file",
     at("mixed.json"),

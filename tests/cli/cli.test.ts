@@ -106,7 +106,7 @@ test("--profile adds the kernels' times to the summary, with --json to the recor
   assert.equal(Object.keys(record.profile), ["verify", "draft"]);
   assert.equal(record.profile.verify!.steps.map(({ rows }) => rows), [1, 6]);
   assert.equal(record.profile.draft!.steps.map(({ rows, position }) => [rows, position]), [[1, 11]]);
-  assert.is(record.profile.verify!.lanes, record.kernels.verify);
+  assert.is(record.profile.verify!.variant, record.variants.verify);
 });
 
 test("plan takes a recorded run's times and chances, or profiles, and writes a trace", async () => {
@@ -152,7 +152,7 @@ const RECORD_FIELDS = [
   "strategy",
   "models",
   "devices",
-  "kernels",
+  "variants",
   "promptTokens",
   "tokens",
   "text",
@@ -377,7 +377,11 @@ test("what can't be done is one line on stderr and a code that says whose fault 
     ],
     [["plan", "--draft-model", "gpt-2"], 2, /^Cannot plan with model "gpt-2": .* llama-3\.1-8b/],
     [["plan", "--record", one], 1, /^Cannot take chances from ".*one\.jsonl": it has no traces; give what /],
-    [["--launch", "fixed:16"], 2, /"fixed:16" is no launch rule: best, published and fixed:1 to fixed:15 are there/],
+    [
+      ["--launch", "fixed:16"],
+      2,
+      /"fixed:16" is no launch rule: adaptive, published and fixed:1 to fixed:15 are there/,
+    ],
     [model(missing), 1, /^Cannot open ".*such": there is no such file; check the path\n/],
     [model(at("a folder")), 1, /^Cannot open ".*a folder": it is a folder/],
     [model(empty), 1, /^Cannot open ".*empty\.gguf": the file is empty/],
@@ -478,7 +482,7 @@ onUnix("Ctrl-C ends a run in order: text, record, summary, code 130", async () =
   assert.match((await stderr).replaceAll(DAWN_LINE, ""), /^amusd: \d+ tokens \(abort\), [^]*both busy at once: .*\n$/);
   assert.is(code, 130);
   const record: GenerationRecord = JSON.parse(Deno.readTextFileSync(at("aborted.json")));
-  assert.is(record.finish, "abort");
+  assert.is(record.finishReason, "abort");
   assert.is(record.text + "\n", stdout);
 });
 

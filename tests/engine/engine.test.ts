@@ -103,7 +103,7 @@ test("loading tells of itself, and leaves no file open", async () => {
 
 test("every launch rule, with hedges and without, writes greedy's text", async () => {
   const wanted = await afresh("The", 40);
-  for (const launch of ["best", "published", "fixed:1", "fixed:7"] as const) {
+  for (const launch of ["adaptive", "published", "fixed:1", "fixed:7"] as const) {
     for (const hedge of [true, false]) {
       const { tokens, events } = await finished(
         engine.generate("The", { raw: true, strategy: "amusd", maxNewTokens: 40, launch, hedge }),
@@ -203,12 +203,12 @@ test("a turn that is aborted or broken off joins the chat as far as it came", as
     const abort = new AbortController();
     const aborted = chat.send("Hello", { strategy, signal: abort.signal });
     for await (const _ of aborted) if (aborted.tokens.length >= 4) abort.abort();
-    assert.is(aborted.record.finish, "abort");
+    assert.is(aborted.record.finishReason, "abort");
     assert.equal(chat.messages.at(-1), { role: "assistant", content: aborted.text });
 
     const broken = chat.send("Once more", { strategy });
     for await (const _ of broken) if (broken.tokens.length >= 4) break;
-    assert.is(broken.record.finish, "return");
+    assert.is(broken.record.finishReason, "return");
     assert.equal(chat.messages.slice(2), [
       { role: "user", content: "Once more" },
       { role: "assistant", content: broken.text },
@@ -258,7 +258,7 @@ test("a lost draft device costs one warning; a lost verify device ends the run a
   const lost = engine.generate("The", { ...options, strategy: "sd", warn });
   for await (const _ of lost) if (lost.tokens.length >= 8) gpus.get("draft")!.destroy();
   assert.equal(lost.tokens, wanted.tokens);
-  assert.is(lost.record.finish, "length");
+  assert.is(lost.record.finishReason, "length");
   assert.is(warnings.length, 1, warnings.join("\n"));
   assert.match(warnings[0]!, /^The draft device was lost: .*; going on without it$/);
   assert.not(engine.drafts);
@@ -283,7 +283,7 @@ test("a lost draft device costs one warning; a lost verify device ends the run a
   assert.match((error as Error).message, /^The verify device was lost: /);
   assert.ok(ended.tokens.length >= 8);
   assert.is(ended.text, text);
-  assert.is(ended.record.finish, "error");
+  assert.is(ended.record.finishReason, "error");
   assert.equal(chat.messages.at(-1), { role: "assistant", content: text });
   await refused(Array.fromAsync(engine.generate("The", options)), /^The verify device was lost: /);
   await engine.close();
@@ -344,7 +344,7 @@ test(
     const raw = find("HumanEval/2");
     const ended = await finished(pair.generate(raw.promptTokens, { strategy: "amusd" }));
     check(ended, raw);
-    assert.is(ended.finish, "eos");
+    assert.is(ended.finishReason, "eos");
     assert.is(ended.tokens.length, raw.tokens.indexOf(2) + 1);
 
     const chat = pair.chat();

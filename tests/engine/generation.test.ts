@@ -38,11 +38,11 @@ const devices = {
 };
 
 async function createLane(name: "verify" | "draft", model: RandomModel): Promise<{ lane: Lane; tokenizer: Tokenizer }> {
-  const gguf = await openGguf(blobSource(new Blob([randomModel(model)]), `${name}.gguf`));
-  const llama = await Llama.load(devices[name], gguf, await llamaConfig(gguf), { capacity: CONTEXT });
+  const checkpoint = await openGguf(blobSource(new Blob([randomModel(model)]), `${name}.gguf`));
+  const llama = await Llama.load(devices[name], checkpoint, await llamaConfig(checkpoint), { capacity: CONTEXT });
   return {
     lane: new ModelLane(name, llama, name === "draft" ? 1 : 2, () => {}),
-    tokenizer: loadTokenizer(gguf.metadata),
+    tokenizer: loadTokenizer(checkpoint.metadata),
   };
 }
 
@@ -72,10 +72,10 @@ function generate(options: GenerationOptions, setup: Setup = {}): Generation {
     verify,
     draft: someDraft,
     estimates: new Estimates(),
-    best: launchAtOnce,
+    adaptive: launchAtOnce,
     models: { verify: "v.gguf", draft: "d.gguf" },
     devices: { verify: "one", draft: "two" },
-    kernels: { verify: "rows-8", draft: "split-64" },
+    variants: { verify: "rows-8", draft: "split-64" },
     onStart: () => ({ verify: 0, draft: 0 }),
     onEnd: () => {},
     ...setup,
@@ -111,7 +111,7 @@ function delayed(lane: Lane, seed: number): Lane {
     name: lane.name,
     capacity: lane.capacity,
     stepsAhead: lane.stepsAhead,
-    stripCapacity: lane.stripCapacity,
+    branchCapacity: lane.branchCapacity,
     sample: (sampling) => lane.sample(sampling),
     prefill: (tokens, position) => late(() => lane.prefill(tokens, position)),
     verify: (tokens, position) => late(() => lane.verify(tokens, position)),
@@ -200,7 +200,9 @@ for (const [name, draft] of Object.entries(drafts)) {
         assert.equal(record.tokens, drawn.tokens, `${options.strategy} ${JSON.stringify(sampling)}`);
         assertSound(record);
         // What was drafted behind an end of the text isn't accepted.
-        if (draft === drafts["the verify model itself"] && record.finish !== "eos") assert.is(record.acceptance, 1);
+        if (draft === drafts["the verify model itself"] && record.finishReason !== "eos") {
+          assert.is(record.acceptance, 1);
+        }
       }
     }
   });
@@ -246,7 +248,7 @@ test("pieces are the text and the tokens, and a record is whole", async () => {
     assert.is(pieces.map(({ text }) => text).join(""), record.text);
     assert.equal(pieces.flatMap(({ tokens }) => tokens.map(({ token }) => token)), record.tokens);
     assert.equal(record.tokens, wanted.tokens.slice(0, 20));
-    assert.is(record.finish, "length");
+    assert.is(record.finishReason, "length");
     assert.is(record.strategy, strategy);
     assert.equal(JSON.parse(JSON.stringify(record)), record);
     assertSound(record);
@@ -287,7 +289,7 @@ test("maxNewTokens 1 is one token", async () => {
   for (const strategy of STRATEGY_NAMES) {
     const { record } = await finished({ strategy, maxNewTokens: 1 });
     assert.equal(record.tokens, wanted.tokens.slice(0, 1));
-    assert.is(record.finish, "length");
+    assert.is(record.finishReason, "length");
     assert.is(record.msPerToken, null);
     assertSound(record);
   }
@@ -303,7 +305,7 @@ test("an end-of-text token ends the run, is its last token and no part of its te
     const { record } = await finished({ strategy, maxNewTokens: LENGTH }, { tokenizer: ending });
     assert.equal(record.tokens, wanted.tokens.slice(0, at + 1));
     assert.is(record.text, before.text);
-    assert.is(record.finish, "eos");
+    assert.is(record.finishReason, "eos");
     assertSound(record);
   }
 });
@@ -322,7 +324,7 @@ test("a stop string ends the text before itself, and no part of it is ever shown
     assert.is(record.text, text);
     assert.is(pieces.map(({ text }) => text).join(""), text);
     assert.equal(record.tokens, wanted.tokens.slice(0, 17));
-    assert.is(record.finish, "stop");
+    assert.is(record.finishReason, "stop");
     assert.is(pieces.at(-1)!.tokens.at(-1)?.token, wanted.tokens[16], "it goes no further");
     assertSound(record);
     const { record: next } = await finished({ strategy, maxNewTokens: 8 });
@@ -345,12 +347,12 @@ test("a full context ends the run", async () => {
   const prompt = Array.from({ length: CONTEXT - 6 }, (_, i) => i % TEXT_TOKENS);
   const { record: whole } = await finished({ strategy: "greedy" }, { prompt });
   assert.is(whole.tokens.length, 6);
-  assert.is(whole.finish, "context");
+  assert.is(whole.finishReason, "context");
   for (const strategy of ["sd", "amusd"] as const) {
     for (const draft of [someDraft, drafts["the verify model itself"]]) {
       const { record } = await finished({ strategy, lookahead: 15 }, { prompt, draft });
       assert.equal(record.tokens, whole.tokens);
-      assert.is(record.finish, "context");
+      assert.is(record.finishReason, "context");
       assertSound(record);
     }
   }
@@ -360,7 +362,7 @@ test("a signal ends the run: before it, and in the midst of it", async () => {
   for (const strategy of STRATEGY_NAMES) {
     const { record: none } = await finished({ strategy, signal: AbortSignal.abort() });
     assert.equal(none.tokens, []);
-    assert.is(none.finish, "abort");
+    assert.is(none.finishReason, "abort");
     assertSound(none);
 
     const abort = new AbortController();
@@ -371,7 +373,7 @@ test("a signal ends the run: before it, and in the midst of it", async () => {
       if (generation.tokens.length >= 5) abort.abort();
     }
     const { record } = generation;
-    assert.is(record.finish, "abort");
+    assert.is(record.finishReason, "abort");
     assert.ok(record.tokens.length >= 5 && record.tokens.length < LENGTH);
     assert.equal(record.tokens, wanted.tokens.slice(0, record.tokens.length));
     assert.is(record.text, text);
@@ -404,7 +406,7 @@ test("a consumer that breaks off leaves idle lanes, and a next run is sound", as
     assert.ok(busy, "something was under way while the consumer had its turn");
     assert.equal(underWay, { verify: 0, draft: 0 });
     await generation.ended;
-    assert.is(generation.record.finish, "return");
+    assert.is(generation.record.finishReason, "return");
     assert.equal(generation.tokens, wanted.tokens.slice(0, generation.tokens.length));
     assertSound(generation.record);
     const { record: next } = await finished({ strategy, maxNewTokens: 8 });

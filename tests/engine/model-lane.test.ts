@@ -4,8 +4,8 @@ import * as assert from "uvu/assert";
 import type { Device } from "../../src/gpu/device.ts";
 import { openFile } from "../../src/platform/platform-file.ts";
 import type { CacheType } from "../../src/kernels/attention/attention.ts";
-import { workgroupLanes } from "../../src/kernels/lanes.ts";
-import { type Gguf, openGguf } from "../../src/checkpoint/gguf.ts";
+import { splitVariant } from "../../src/kernels/kernel-variant.ts";
+import { type Checkpoint, openGguf } from "../../src/checkpoint/gguf.ts";
 import type { Llama } from "../../src/llama/llama.ts";
 import type { Sampling } from "../../src/util/sampling.ts";
 import { type Lane, LaneLostError, type LaneResult, MAX_ROWS } from "../../src/spec/lanes/lane.ts";
@@ -22,7 +22,12 @@ const embedded = async () => {
   return openGguf(await openFile(fileURLToPath(path)));
 };
 
-const CASES: readonly [title: string, open: () => Promise<Gguf>, cache: CacheType, lanes: "device's" | "split k"][] = [
+const CASES: readonly [
+  title: string,
+  open: () => Promise<Checkpoint>,
+  cache: CacheType,
+  lanes: "device's" | "split k",
+][] = [
   ["a random model", small, "f16", "device's"],
   ["a random model", small, "f32", "device's"],
   ["a random model", small, "f16", "split k"],
@@ -36,10 +41,10 @@ const PLAIN: Sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 1 };
 const device = await openTestDevice();
 if (device) {
   for (const [title, open, cache, lanes] of CASES) {
-    const options = { cache, stripCapacity: 8, ...(lanes === "split k" && { lanes: workgroupLanes() }) };
+    const options = { cache, branchCapacity: 8, ...(lanes === "split k" && { lanes: splitVariant() }) };
     const llama = (async () => {
-      const gguf = await open();
-      return await load(device, gguf, options).finally(() => gguf.close());
+      const checkpoint = await open();
+      return await load(device, checkpoint, options).finally(() => checkpoint.close());
     })();
     laneContract(`${title}, ${cache} cache, ${lanes} lanes`, {
       tokens: tokensOf(40, 11),
@@ -53,8 +58,8 @@ if (device) {
 }
 
 /** A lane whose device is freed when it is closed. */
-async function smallLane(device: Device, gguf: Gguf, release = () => {}): Promise<Lane> {
-  return new ModelLane("verify", await load(device, gguf), 1, release);
+async function smallLane(device: Device, checkpoint: Checkpoint, release = () => {}): Promise<Lane> {
+  return new ModelLane("verify", await load(device, checkpoint), 1, release);
 }
 
 await withDevice("closing frees the device once, after what was sent", async (device) => {

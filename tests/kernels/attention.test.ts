@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type CacheType, createAttention } from "../../src/kernels/attention/attention.ts";
-import { createCache, createRows } from "../../src/kernels/lanes.ts";
+import { createCache, createRows } from "../../src/kernels/kernel-variant.ts";
 import { withDevice } from "../with-device.ts";
 import {
   assertClose,
@@ -20,7 +20,7 @@ const POSITIONS = [0, 7, 8, 63, 64, 200];
 const MAX_ROWS = 16;
 const CAPACITY = 200 + MAX_ROWS;
 const KV_HEADS = 2;
-const STRIP = 8;
+const BRANCH_SLOTS = 8;
 const FORK = 61;
 
 /** The nearest 16-bit float. */
@@ -32,8 +32,8 @@ function halfBits(value: number): number {
 
 /** What a row in the strip sees, by position: `slot` floats each. */
 function branchFloats(floats: Float32Array, slot: number): Float32Array {
-  const branch = floats.slice(STRIP * slot, (STRIP + FORK + STRIP) * slot);
-  branch.set(floats.subarray(0, STRIP * slot), FORK * slot);
+  const branch = floats.slice(BRANCH_SLOTS * slot, (BRANCH_SLOTS + FORK + BRANCH_SLOTS) * slot);
+  branch.set(floats.subarray(0, BRANCH_SLOTS * slot), FORK * slot);
   return branch;
 }
 
@@ -48,15 +48,15 @@ for (const { title, adapter, make } of LANES_CASES) {
       const groups = adapter === "default" && title === "split k" ? [headSize === 64 ? 3 : 4] : [1, 3, 4, 8];
       const name = `${title}: heads of ${headSize} in groups of ${groups}, ${cache}`;
       await withDevice(`${name}: each row attends to its past, alone or among others`, async (device) => {
-        const lanes = make(device);
+        const variant = make(device);
         const slot = KV_HEADS * headSize;
-        const length = (STRIP + CAPACITY) * slot;
+        const length = (BRANCH_SLOTS + CAPACITY) * slot;
         const cached = async (seed: number) => {
           const data = cacheData(cache, randoms(seed, length));
-          const resource = createCache(device, lanes, "cache", data.byteLength);
+          const resource = createCache(device, variant, "cache", data.byteLength);
           write(device, resource, data);
           const floats = cacheFloats(cache, await read(device, resource, data.byteLength));
-          return { resource, trunk: floats.subarray(STRIP * slot), branch: branchFloats(floats, slot) };
+          return { resource, trunk: floats.subarray(BRANCH_SLOTS * slot), branch: branchFloats(floats, slot) };
         };
         const [keys, values] = [await cached(1), await cached(2)];
         for (const group of groups) {
@@ -65,10 +65,10 @@ for (const { title, adapter, make } of LANES_CASES) {
           const step = new StepBuffer(device);
           const queries = device.storage("queries", MAX_ROWS * width * 4);
           const unwritten = new Float32Array(MAX_ROWS * width).fill(777);
-          const attended = createRows(device, lanes, "attended", MAX_ROWS, width);
+          const attended = createRows(device, variant, "attended", MAX_ROWS, width);
           const buffers = [step.buffer, queries, keys.resource, values.resource, attended];
           const shape = { headSize, heads, kvHeads: KV_HEADS };
-          const kernel = await createAttention(device, lanes, cache, shape, STRIP, buffers);
+          const kernel = await createAttention(device, variant, cache, shape, BRANCH_SLOTS, buffers);
           const attend = async (q: Float32Array<ArrayBuffer>, position: number, fork?: number) => {
             device.queue.writeBuffer(queries, 0, q);
             write(device, attended, unwritten);
@@ -96,7 +96,7 @@ for (const { title, adapter, make } of LANES_CASES) {
             }
           }
           // In the strip: behind a trunk that ends within a block of positions.
-          for (const position of [FORK, FORK + 3, FORK + STRIP - 1]) {
+          for (const position of [FORK, FORK + 3, FORK + BRANCH_SLOTS - 1]) {
             const q = randoms(position, width, -2, 2);
             const wanted = reference(q, keys.branch, values.branch, position, headSize, group);
             assertClose(`group ${group}, branch at ${position}`, await attend(q, position, FORK), wanted, 3e-5, 2e-5);

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { createEmbed } from "../../src/kernels/embed/embed.ts";
-import { createRows } from "../../src/kernels/lanes.ts";
+import { createRows } from "../../src/kernels/kernel-variant.ts";
 import { PACKINGS, tileBytes, weightLayout } from "../../src/kernels/formats/weight-layout.ts";
 import { loadMatrix } from "../../src/llama/weights.ts";
 import { withDevice } from "../with-device.ts";
@@ -23,27 +23,27 @@ const TOKENS = [74, 0, 31, 63, 64, 31, 2];
 
 for (const { title, adapter, make } of LANES_CASES) {
   await withDevice(`${title}: an embedding is the token's row of the file, in every format`, async (device) => {
-    const lanes = make(device);
+    const variant = make(device);
     for (const type of WEIGHT_TYPES) {
       // An odd number of units (of super-blocks).
       const hidden = PACKINGS[type].elements > 32 ? 768 : 96;
       const tensor = memoryTensor(type, hidden, randomMatrix(1, VOCABULARY, hidden));
-      const tileRows = 4 * lanes.rowLanes;
-      const limit = Math.ceil(50 / tileRows) * tileBytes(weightLayout(type, hidden, lanes.rowLanes));
+      const tileRows = 4 * variant.rowLanes;
+      const limit = Math.ceil(50 / tileRows) * tileBytes(weightLayout(type, hidden, variant.rowLanes));
       const restore = limitBindings(device, limit);
       const plan = { name: "embedding", tensors: [tensor], arrangement: "concatenate" } as const;
-      const matrix = await loadMatrix(device, lanes, plan, () => {});
+      const matrix = await loadMatrix(device, variant, plan, () => {});
       restore();
       assert.is(matrix.parts.length, 2);
       const norm = randoms(2, hidden, 0.5, 1.5);
       const room = 16;
       const residual = device.storage("residual", room * hidden * 4);
-      const weighted = createRows(device, lanes, "weighted", room, hidden);
+      const weighted = createRows(device, variant, "weighted", room, hidden);
       const squares = device.storage("squares", room * hidden / tileRows * 4);
       const step = new StepBuffer(device);
       const tokens = device.upload("tokens", new Uint32Array(TOKENS));
       const buffers = [tokens, device.upload("norm", norm), weighted, residual, squares];
-      step.run(await createEmbed(device, lanes, matrix, step.buffer, buffers), TOKENS.length);
+      step.run(await createEmbed(device, variant, matrix, step.buffer, buffers), TOKENS.length);
 
       const wanted = new Float64Array(room * hidden);
       TOKENS.forEach((token, i) =>

@@ -7,7 +7,7 @@ import finishLogits from "../../src/kernels/matmul/epilogue-logits.wgsl" with { 
 import finishQkv from "../../src/kernels/matmul/epilogue-qkv.wgsl" with { type: "text" };
 import finishResidual from "../../src/kernels/matmul/epilogue-residual.wgsl" with { type: "text" };
 import finishSwiglu from "../../src/kernels/matmul/epilogue-swiglu.wgsl" with { type: "text" };
-import { createCache, createRows, type Lanes } from "../../src/kernels/lanes.ts";
+import { createCache, createRows, type KernelVariant } from "../../src/kernels/kernel-variant.ts";
 import { createMatmul, type Matrix } from "../../src/kernels/matmul/matmul.ts";
 import rms from "../../src/kernels/matmul/rms.wgsl" with { type: "text" };
 import { tileBytes } from "../../src/kernels/formats/weight-layout.ts";
@@ -48,9 +48,9 @@ function assertWritten(title: string, got: Float32Array, wanted: ArrayLike<numbe
 }
 
 /** A residual stream as its writer leaves it (weighted, with sums of squares), and what RMSNorm makes of it. */
-function normInput(device: Device, lanes: Lanes, residual: Float32Array) {
+function normInput(device: Device, variant: KernelVariant, residual: Float32Array) {
   const norm = randoms(20, HIDDEN, 0.5, 1.5);
-  const tileRows = 4 * lanes.rowLanes;
+  const tileRows = 4 * variant.rowLanes;
   const squares = new Float32Array(residual.length / tileRows);
   residual.forEach((value, i) => squares[Math.floor(i / tileRows)]! += value * value);
   const scales = Array.from({ length: residual.length / HIDDEN }, (_, c) => {
@@ -58,57 +58,69 @@ function normInput(device: Device, lanes: Lanes, residual: Float32Array) {
     return 1 / Math.sqrt(row.reduce((sum, value) => sum + value * value, 0) / HIDDEN + RMS_EPSILON);
   });
   return {
-    weighted: rowsOf(device, lanes, HIDDEN, residual.map((value, i) => value * norm[i % HIDDEN]!)),
+    weighted: rowsOf(device, variant, HIDDEN, residual.map((value, i) => value * norm[i % HIDDEN]!)),
     squares: device.upload("squares", squares),
     normed: Float64Array.from(residual, (value, i) => value * norm[i % HIDDEN]! * scales[Math.floor(i / HIDDEN)]!),
   };
 }
 
 /** What a product reads. */
-function rowsOf(device: Device, lanes: Lanes, columns: number, values: Float32Array<ArrayBuffer>): Resource {
-  const rows = createRows(device, lanes, "x", values.length / columns, columns);
+function rowsOf(device: Device, variant: KernelVariant, columns: number, values: Float32Array<ArrayBuffer>): Resource {
+  const rows = createRows(device, variant, "x", values.length / columns, columns);
   write(device, rows, values);
   return rows;
 }
 
 /** What the next product reads, with room for more rows than are written. */
-const untouchedRows = (device: Device, lanes: Lanes, columns: number) =>
-  rowsOf(device, lanes, columns, new Float32Array(ROOM * columns).fill(UNTOUCHED));
+const untouchedRows = (device: Device, variant: KernelVariant, columns: number) =>
+  rowsOf(device, variant, columns, new Float32Array(ROOM * columns).fill(UNTOUCHED));
 
 /** Loads a matrix, in two parts where asked for. */
-async function load(device: Device, lanes: Lanes, tensors: readonly MemoryTensor[], inParts = false): Promise<Matrix> {
+async function load(
+  device: Device,
+  variant: KernelVariant,
+  tensors: readonly MemoryTensor[],
+  inParts = false,
+): Promise<Matrix> {
   const plan = { name: "random", tensors, arrangement: "concatenate" } as const;
-  if (!inParts) return await loadMatrix(device, lanes, plan, () => {});
+  if (!inParts) return await loadMatrix(device, variant, plan, () => {});
   const rows = tensors.reduce((sum, { shape }) => sum + shape[1]!, 0);
-  const { layout } = await loadMatrix(device, lanes, plan, () => {});
-  const tiles = Math.ceil(rows / (4 * lanes.rowLanes));
+  const { layout } = await loadMatrix(device, variant, plan, () => {});
+  const tiles = Math.ceil(rows / (4 * variant.rowLanes));
   const restore = limitBindings(device, Math.ceil(tiles * 0.6) * tileBytes(layout));
-  const matrix = await loadMatrix(device, lanes, plan, () => {});
+  const matrix = await loadMatrix(device, variant, plan, () => {});
   restore();
   assert.is(matrix.parts.length, 2);
   return matrix;
 }
 
 for (const { title, adapter, make } of LANES_CASES) {
-  const check = (name: string, body: (device: Device, lanes: Lanes) => Promise<void>) =>
+  const check = (name: string, body: (device: Device, variant: KernelVariant) => Promise<void>) =>
     withDevice(`${title}: ${name}`, (device) => body(device, make(device)), { adapter });
 
   for (const [cache, headSize] of [["f16", 64], ["f32", 128]] as [CacheType, number][]) {
-    await check(`Q, K and V are rotated and lie in an ${cache} cache`, async (device, lanes) => {
+    await check(`Q, K and V are rotated and lie in an ${cache} cache`, async (device, variant) => {
       const [queryRows, kvRows, position, capacity, strip] = [4 * headSize, 2 * headSize, 9, 20, 8];
       const tensors = [queryRows, kvRows, kvRows].map((rows, i) =>
         memoryTensor("Q8_0", HIDDEN, randoms(i, rows * HIDDEN))
       ) as [MemoryTensor, MemoryTensor, MemoryTensor];
-      const { weighted, squares, normed } = normInput(device, lanes, randoms(5, ROWS * HIDDEN));
+      const { weighted, squares, normed } = normInput(device, variant, randoms(5, ROWS * HIDDEN));
       const shape = { headSize, base: 100, factors: randoms(6, headSize / 2, 1, 3), scale: 2 };
       const cacheBytes = cache === "f16" ? 2 : 4;
       const size = (strip + capacity) * kvRows * cacheBytes;
-      const [keys, values] = [createCache(device, lanes, "keys", size), createCache(device, lanes, "values", size)];
+      const [keys, values] = [createCache(device, variant, "keys", size), createCache(device, variant, "values", size)];
       const queries = untouched(device, ROOM * queryRows);
       const step = new StepBuffer(device);
       const epilogue = {
-        source: CACHE_SOURCES[cache] + lanes.memory.cacheWrite + rms + finishQkv,
-        constants: { HIDDEN, RMS_EPSILON, HEAD_SIZE: headSize, Q_ROWS: queryRows, KV_ROWS: kvRows, STRIP: strip },
+        source: CACHE_SOURCES[cache] + variant.memory.cacheWrite + rms + finishQkv,
+        constants: {
+          HIDDEN,
+          RMS_EPSILON,
+          HEAD_SIZE: headSize,
+          Q_ROWS: queryRows,
+          KV_ROWS: kvRows,
+          BRANCH_SLOTS: strip,
+        },
         buffers: [squares, device.upload("rope", ropeTable(capacity, shape)), queries, keys, values],
       };
       // V as a matrix of its own, whose rows stand behind the others; or all in one that is cut in two.
@@ -118,12 +130,12 @@ for (const { title, adapter, make } of LANES_CASES) {
       });
       const matrices = cache === "f16"
         ? [
-          await load(device, lanes, tensors.slice(0, 2)),
-          shifted(await load(device, lanes, [tensors[2]]), queryRows + kvRows),
+          await load(device, variant, tensors.slice(0, 2)),
+          shifted(await load(device, variant, [tensors[2]]), queryRows + kvRows),
         ]
-        : [await load(device, lanes, tensors, true)];
+        : [await load(device, variant, tensors, true)];
       const kernels = await Promise.all(
-        matrices.map((matrix) => createMatmul(device, lanes, matrix, step.buffer, weighted, epilogue)),
+        matrices.map((matrix) => createMatmul(device, variant, matrix, step.buffer, weighted, epilogue)),
       );
       step.run(kernels.flat(), ROWS, position);
       // The same rows, those behind the first one in the strip.
@@ -157,24 +169,24 @@ for (const { title, adapter, make } of LANES_CASES) {
     });
   }
 
-  await check("the residual is added to, weighted, and its squares are summed", async (device, lanes) => {
+  await check("the residual is added to, weighted, and its squares are summed", async (device, variant) => {
     const columns = 160;
     const matrix = memoryTensor("Q4_1", columns, randomMatrix(1, HIDDEN, columns));
     const [x, before, norm] = [randoms(2, ROWS * columns), randoms(3, ROWS * HIDDEN), randoms(4, HIDDEN, 0.5, 1.5)];
     const residual = untouched(device, ROOM * HIDDEN);
     device.queue.writeBuffer(residual, 0, before);
-    const weighted = untouchedRows(device, lanes, HIDDEN);
-    const tileRows = 4 * lanes.rowLanes;
+    const weighted = untouchedRows(device, variant, HIDDEN);
+    const tileRows = 4 * variant.rowLanes;
     const squares = untouched(device, ROOM * HIDDEN / tileRows);
     const step = new StepBuffer(device);
     const kernels = await createMatmul(
       device,
-      lanes,
-      await load(device, lanes, [matrix], true),
+      variant,
+      await load(device, variant, [matrix], true),
       step.buffer,
-      rowsOf(device, lanes, columns, x),
+      rowsOf(device, variant, columns, x),
       {
-        source: lanes.memory.out + finishResidual,
+        source: variant.memory.out + finishResidual,
         constants: { HIDDEN, OUT_QUADS: HIDDEN / 4 },
         buffers: [device.upload("norm", norm), weighted, residual, squares],
       },
@@ -189,21 +201,21 @@ for (const { title, adapter, make } of LANES_CASES) {
     assertWritten("squares", await readFloats(device, squares, ROOM * HIDDEN / tileRows), sums, 2e-4, 2e-5);
   });
 
-  await check("gate and up become silu(gate) * up", async (device, lanes) => {
+  await check("gate and up become silu(gate) * up", async (device, variant) => {
     // Rows that don't fill the last tile; and gates of hundreds, whose exp overflows.
     const feedForward = 36;
     const tensor = memoryTensor("Q4_1", HIDDEN, randoms(1, 2 * feedForward * HIDDEN, -20, 20));
-    const { weighted, squares, normed } = normInput(device, lanes, randoms(2, ROWS * HIDDEN));
-    const activation = untouchedRows(device, lanes, feedForward);
+    const { weighted, squares, normed } = normInput(device, variant, randoms(2, ROWS * HIDDEN));
+    const activation = untouchedRows(device, variant, feedForward);
     const step = new StepBuffer(device);
     const kernels = await createMatmul(
       device,
-      lanes,
-      await load(device, lanes, [tensor], true),
+      variant,
+      await load(device, variant, [tensor], true),
       step.buffer,
       weighted,
       {
-        source: lanes.memory.out + rms + finishSwiglu,
+        source: variant.memory.out + rms + finishSwiglu,
         constants: { HIDDEN, RMS_EPSILON, FEED_FORWARD: feedForward, OUT_QUADS: feedForward / 4 },
         buffers: [squares, activation],
       },
@@ -218,7 +230,7 @@ for (const { title, adapter, make } of LANES_CASES) {
     assertWritten("activation", await readFloats(device, activation, ROOM * feedForward), wanted, 0.05, 1e-4);
   });
 
-  await check("each row's largest logit is chosen, of equal ones the lowest token", async (device, lanes) => {
+  await check("each row's largest logit is chosen, of equal ones the lowest token", async (device, variant) => {
     const vocabulary = 301;
     const matrix = randoms(1, vocabulary * HIDDEN);
     const x = randoms(2, ROWS * HIDDEN);
@@ -234,21 +246,21 @@ for (const { title, adapter, make } of LANES_CASES) {
       matrix[token * HIDDEN] = best.flat().includes(token) ? 3.5 : 3 + token % 13 / 13;
     }
     const tensor = memoryTensor("F32", HIDDEN, matrix);
-    const input = normInput(device, lanes, x);
+    const input = normInput(device, variant, x);
     // Not weighted, so that the ties are exact; RMSNorm's factor has no part in the choice.
     write(device, input.weighted, x);
-    const loaded = await load(device, lanes, [tensor], true);
+    const loaded = await load(device, variant, [tensor], true);
     const logits = untouched(device, ROOM * vocabulary);
-    const bests = createBests(device, lanes, ROOM, vocabulary);
+    const bests = createBests(device, variant, ROOM, vocabulary);
     const chosen = device.upload("chosen", new Uint32Array(3 * ROOM).fill(UNTOUCHED));
     const tokens = device.upload("tokens", new Uint32Array(ROOM).fill(UNTOUCHED));
     const step = new StepBuffer(device);
-    const kernels = await createMatmul(device, lanes, loaded, step.buffer, input.weighted, {
+    const kernels = await createMatmul(device, variant, loaded, step.buffer, input.weighted, {
       source: rms + finishLogits,
-      constants: { HIDDEN, RMS_EPSILON, ...tileConstants(lanes, vocabulary) },
+      constants: { HIDDEN, RMS_EPSILON, ...tileConstants(variant, vocabulary) },
       buffers: [input.squares, logits, bests],
     });
-    kernels.push(await createArgmax(device, lanes, vocabulary, [step.buffer, bests, logits, chosen, tokens]));
+    kernels.push(await createArgmax(device, variant, vocabulary, [step.buffer, bests, logits, chosen, tokens]));
     step.run(kernels, ROWS, 0, 2);
 
     const products = product(tensor.values, x, HIDDEN);

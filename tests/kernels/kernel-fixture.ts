@@ -2,10 +2,10 @@ import * as assert from "uvu/assert";
 import type { Device, Resource } from "../../src/gpu/device.ts";
 import type { CacheType } from "../../src/kernels/attention/attention.ts";
 import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";
-import { type Lanes, lanesFor, subgroupLanes, workgroupLanes } from "../../src/kernels/lanes.ts";
+import { defaultVariant, type KernelVariant, rowsVariant, splitVariant } from "../../src/kernels/kernel-variant.ts";
 import { PACKINGS, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
 import { dequantize, halfToFloat } from "../../src/checkpoint/dequantize.ts";
-import type { GgufTensor } from "../../src/checkpoint/gguf.ts";
+import type { CheckpointTensor } from "../../src/checkpoint/gguf.ts";
 import { uniforms } from "../checkpoint/gguf-builder.ts";
 import { quantize } from "../llama/quantize.ts";
 import type { TestAdapter } from "../with-device.ts";
@@ -13,16 +13,16 @@ import type { TestAdapter } from "../with-device.ts";
 export interface LanesCase {
   readonly title: string;
   readonly adapter: TestAdapter;
-  readonly make: (device: Device) => Lanes;
+  readonly make: (device: Device) => KernelVariant;
 }
 
 /** Row lanes where there are subgroups: of 8 in textures on llvmpipe, of 4 in buffers on SwiftShader. */
 export const LANES_CASES: readonly LanesCase[] = [
-  { title: "row lanes", adapter: "default", make: lanesFor },
-  { title: "row lanes", adapter: "swiftshader", make: lanesFor },
-  { title: "four row lanes in textures", adapter: "swiftshader", make: () => subgroupLanes(4) },
-  { title: "split k", adapter: "default", make: () => workgroupLanes() },
-  { title: "split k", adapter: "swiftshader", make: () => workgroupLanes() },
+  { title: "row lanes", adapter: "default", make: defaultVariant },
+  { title: "row lanes", adapter: "swiftshader", make: defaultVariant },
+  { title: "four row lanes in textures", adapter: "swiftshader", make: () => rowsVariant(4) },
+  { title: "split k", adapter: "default", make: () => splitVariant() },
+  { title: "split k", adapter: "swiftshader", make: () => splitVariant() },
 ];
 
 export const WEIGHT_TYPES = Object.keys(PACKINGS) as WeightType[];
@@ -42,7 +42,7 @@ export function randomMatrix(seed: number, rows: number, columns: number): Float
 }
 
 /** A tensor [rows][columns] in memory; `values` are what its blocks stand for. */
-export interface MemoryTensor extends GgufTensor {
+export interface MemoryTensor extends CheckpointTensor {
   readonly values: Float32Array;
 }
 

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Device } from "../../src/gpu/device.ts";
-import { createRows, type Lanes } from "../../src/kernels/lanes.ts";
+import { createRows, type KernelVariant } from "../../src/kernels/kernel-variant.ts";
 import { createMatmul, type Matrix } from "../../src/kernels/matmul/matmul.ts";
 import { PACKINGS, tileBytes, weightLayout, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
 import { type Arrangement, loadMatrix } from "../../src/llama/weights.ts";
@@ -33,15 +33,15 @@ fn epilogue(column: u32, row_group: u32, v: vec4f) {
 }`;
 
 /** The product of `matrix` and up to MAX_ROWS rows of x. */
-async function createProduct(device: Device, lanes: Lanes, matrix: Matrix) {
+async function createProduct(device: Device, variant: KernelVariant, matrix: Matrix) {
   const step = new StepBuffer(device);
-  const x = createRows(device, lanes, "x", MAX_ROWS, matrix.columns);
-  const tileRows = 4 * lanes.rowLanes;
+  const x = createRows(device, variant, "x", MAX_ROWS, matrix.columns);
+  const tileRows = 4 * variant.rowLanes;
   const stride = Math.ceil(matrix.rows / tileRows) * tileRows;
   const y = device.storage("y", MAX_ROWS * stride * 4);
   const unwritten = new Float32Array(MAX_ROWS * stride).fill(777);
   const epilogue = { source: EPILOGUE, constants: { ROW_STRIDE: stride }, buffers: [y] };
-  const kernels = await createMatmul(device, lanes, matrix, step.buffer, x, epilogue);
+  const kernels = await createMatmul(device, variant, matrix, step.buffer, x, epilogue);
   return async (values: Float32Array<ArrayBuffer>): Promise<Float32Array> => {
     const rows = values.length / matrix.columns;
     write(device, x, values);
@@ -58,20 +58,20 @@ async function createProduct(device: Device, lanes: Lanes, matrix: Matrix) {
 
 function load(
   device: Device,
-  lanes: Lanes,
+  variant: KernelVariant,
   tensors: readonly MemoryTensor[],
   arrangement: Arrangement = "concatenate",
 ) {
-  return loadMatrix(device, lanes, { name: "random", tensors, arrangement }, () => {});
+  return loadMatrix(device, variant, { name: "random", tensors, arrangement }, () => {});
 }
 
 /** Rows that fill no tile and no group of four. */
 const ROWS = 45;
 
 /** k is an odd number of units (of super-blocks), and more units than there are lanes that split k. */
-function oddColumns(type: WeightType, lanes: Lanes): number {
+function oddColumns(type: WeightType, variant: KernelVariant): number {
   const isSuper = PACKINGS[type].elements > 32;
-  return lanes.rowLanes > 1 ? isSuper ? 768 : 96 : isSuper ? 2304 : 2080;
+  return variant.rowLanes > 1 ? isSuper ? 768 : 96 : isSuper ? 2304 : 2080;
 }
 
 for (const { title, adapter, make } of LANES_CASES) {
@@ -79,10 +79,10 @@ for (const { title, adapter, make } of LANES_CASES) {
     await withDevice(
       `${type}, ${title}: right products, and the same bits for a row alone as for 16`,
       async (device) => {
-        const lanes = make(device);
-        const columns = oddColumns(type, lanes);
+        const variant = make(device);
+        const columns = oddColumns(type, variant);
         const tensor = memoryTensor(type, columns, randomMatrix(1, ROWS, columns));
-        const multiply = await createProduct(device, lanes, await load(device, lanes, [tensor]));
+        const multiply = await createProduct(device, variant, await load(device, variant, [tensor]));
         const x = randoms(2, MAX_ROWS * columns);
         const all = await multiply(x);
         assertClose("16 rows", all, product(tensor.values, x, columns), 2e-5, 2e-5);
@@ -101,7 +101,7 @@ for (const { title, adapter, make } of LANES_CASES) {
   }
 
   await withDevice(`${title}: matrices of several tensors, in parts as large as the device binds`, async (device) => {
-    const lanes = make(device);
+    const variant = make(device);
     const columns = 96;
     const tensors = [45, 45, 45].map((rows, i) => memoryTensor("Q4_1", columns, randoms(i, rows * columns)));
     const rowOf = (tensor: MemoryTensor, row: number) => tensor.values.subarray(row * columns, (row + 1) * columns);
@@ -114,18 +114,18 @@ for (const { title, adapter, make } of LANES_CASES) {
         ["alternate", tensors.slice(0, 2), alternating],
       ] as const
     ) {
-      const tileRows = 4 * lanes.rowLanes;
+      const tileRows = 4 * variant.rowLanes;
       const tiles = Math.ceil(rows.length / tileRows);
       // Room for most of the tiles and a bit: two parts, of which the second begins within a tensor.
       const most = Math.ceil(tiles * 0.6);
-      const restore = limitBindings(device, (most + 0.5) * tileBytes(weightLayout("Q4_1", columns, lanes.rowLanes)));
-      const matrix = await load(device, lanes, plan, arrangement);
+      const restore = limitBindings(device, (most + 0.5) * tileBytes(weightLayout("Q4_1", columns, variant.rowLanes)));
+      const matrix = await load(device, variant, plan, arrangement);
       restore();
       assert.equal(
         matrix.parts.map(({ firstRow, rows, firstTile, tiles }) => [firstRow, rows, firstTile, tiles]),
         [[0, most * tileRows, 0, most], [most * tileRows, rows.length - most * tileRows, most, tiles - most]],
       );
-      const multiply = await createProduct(device, lanes, matrix);
+      const multiply = await createProduct(device, variant, matrix);
       const values = Float32Array.from(rows.flatMap((row) => [...row]));
       assertClose(arrangement, await multiply(x), product(values, x, columns), 2e-5, 2e-5);
     }

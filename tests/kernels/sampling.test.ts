@@ -2,7 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Device } from "../../src/gpu/device.ts";
 import { CHOICE_BYTES, createArgmax, createBests, tileConstants } from "../../src/kernels/sampling/argmax.ts";
-import type { Lanes } from "../../src/kernels/lanes.ts";
+import type { KernelVariant } from "../../src/kernels/kernel-variant.ts";
 import { Sampler } from "../../src/kernels/sampling/sampling.ts";
 import type { Sampling } from "../../src/util/sampling.ts";
 import { withDevice } from "../with-device.ts";
@@ -20,15 +20,15 @@ interface Choices {
 }
 
 /** The sampler and argmax behind it, fed with logits. */
-async function createChooser(device: Device, lanes: Lanes, vocabulary: number, rows: number) {
+async function createChooser(device: Device, variant: KernelVariant, vocabulary: number, rows: number) {
   const step = new StepBuffer(device);
   const logits = device.storage("logits", rows * vocabulary * 4);
-  const bests = createBests(device, lanes, rows, vocabulary);
+  const bests = createBests(device, variant, rows, vocabulary);
   const chosen = device.storage("chosen", rows * CHOICE_BYTES);
   const tokens = device.storage("tokens", rows * 4);
-  const { TILES, TILE_TOKENS } = tileConstants(lanes, vocabulary);
-  const sampler = await Sampler.create(device, lanes, { rows, vocabulary, step: step.buffer, logits, bests });
-  const argmax = await createArgmax(device, lanes, vocabulary, [step.buffer, bests, logits, chosen, tokens]);
+  const { TILES, TILE_TOKENS } = tileConstants(variant, vocabulary);
+  const sampler = await Sampler.create(device, variant, { rows, vocabulary, step: step.buffer, logits, bests });
+  const argmax = await createArgmax(device, variant, vocabulary, [step.buffer, bests, logits, chosen, tokens]);
   return async (values: Float32Array<ArrayBuffer>, sampling: Sampling, position: number): Promise<Choices> => {
     const count = values.length / vocabulary;
     // The tiles' bests, as the output product leaves them. Their sums are for argmax alone.
@@ -70,12 +70,12 @@ const FILTERS: Readonly<Record<string, Partial<Sampling>>> = {
 };
 
 for (const { title, adapter, make } of LANES_CASES) {
-  const check = (name: string, body: (device: Device, lanes: Lanes) => Promise<void>) =>
+  const check = (name: string, body: (device: Device, variant: KernelVariant) => Promise<void>) =>
     withDevice(`${title}: ${name}`, (device) => body(device, make(device)), { adapter });
 
-  await check("scores, choice, confidence and second choice are those of double precision", async (device, lanes) => {
+  await check("scores, choice, confidence and second choice are those of double precision", async (device, variant) => {
     const [vocabulary, rows, position] = [VOCABULARY, 16, 1000];
-    const choose = await createChooser(device, lanes, vocabulary, rows);
+    const choose = await createChooser(device, variant, vocabulary, rows);
     const logits = randoms(1, rows * vocabulary, -6, 6);
     for (const [name, filter] of Object.entries(FILTERS)) {
       for (const temperature of [0.6, 1.7]) {
@@ -101,9 +101,9 @@ for (const { title, adapter, make } of LANES_CASES) {
     }
   });
 
-  await check("a row's bits are the same, alone or among others", async (device, lanes) => {
+  await check("a row's bits are the same, alone or among others", async (device, variant) => {
     const [vocabulary, rows, position] = [VOCABULARY, 16, 77];
-    const choose = await createChooser(device, lanes, vocabulary, rows);
+    const choose = await createChooser(device, variant, vocabulary, rows);
     const logits = randoms(2, rows * vocabulary, -4, 4);
     for (const [name, filter] of Object.entries(FILTERS)) {
       const sampling = { ...PLAIN, ...filter };
@@ -119,9 +119,9 @@ for (const { title, adapter, make } of LANES_CASES) {
     }
   });
 
-  await check("of logits that tie at a filter's end the lower tokens are left", async (device, lanes) => {
+  await check("of logits that tie at a filter's end the lower tokens are left", async (device, variant) => {
     const vocabulary = VOCABULARY;
-    const choose = await createChooser(device, lanes, vocabulary, 1);
+    const choose = await createChooser(device, variant, vocabulary, 1);
     const logits = randoms(3, vocabulary, -2, 2).map(Math.round);
     for (const filter of [{ topK: 5 }, { topK: 100 }, { topP: 0.123 }, { topP: 0.789 }, { topK: 90, topP: 0.55 }]) {
       const sampling = { ...PLAIN, ...filter };
@@ -133,9 +133,9 @@ for (const { title, adapter, make } of LANES_CASES) {
     }
   });
 
-  await check("a large vocabulary is filtered, and the largest noises are exact", async (device, lanes) => {
+  await check("a large vocabulary is filtered, and the largest noises are exact", async (device, variant) => {
     const [vocabulary, position] = [49_152, 123_456];
-    const choose = await createChooser(device, lanes, vocabulary, 1);
+    const choose = await createChooser(device, variant, vocabulary, 1);
     const noise = await choose(new Float32Array(vocabulary), PLAIN, position);
     const wanted = Float64Array.from({ length: vocabulary }, (_, token) => gumbel(1, position + 1, token));
     assert.ok(Math.max(...wanted) > 8 && Math.min(...wanted) < -2);
@@ -154,9 +154,9 @@ for (const { title, adapter, make } of LANES_CASES) {
     }
   });
 
-  await check("a temperature close to 0 is argmax", async (device, lanes) => {
+  await check("a temperature close to 0 is argmax", async (device, variant) => {
     const vocabulary = VOCABULARY;
-    const choose = await createChooser(device, lanes, vocabulary, 1);
+    const choose = await createChooser(device, variant, vocabulary, 1);
     const logits = randoms(5, vocabulary, -6, 6);
     const best = logits.indexOf(Math.max(...logits));
     for (const temperature of [1e-5, 1e-30, 1e-300]) {
@@ -168,10 +168,10 @@ for (const { title, adapter, make } of LANES_CASES) {
   });
 
   if (adapter === "default") {
-    await check("tokens are drawn with their probabilities", async (device, lanes) => {
+    await check("tokens are drawn with their probabilities", async (device, variant) => {
       // Barriers are slow on software adapters.
-      const rows = lanes.kind === "subgroup" ? 10_000 : 1_000;
-      const choose = await createChooser(device, lanes, VOCABULARY, rows);
+      const rows = variant.kind === "subgroup" ? 10_000 : 1_000;
+      const choose = await createChooser(device, variant, VOCABULARY, rows);
       const logits = randoms(6, VOCABULARY).map((value) => 8 * value ** 3);
       const repeated = Float32Array.from({ length: rows * VOCABULARY }, (_, i) => logits[i % VOCABULARY]!);
       for (const [name, filter] of Object.entries(FILTERS)) {

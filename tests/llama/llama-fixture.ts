@@ -1,8 +1,8 @@
 import type { Device } from "../../src/gpu/device.ts";
 import type { CacheType } from "../../src/kernels/attention/attention.ts";
-import type { Lanes } from "../../src/kernels/lanes.ts";
+import type { KernelVariant } from "../../src/kernels/kernel-variant.ts";
 import { llamaConfig } from "../../src/checkpoint/config.ts";
-import type { Gguf } from "../../src/checkpoint/gguf.ts";
+import type { Checkpoint } from "../../src/checkpoint/gguf.ts";
 import { Llama } from "../../src/llama/llama.ts";
 import { type RandomLlama, uniforms } from "../checkpoint/gguf-builder.ts";
 
@@ -28,13 +28,13 @@ export const tokensOf = (count: number, seed = 1) => {
 
 export interface LoadOptions {
   readonly cache?: CacheType;
-  readonly lanes?: Lanes;
+  readonly variant?: KernelVariant;
   readonly capacity?: number;
-  readonly stripCapacity?: number;
+  readonly branchCapacity?: number;
 }
 
-export async function load(device: Device, gguf: Gguf, options: LoadOptions = {}): Promise<Llama> {
-  return await Llama.load(device, gguf, await llamaConfig(gguf), { capacity: 256, ...options });
+export async function load(device: Device, checkpoint: Checkpoint, options: LoadOptions = {}): Promise<Llama> {
+  return await Llama.load(device, checkpoint, await llamaConfig(checkpoint), { capacity: 256, ...options });
 }
 
 /** The logits after each token, by verifications of `rows` rows. */

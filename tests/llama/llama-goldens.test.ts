@@ -24,11 +24,11 @@ const CAPACITY = 1024;
 const LEAST_MARGIN = 0.01;
 
 async function load(device: Device, file: string, cache: CacheType): Promise<Llama> {
-  const gguf = await openGguf(await openFile(fileURLToPath(new URL(`models/${file}.gguf`, ROOT))));
+  const checkpoint = await openGguf(await openFile(fileURLToPath(new URL(`models/${file}.gguf`, ROOT))));
   try {
-    return await Llama.load(device, gguf, await llamaConfig(gguf), { capacity: CAPACITY, cache });
+    return await Llama.load(device, checkpoint, await llamaConfig(checkpoint), { capacity: CAPACITY, cache });
   } finally {
-    await gguf.close();
+    await checkpoint.close();
   }
 }
 

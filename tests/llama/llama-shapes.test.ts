@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { CacheType } from "../../src/kernels/attention/attention.ts";
-import { workgroupLanes } from "../../src/kernels/lanes.ts";
+import { splitVariant } from "../../src/kernels/kernel-variant.ts";
 import type { TensorType } from "../../src/checkpoint/formats.ts";
 import { assertClose } from "../kernels/kernel-fixture.ts";
 import { type TestAdapter, withDevice } from "../with-device.ts";
@@ -36,10 +36,10 @@ for (const [title, model, cache, split] of shapes) {
   // llvmpipe is slow to compile barriers.
   const adapter: TestAdapter = split ? "swiftshader" : "default";
   await withDevice(`${title}, ${cache} cache: the logits are those of the reference`, async (device) => {
-    const gguf = await openBytes(randomLlama({ ...SMALL, ...model }));
+    const checkpoint = await openBytes(randomLlama({ ...SMALL, ...model }));
     const tokens = tokensOf(20);
-    const wanted = (await ReferenceLlama.load(gguf)).logits(tokens);
-    const llama = await load(device, gguf, { cache, lanes: split ? workgroupLanes() : undefined });
+    const wanted = (await ReferenceLlama.load(checkpoint)).logits(tokens);
+    const llama = await load(device, checkpoint, { cache, variant: split ? splitVariant() : undefined });
     const got = await verifyAll(llama, tokens, 5);
     const { vocabulary } = llama.config;
     // Logits are of the order of 1.

@@ -1,9 +1,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { DeviceLostError } from "../../src/gpu/device.ts";
-import { lanesFor } from "../../src/kernels/lanes.ts";
+import { defaultVariant } from "../../src/kernels/kernel-variant.ts";
 import { llamaConfig } from "../../src/checkpoint/config.ts";
-import type { Gguf } from "../../src/checkpoint/gguf.ts";
+import type { Checkpoint } from "../../src/checkpoint/gguf.ts";
 import { Llama, PREFILL_ROWS, VERIFY_ROWS } from "../../src/llama/llama.ts";
 import { assertSameBits, limitBindings } from "../kernels/kernel-fixture.ts";
 import { withDevice } from "../with-device.ts";
@@ -11,8 +11,8 @@ import { ggufFile, openBytes, randomLlama, randomLlamaParts } from "../checkpoin
 import { load, type LoadOptions, SMALL, tokensOf, verifyAll } from "./llama-fixture.ts";
 
 await withDevice("logits have the same bits, however the tokens were fed", async (device) => {
-  const gguf = await openBytes(randomLlama(SMALL));
-  const llama = await load(device, gguf);
+  const checkpoint = await openBytes(randomLlama(SMALL));
+  const llama = await load(device, checkpoint);
   const tokens = tokensOf(150, 2);
   const { vocabulary } = llama.config;
   const alone = await verifyAll(llama, tokens, 1);
@@ -32,9 +32,9 @@ await withDevice("logits have the same bits, however the tokens were fed", async
 });
 
 await withDevice("feeding at a lower position gives what a fresh model gives", async (device) => {
-  const gguf = await openBytes(randomLlama(SMALL));
-  const llama = await load(device, gguf);
-  const fresh = await load(device, gguf);
+  const checkpoint = await openBytes(randomLlama(SMALL));
+  const llama = await load(device, checkpoint);
+  const fresh = await load(device, checkpoint);
   const [kept, dropped, taken] = [tokensOf(40, 4), tokensOf(30, 5), tokensOf(24, 6)];
   await llama.prefill([...kept, ...dropped], 0);
   await llama.decode(null, 70, 5);
@@ -83,10 +83,10 @@ await withDevice("steps in one submission, in many, and as verified rows choose 
 });
 
 await withDevice("the last position of the cache is as good as any", async (device) => {
-  const gguf = await openBytes(randomLlama(SMALL));
+  const checkpoint = await openBytes(randomLlama(SMALL));
   const tokens = tokensOf(80, 8);
-  const wide = await verifyAll(await load(device, gguf), tokens, 16);
-  const llama = await load(device, gguf, { capacity: tokens.length });
+  const wide = await verifyAll(await load(device, checkpoint), tokens, 16);
+  const llama = await load(device, checkpoint, { capacity: tokens.length });
   await llama.prefill(tokens.slice(0, 70), 0);
   const end = wide.slice(70 * llama.config.vocabulary);
   assertSameBits("verified", await verifyAll(llama, tokens, 5, 70), end);
@@ -123,37 +123,39 @@ await withDevice("a prefill is cut at fixed positions", async (device) => {
 });
 
 await withDevice("a model that doesn't fit is told with figures before anything is allocated", async (device) => {
-  const refused = async (gguf: Gguf, options: LoadOptions, message: RegExp) => {
+  const refused = async (checkpoint: Checkpoint, options: LoadOptions, message: RegExp) => {
     const before = device.allocatedBytes;
-    const error = await load(device, gguf, options).then(() => null, (error) => error);
+    const error = await load(device, checkpoint, options).then(() => null, (error) => error);
     assert.instance(error, RangeError);
     assert.match(error.message, message);
     assert.not.match(error.message, "\n");
     assert.is(device.allocatedBytes, before);
   };
-  const gguf = await openBytes(randomLlama(SMALL));
+  const checkpoint = await openBytes(randomLlama(SMALL));
   const figures = /^Cannot load random 1 on the test device \(.+\): .*\d+ MiB.*; use /;
-  await refused(gguf, { capacity: 2 ** 30 }, figures);
+  await refused(checkpoint, { capacity: 2 ** 30 }, figures);
   // On both sides of the bound: a position takes 64 * 4 bytes of each cache and of the RoPE table.
   const restore = limitBindings(device, 2 ** 18);
-  await refused(gguf, { capacity: 1025, cache: "f32" }, figures);
-  await load(device, gguf, { capacity: 1024, cache: "f32" });
+  await refused(checkpoint, { capacity: 1025, cache: "f32" }, figures);
+  await load(device, checkpoint, { capacity: 1024, cache: "f32" });
   restore();
   // A prefill's 64 rows of queries, 3 * 64 floats each: the largest buffer that no smaller context makes smaller.
   limitBindings(device, 64 * 192 * 4 - 16);
-  await refused(gguf, { capacity: 8 }, figures);
+  await refused(checkpoint, { capacity: 8 }, figures);
   limitBindings(device, 64 * 192 * 4);
-  await load(device, gguf, { capacity: 8 });
+  await load(device, checkpoint, { capacity: 8 });
 });
 
 await withDevice("a model whose matrices are cut runs as before", async (device) => {
-  const gguf = await openBytes(randomLlama({ ...SMALL, hidden: 128, feedForward: 192, tied: false, type: "F32" }));
+  const checkpoint = await openBytes(
+    randomLlama({ ...SMALL, hidden: 128, feedForward: 192, tied: false, type: "F32" }),
+  );
   const tokens = tokensOf(20, 9);
-  const lanes = lanesFor(device);
-  const whole = await verifyAll(await load(device, gguf, { lanes }), tokens, 16);
+  const variant = defaultVariant(device);
+  const whole = await verifyAll(await load(device, checkpoint, { variant }), tokens, 16);
   // Each matrix has 96 KiB or more, the largest other buffer 48: 64 rows of 192 floats.
   const restore = limitBindings(device, 82_000);
-  const llama = await load(device, gguf, { lanes, capacity: 64 });
+  const llama = await load(device, checkpoint, { variant, capacity: 64 });
   restore();
   assert.ok(llama.dispatches >= 2 * 9 + 5, `${llama.dispatches} dispatches`);
   assertSameBits("cut", await verifyAll(llama, tokens, 16), whole);
@@ -162,7 +164,7 @@ await withDevice("a model whose matrices are cut runs as before", async (device)
 await withDevice(
   "the decode loop allocates and compiles nothing, and a step is five dispatches a layer and three",
   async (device, gpu) => {
-    const llama = await load(device, await openBytes(randomLlama(SMALL)), { stripCapacity: 4 });
+    const llama = await load(device, await openBytes(randomLlama(SMALL)), { branchCapacity: 4 });
     const sampling = { temperature: 1, topK: 20, topP: 0.9, minP: 0.01, seed: 1 };
     llama.sample(sampling);
     await llama.prefill(tokensOf(20), 0);
@@ -270,8 +272,8 @@ await withDevice(
 await withDevice(
   "submissions of many kinds, in flight together and again and again, answer as one alone",
   async (device) => {
-    const gguf = await openBytes(randomLlama(SMALL));
-    const [alone, together] = [await load(device, gguf), await load(device, gguf)];
+    const checkpoint = await openBytes(randomLlama(SMALL));
+    const [alone, together] = [await load(device, checkpoint), await load(device, checkpoint)];
     const kinds = Array.from({ length: 12 }, (_, i) => tokensOf(i + 1, i));
     const expected: (readonly number[])[] = [];
     for (const tokens of kinds) expected.push((await alone.verify(tokens, 0)).tokens);
@@ -299,11 +301,11 @@ await withDevice("loading streams: no read is larger than a piece of a tensor", 
     const shape = tensor.shape.map((size) => size === 32 ? 8192 : size);
     return { ...tensor, shape, bytes: new Uint8Array(512 * 8192 * 4) };
   });
-  const gguf = await openBytes(ggufFile(metadata, large));
+  const checkpoint = await openBytes(ggufFile(metadata, large));
   let largest = 0;
   let underWay = 0;
   let most = 0;
-  for (const tensor of gguf.tensors.values()) {
+  for (const tensor of checkpoint.tensors.values()) {
     const { source } = tensor;
     const read = async (offset: number, length: number) => {
       largest = Math.max(largest, length);
@@ -315,8 +317,8 @@ await withDevice("loading streams: no read is larger than a piece of a tensor", 
     Object.assign(tensor, { source: { ...source, name: source.name, size: source.size, read } });
   }
   const heard: number[] = [];
-  const config = await llamaConfig(gguf);
-  await Llama.load(device, gguf, config, { capacity: 16, onBytes: (done, total) => heard.push(done / total) });
+  const config = await llamaConfig(checkpoint);
+  await Llama.load(device, checkpoint, config, { capacity: 16, onBytes: (done, total) => heard.push(done / total) });
   assert.ok(largest > 2 ** 20 && largest <= 16 * 2 ** 20, `${largest} bytes read at once`);
   assert.ok(most <= 64 * 2 ** 20, `${most} bytes under way`);
   assert.ok(heard.every((share, i) => share > (heard[i - 1] ?? 0)), `${heard}`);

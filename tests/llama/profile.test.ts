@@ -2,8 +2,8 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { lanesFor } from "../../src/kernels/lanes.ts";
-import type { Gguf } from "../../src/checkpoint/gguf.ts";
+import { defaultVariant } from "../../src/kernels/kernel-variant.ts";
+import type { Checkpoint } from "../../src/checkpoint/gguf.ts";
 import type { Llama } from "../../src/llama/llama.ts";
 import { profileLlama, type StepProfile } from "../../src/llama/profile.ts";
 import { matrixBytes } from "../../src/llama/weights.ts";
@@ -18,8 +18,8 @@ const sum = (step: StepProfile, key: "bytes" | "multiplyAdds", kernels = MATRICE
   step.kernels.filter(({ kernel }) => kernels.includes(kernel)).reduce((total, kernel) => total + kernel[key], 0);
 
 /** Of the matrices that a step reads, by tensors: those of a layer's products are padded to whole tiles together. */
-function fileMatrices(gguf: Gguf, llama: Llama): { bytes: number; weights: number } {
-  const tensor = (name: string) => gguf.tensors.get(`${name}.weight`)!;
+function fileMatrices(checkpoint: Checkpoint, llama: Llama): { bytes: number; weights: number } {
+  const tensor = (name: string) => checkpoint.tensors.get(`${name}.weight`)!;
   const products = Array.from({ length: llama.config.layers }, (_, i) =>
     [
       ["attn_q", "attn_k", "attn_v"],
@@ -27,10 +27,10 @@ function fileMatrices(gguf: Gguf, llama: Llama): { bytes: number; weights: numbe
       ["ffn_gate", "ffn_up"],
       ["ffn_down"],
     ].map((names) => names.map((name) => tensor(`blk.${i}.${name}`)))).flat();
-  products.push([gguf.tensors.get("output.weight") ?? tensor("token_embd")]);
+  products.push([checkpoint.tensors.get("output.weight") ?? tensor("token_embd")]);
   return {
     bytes: products.reduce(
-      (total, tensors) => total + matrixBytes({ name: "", tensors, arrangement: "concatenate" }, llama.lanes),
+      (total, tensors) => total + matrixBytes({ name: "", tensors, arrangement: "concatenate" }, llama.variant),
       0,
     ),
     weights: products.flat().reduce((total, { shape }) => total + shape[0]! * shape[1]!, 0),
@@ -39,11 +39,11 @@ function fileMatrices(gguf: Gguf, llama: Llama): { bytes: number; weights: numbe
 
 for (const tied of [true, false]) {
   await withDevice(`the work is that of all matrices, ${tied ? "tied" : "untied"}`, async (device) => {
-    const gguf = await openBytes(randomLlama({ ...SMALL, tied }));
-    const llama = await load(device, gguf, { cache: "f16" });
-    const { bytes, weights } = fileMatrices(gguf, llama);
-    const { steps, peak, lanes } = await profileLlama(device, llama, POSITION, [1, 4]);
-    assert.is(lanes, lanesFor(device).name);
+    const checkpoint = await openBytes(randomLlama({ ...SMALL, tied }));
+    const llama = await load(device, checkpoint, { cache: "f16" });
+    const { bytes, weights } = fileMatrices(checkpoint, llama);
+    const { steps, peak, variant } = await profileLlama(device, llama, POSITION, [1, 4]);
+    assert.is(variant, defaultVariant(device).name);
     assert.ok(peak.bytesPerMs > 0 && peak.multiplyAddsPerMs > 0);
     assert.equal(steps.map(({ rows, position }) => [rows, position]), [[1, POSITION], [4, POSITION]]);
     const { layers, heads, kvHeads, headSize, hidden, feedForward, vocabulary } = llama.config;

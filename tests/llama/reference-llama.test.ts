@@ -24,9 +24,9 @@ for (
   test(`${file} says what the oracle says: "${name}"`, async () => {
     const cases = JSON.parse(await Deno.readTextFile(new URL(`tests/goldens/${golden}.json`, root)));
     const { promptTokens, tokens, margins, firstTop10 } = cases.find((one: { name: string }) => one.name === name);
-    const gguf = await openGguf(await openFile(fileURLToPath(new URL(`models/${file}.gguf`, root))));
-    const model = await ReferenceLlama.load(gguf);
-    await gguf.close();
+    const checkpoint = await openGguf(await openFile(fileURLToPath(new URL(`models/${file}.gguf`, root))));
+    const model = await ReferenceLlama.load(checkpoint);
+    await checkpoint.close();
     const logits = model.logits([...promptTokens, ...tokens.slice(0, steps - 1)], promptTokens.length - 1);
     assert.is(logits.length, steps);
     for (const [id, logit] of firstTop10) {

@@ -1,8 +1,8 @@
 import { type LlamaConfig, llamaConfig } from "../../src/checkpoint/config.ts";
 import { dequantize } from "../../src/checkpoint/dequantize.ts";
-import type { Gguf, GgufTensor } from "../../src/checkpoint/gguf.ts";
+import type { Checkpoint, CheckpointTensor } from "../../src/checkpoint/gguf.ts";
 
-interface StoredTensor extends GgufTensor {
+interface StoredTensor extends CheckpointTensor {
   readonly data: Uint8Array;
 }
 
@@ -20,12 +20,12 @@ export class ReferenceLlama {
   }
 
   /** Reads all weights, as the file has them. */
-  static async load(gguf: Gguf): Promise<ReferenceLlama> {
+  static async load(checkpoint: Checkpoint): Promise<ReferenceLlama> {
     const tensors = new Map<string, StoredTensor>();
-    for (const [name, tensor] of gguf.tensors) {
+    for (const [name, tensor] of checkpoint.tensors) {
       tensors.set(name, { ...tensor, data: await tensor.source.read(tensor.offset, tensor.bytes) });
     }
-    return new ReferenceLlama(await llamaConfig(gguf), tensors);
+    return new ReferenceLlama(await llamaConfig(checkpoint), tensors);
   }
 
   /** The logits [vocabulary] after each token; `from` leaves out those of the positions before it, which saves time. */

@@ -4,14 +4,14 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Device } from "../../src/gpu/device.ts";
 import { getEnv, setEnv } from "../../src/platform/platform.ts";
-import { lanesFor, possibleLanes } from "../../src/kernels/lanes.ts";
+import { defaultVariant, possibleVariants } from "../../src/kernels/kernel-variant.ts";
 import { choicesOf, choose, scoreOf, tune } from "../../src/llama/tune.ts";
 import {
-  chooseLanes,
+  chooseVariant,
   mainShape,
   parseTable,
-  tunedLanes,
   type TunedVariant,
+  tunedVariant,
   tuningKey,
   writeChoices,
 } from "../../src/llama/tuning.ts";
@@ -22,7 +22,7 @@ import { load, SMALL, tokensOf, verifyAll } from "./llama-fixture.ts";
 import { ReferenceLlama } from "./reference-llama.ts";
 
 const KEY = { adapter: "one", driver: "1.0", threads: null, kernels: "abc" };
-const CHOICES: readonly TunedVariant[] = [{ type: "Q4_1", columns: 768, lanes: "split-32" }];
+const CHOICES: readonly TunedVariant[] = [{ type: "Q4_1", columns: 768, variant: "split-32" }];
 const TABLE = { format: "amusd tuning", ...KEY, choices: CHOICES };
 const LANES = ["split-32", "split-64"];
 
@@ -40,7 +40,7 @@ for (
     ["no object", "null"],
     ["of another format", JSON.stringify({ ...TABLE, format: "x" })],
     ["without choices", JSON.stringify({ ...TABLE, choices: {} })],
-    ...[null, { ...CHOICES[0], type: "Q9" }, { ...CHOICES[0], columns: 0 }, { ...CHOICES[0], lanes: "rows-16" }]
+    ...[null, { ...CHOICES[0], type: "Q9" }, { ...CHOICES[0], columns: 0 }, { ...CHOICES[0], variant: "rows-16" }]
       .map((choice) =>
         [`with the choice ${JSON.stringify(choice)}`, JSON.stringify({ ...TABLE, choices: [choice] })] as const
       ),
@@ -66,16 +66,18 @@ test("the least score is chosen, but the default stays where it is hardly slower
 });
 
 await withDevice("the choice is that of the nearest columns, if the device can run it", async (device) => {
-  const [first, last] = [possibleLanes(device)[0]!.name, possibleLanes(device).at(-1)!.name];
+  const [first, last] = [possibleVariants(device)[0]!.name, possibleVariants(device).at(-1)!.name];
   const choices: TunedVariant[] = [
-    { type: "Q4_1", columns: 768, lanes: first },
-    { type: "Q4_1", columns: 4096, lanes: last },
-    { type: "Q8_0", columns: 768, lanes: "rows-64" },
+    { type: "Q4_1", columns: 768, variant: first },
+    { type: "Q4_1", columns: 4096, variant: last },
+    { type: "Q8_0", columns: 768, variant: "rows-64" },
   ];
-  assert.is(chooseLanes(device, choices, "Q4_1", 576).name, first);
-  assert.is(chooseLanes(device, choices, "Q4_1", 1700).name, first);
-  assert.is(chooseLanes(device, choices, "Q4_1", 1800).name, last);
-  for (const type of ["Q8_0", "F16"]) assert.is(chooseLanes(device, choices, type, 768).name, lanesFor(device).name);
+  assert.is(chooseVariant(device, choices, "Q4_1", 576).name, first);
+  assert.is(chooseVariant(device, choices, "Q4_1", 1700).name, first);
+  assert.is(chooseVariant(device, choices, "Q4_1", 1800).name, last);
+  for (const type of ["Q8_0", "F16"]) {
+    assert.is(chooseVariant(device, choices, type, 768).name, defaultVariant(device).name);
+  }
 });
 
 /** Runs with a cache folder of its own; gives what was noted on stderr. */
@@ -97,38 +99,39 @@ async function withCache(body: (folder: string) => Promise<void>): Promise<strin
   return lines;
 }
 
-const otherLanes = (device: Device) => possibleLanes(device).find(({ name }) => name !== lanesFor(device).name)!.name;
+const otherVariant = (device: Device) =>
+  possibleVariants(device).find(({ name }) => name !== defaultVariant(device).name)!.name;
 
 // XDG_CACHE_HOME moves the cache on Linux only.
 (Deno.build.os === "linux" ? withDevice : (name: string) => test.skip(name, () => {}))(
   "what is kept is found by a model of that format, on that device",
   async (device) => {
-    const gguf = await openBytes(randomLlama(SMALL));
-    assert.equal(mainShape(gguf), { type: "Q4_1", columns: 64 });
-    const [usual, other] = [lanesFor(device).name, otherLanes(device)];
+    const checkpoint = await openBytes(randomLlama(SMALL));
+    assert.equal(mainShape(checkpoint), { type: "Q4_1", columns: 64 });
+    const [usual, other] = [defaultVariant(device).name, otherVariant(device)];
     const lines = await withCache(async () => {
-      assert.is((await tunedLanes(device, gguf)).name, usual);
-      const file = await writeChoices(device, [{ type: "Q4_1", columns: 768, lanes: other }]);
-      assert.is((await tunedLanes(device, gguf)).name, other);
+      assert.is((await tunedVariant(device, checkpoint)).name, usual);
+      const file = await writeChoices(device, [{ type: "Q4_1", columns: 768, variant: other }]);
+      assert.is((await tunedVariant(device, checkpoint)).name, other);
       assert.equal([...Deno.readDirSync(file.replace(/[^/]+$/, ""))].length, 1, "nothing half-written is left");
       setEnv("AMUSD_TUNING", "off");
-      assert.is((await tunedLanes(device, gguf)).name, usual);
+      assert.is((await tunedVariant(device, checkpoint)).name, usual);
       setEnv("AMUSD_TUNING", undefined);
       // Another number of threads has a table of its own.
       const threads = getEnv("LP_NUM_THREADS");
       setEnv("LP_NUM_THREADS", "7");
-      assert.is((await tunedLanes(device, gguf)).name, usual);
+      assert.is((await tunedVariant(device, checkpoint)).name, usual);
       setEnv("LP_NUM_THREADS", threads);
       // Another device's file in this one's place.
       const table = JSON.parse(Deno.readTextFileSync(file));
       Deno.writeTextFileSync(file, JSON.stringify({ ...table, driver: "another" }));
-      assert.is((await tunedLanes(device, gguf)).name, usual);
+      assert.is((await tunedVariant(device, checkpoint)).name, usual);
     });
     assert.equal(lines, []);
     const warnings = await withCache(async () => {
-      const file = await writeChoices(device, [{ type: "Q4_1", columns: 768, lanes: other }]);
+      const file = await writeChoices(device, [{ type: "Q4_1", columns: 768, variant: other }]);
       Deno.truncateSync(file, 100);
-      for (let i = 0; i < 2; i++) assert.is((await tunedLanes(device, gguf)).name, usual);
+      for (let i = 0; i < 2; i++) assert.is((await tunedVariant(device, checkpoint)).name, usual);
     });
     assert.is(warnings.length, 1);
     assert.match(warnings[0]!, /^Cannot use the tuning of [^\n]+ no JSON, or cut short; [^\n]+$/);
@@ -150,13 +153,13 @@ await withDevice("the tuner times what is right, and chooses one for each format
   const shapes = [{ rows: 64, columns: 256 }];
   const types = ["Q4_1", "Q6_K", "F16"] as const;
   const measurements = await tune(device, { types, shapes });
-  const lanes = possibleLanes(device);
-  assert.is(measurements.length, types.length * lanes.length);
+  const variants = possibleVariants(device);
+  assert.is(measurements.length, types.length * variants.length);
   assert.equal(choicesOf(measurements).map(({ type, columns }) => [type, columns]), types.map((type) => [type, 256]));
-  for (const { ms, score, problem, lanes, isDefault } of measurements) {
+  for (const { ms, score, problem, variant, isDefault } of measurements) {
     // A product so small says little of which is faster, but none of the variants is wrong.
-    assert.ok(problem === null || /^one row takes /.test(problem), `${lanes}: ${problem}`);
-    assert.is(isDefault, lanes === lanesFor(device).name);
+    assert.ok(problem === null || /^one row takes /.test(problem), `${variant}: ${problem}`);
+    assert.is(isDefault, variant === defaultVariant(device).name);
     assert.is(ms === null, problem !== null);
     assert.ok(problem !== null || ms!.every((value) => value > 0 && value < Infinity) && score! > 0);
   }
@@ -179,15 +182,15 @@ await withDevice("a variant whose products are wrong may not be chosen", async (
 await withDevice(
   "every variant gives the reference's logits, and a row the same bits alone as among 16",
   async (device) => {
-    const gguf = await openBytes(randomLlama(SMALL));
+    const checkpoint = await openBytes(randomLlama(SMALL));
     const tokens = tokensOf(20);
-    const wanted = (await ReferenceLlama.load(gguf)).logits(tokens).flatMap((row) => [...row]);
-    for (const lanes of possibleLanes(device)) {
-      const llama = await load(device, gguf, { lanes, cache: "f32" });
-      assert.is(llama.lanes, lanes);
+    const wanted = (await ReferenceLlama.load(checkpoint)).logits(tokens).flatMap((row) => [...row]);
+    for (const variant of possibleVariants(device)) {
+      const llama = await load(device, checkpoint, { variant, cache: "f32" });
+      assert.is(llama.variant, variant);
       const alone = await verifyAll(llama, tokens, 1);
-      assertClose(lanes.name, alone, wanted, 5e-5, 5e-5);
-      assertSameBits(lanes.name, await verifyAll(llama, tokens, 16), alone);
+      assertClose(variant.name, alone, wanted, 5e-5, 5e-5);
+      assertSameBits(variant.name, await verifyAll(llama, tokens, 16), alone);
     }
   },
   SWIFTSHADER,

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { subgroupLanes, workgroupLanes } from "../../src/kernels/lanes.ts";
+import { rowsVariant, splitVariant } from "../../src/kernels/kernel-variant.ts";
 import { rowBytes, tileBytes, weightLayout } from "../../src/kernels/formats/weight-layout.ts";
 import { loadMatrix, loadVector, matrixBytes } from "../../src/llama/weights.ts";
 import {
@@ -15,16 +15,16 @@ import {
 } from "../kernels/kernel-fixture.ts";
 import { withDevice } from "../with-device.ts";
 
-const lanesList = [subgroupLanes(8), subgroupLanes(4), workgroupLanes()];
+const lanesList = [rowsVariant(8), rowsVariant(4), splitVariant()];
 
 test("a matrix takes on the device what its file has, and padding", () => {
   for (const type of WEIGHT_TYPES) {
     const columns = 512;
     // 45 rows: in tiles of 32, 16 or 4.
     const tensor = memoryTensor(type, columns, randomMatrix(1, 45, columns));
-    for (const lanes of lanesList) {
-      const padded = Math.ceil(45 / (4 * lanes.rowLanes)) * 4 * lanes.rowLanes;
-      const bytes = matrixBytes({ name: "random", tensors: [tensor], arrangement: "concatenate" }, lanes);
+    for (const variant of lanesList) {
+      const padded = Math.ceil(45 / (4 * variant.rowLanes)) * 4 * variant.rowLanes;
+      const bytes = matrixBytes({ name: "random", tensors: [tensor], arrangement: "concatenate" }, variant);
       const ratio = bytes / (padded * rowBytes(type, columns));
       // Six-bit scales lie in bytes here: 16 in 12 bytes a block of 144; Q6_K's only half scale lies in a word.
       assert.ok(ratio >= 1 && ratio < 1.04, `${type}: ${ratio}`);
@@ -42,23 +42,23 @@ await withDevice("a vector is that of the file, in any format", async (device) =
 await withDevice("a matrix is cut where the device binds or dispatches no more", async (device) => {
   const columns = 64;
   const tensor = memoryTensor("Q8_0", columns, randomMatrix(1, 200, columns));
-  for (const lanes of lanesList) {
+  for (const variant of lanesList) {
     const plan = { name: "random", tensors: [tensor], arrangement: "concatenate" } as const;
-    const tileRows = 4 * lanes.rowLanes;
+    const tileRows = 4 * variant.rowLanes;
     const tiles = Math.ceil(200 / tileRows);
-    const bytes = tileBytes(weightLayout("Q8_0", columns, lanes.rowLanes));
+    const bytes = tileBytes(weightLayout("Q8_0", columns, variant.rowLanes));
     for (
       const [lower, partTiles] of [
         [{ maxStorageBufferBindingSize: bytes }, 1],
         [{ maxStorageBufferBindingSize: 4 * bytes - 1 }, 3],
         // Words for a texture are gathered in a buffer of whole rows of 64 KiB.
-        ...(lanes.memory.textures ? [] : [[{ maxBufferSize: 4 * bytes }, 4]] as const),
+        ...(variant.memory.textures ? [] : [[{ maxBufferSize: 4 * bytes }, 4]] as const),
         [{ maxComputeWorkgroupsPerDimension: 2 }, 2],
         [{}, tiles],
       ] as const
     ) {
       const restore = lowerLimits(device, lower);
-      const { parts } = await loadMatrix(device, lanes, plan, () => {});
+      const { parts } = await loadMatrix(device, variant, plan, () => {});
       restore();
       const wanted = Array.from({ length: Math.ceil(tiles / partTiles) }, (_, i) => {
         const firstRow = i * partTiles * tileRows;
@@ -95,7 +95,7 @@ await withDevice("large tensors are read in pieces, and each byte once", async (
   };
   let heard = 0;
   const plan = { name: "large", tensors: [tensor], arrangement: "concatenate" } as const;
-  await loadMatrix(device, workgroupLanes(), plan, (done) => heard += done);
+  await loadMatrix(device, splitVariant(), plan, (done) => heard += done);
   assert.is(heard, bytes);
   let end = 1000;
   for (const [offset, length] of reads) {

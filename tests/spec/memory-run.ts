@@ -3,7 +3,7 @@
 
 import process from "node:process";
 import { amusd } from "../../src/spec/strategies/amusd.ts";
-import { BestLaunch } from "../../src/spec/schedule/best-launch.ts";
+import { AdaptiveLaunch } from "../../src/spec/schedule/adaptive-launch.ts";
 import { VirtualClock } from "../../src/spec/clock.ts";
 import { Estimates } from "../../src/spec/schedule/estimates.ts";
 import { SimulatedLane } from "../../src/spec/lanes/simulated-lane.ts";
@@ -23,7 +23,7 @@ const verify = new SimulatedLane(
 const { draft: next, confidence, second } = pair;
 const draft = new SimulatedLane(
   clock,
-  laneOptions("draft", next, { ...common, decodeMs: 0.2, confidence, second, stripCapacity: 16 }),
+  laneOptions("draft", next, { ...common, decodeMs: 0.2, confidence, second, branchCapacity: 16 }),
 );
 const estimates = new Estimates();
 let told = 0;
@@ -36,7 +36,7 @@ const run = {
   eosIds: [],
   lookahead: 5,
   estimates,
-  launchRule: new BestLaunch(estimates, clock),
+  launchRule: new AdaptiveLaunch(estimates, clock),
   hedge: true,
   trace,
   warn: console.error,

@@ -109,9 +109,9 @@ function facts({ created, program, configuration, runs }: Results, cases: readon
 }
 
 function renderRun(run: BenchmarkRun, name: string, at: number): string {
-  const { strategy, msPerToken, finish, prompt } = run;
+  const { strategy, msPerToken, finishReason, prompt } = run;
   const pace = msPerToken === null ? "" : `, ${msPerToken.toFixed(1)} ms/token`;
-  const figures = `${run.tokens.length} tokens${pace}, ended by ${finish}` +
+  const figures = `${run.tokens.length} tokens${pace}, ended by ${finishReason}` +
     (run.identical ? "" : "; not the first strategy's tokens");
   return `<article data-case="${at}" data-strategy="${escapeMarkup(strategy)}">
 <h3>${escapeMarkup(`${name}, ${strategy}`)} <small>${escapeText(figures)}</small></h3>

@@ -7,7 +7,7 @@ import cacheF32 from "./cache-f32.wgsl" with { type: "text" };
 import cacheRead from "../memory/cache-read.wgsl" with { type: "text" };
 import cacheSlot from "./cache-slot.wgsl" with { type: "text" };
 import { createKernel, type Kernel } from "../kernel.ts";
-import { type Lanes, TEXTURE_WIDTH } from "../lanes.ts";
+import { type KernelVariant, TEXTURE_WIDTH } from "../kernel-variant.ts";
 import step from "../step.wgsl" with { type: "text" };
 
 export type CacheType = "f16" | "f32";
@@ -36,7 +36,7 @@ export const CACHE_SOURCES: Readonly<Record<CacheType, string>> = {
  */
 export function createAttention(
   device: Device,
-  lanes: Lanes,
+  variant: KernelVariant,
   cache: CacheType,
   shape: { readonly headSize: number; readonly heads: number; readonly kvHeads: number },
   strip: number,
@@ -44,24 +44,24 @@ export function createAttention(
 ): Promise<Kernel> {
   const group = shape.heads / shape.kvHeads;
   const { parts, rows } = sharesOf(group);
-  const isSubgroup = lanes.kind === "subgroup";
+  const isSubgroup = variant.kind === "subgroup";
   const constants = {
     HEAD_SIZE: shape.headSize,
     KV_HEADS: shape.kvHeads,
     GROUP: group,
-    STRIP: strip,
+    BRANCH_SLOTS: strip,
     TEXTURE_WIDTH,
     OUT_QUADS: shape.heads * shape.headSize / 4,
-    ...(isSubgroup && { LANES: lanes.lanes, PARTS: parts }),
+    ...(isSubgroup && { LANES: variant.lanes, PARTS: parts }),
   };
   const attention = isSubgroup ? attentionSubgroup : attentionWorkgroup;
   const codes = Array.from({ length: isSubgroup ? rows : 1 }, (_, i) =>
     shaderText({ ...constants, ROWS: i + 1 }, [
       step,
       CACHE_SOURCES[cache],
-      lanes.memory.cacheRead,
+      variant.memory.cacheRead,
       cacheRead,
-      lanes.memory.out,
+      variant.memory.out,
       attention,
     ]));
   const { headSize, heads, kvHeads } = shape;

@@ -3,7 +3,7 @@ import { shaderText } from "../../gpu/shader-text.ts";
 import embed from "./embed.wgsl" with { type: "text" };
 import { FORMAT_SOURCES, planeConstants, planesSource } from "../formats/formats.ts";
 import { createKernel, type Kernel } from "../kernel.ts";
-import { type Lanes, TEXTURE_WIDTH } from "../lanes.ts";
+import { type KernelVariant, TEXTURE_WIDTH } from "../kernel-variant.ts";
 import type { Matrix } from "../matmul/matmul.ts";
 import step from "../step.wgsl" with { type: "text" };
 import { tileBytes } from "../formats/weight-layout.ts";
@@ -11,7 +11,7 @@ import { tileBytes } from "../formats/weight-layout.ts";
 /** The look-up of each row's token in `matrix` (vocabulary x hidden); one kernel a part. `buffers`: bindings 2 and on of embed.wgsl. */
 export function createEmbed(
   device: Device,
-  lanes: Lanes,
+  variant: KernelVariant,
   matrix: Matrix,
   stepBuffer: GPUBuffer,
   buffers: readonly Resource[],
@@ -24,13 +24,13 @@ export function createEmbed(
       ROW_LANES: matrix.layout.rowLanes,
       ROW_OFFSET: part.firstRow,
       ROWS: part.rows,
-      ...planeConstants(lanes, matrix.layout, part.tiles),
+      ...planeConstants(variant, matrix.layout, part.tiles),
     };
     const code = shaderText(constants, [
       step,
       embed,
-      lanes.memory.weights,
-      lanes.memory.out,
+      variant.memory.weights,
+      variant.memory.out,
       planesSource,
       FORMAT_SOURCES[matrix.layout.type],
     ]);

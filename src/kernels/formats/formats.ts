@@ -8,7 +8,7 @@ import q4_k from "./q4_k.wgsl" with { type: "text" };
 import q5_k from "./q5_k.wgsl" with { type: "text" };
 import q6_k from "./q6_k.wgsl" with { type: "text" };
 import q8_0 from "./q8_0.wgsl" with { type: "text" };
-import type { Lanes } from "../lanes.ts";
+import type { KernelVariant } from "../kernel-variant.ts";
 import type { WeightLayout, WeightType } from "./weight-layout.ts";
 
 /** How each format's 32 elements come out of their words: load_unit, code, scale, minimum. */
@@ -27,9 +27,13 @@ export const FORMAT_SOURCES: Readonly<Record<WeightType, string>> = {
 export const planesSource: string = planes;
 
 /** Where the planes of a buffer with `tiles` tiles begin, and how codes come out of their words. */
-export function planeConstants(lanes: Lanes, layout: WeightLayout, tiles: number): Record<string, number | boolean> {
+export function planeConstants(
+  variant: KernelVariant,
+  layout: WeightLayout,
+  tiles: number,
+): Record<string, number | boolean> {
   return {
-    IN_PLACE: lanes.codesInPlace,
+    IN_PLACE: variant.codesInPlace,
     UNITS: layout.units,
     REBIASED: layout.rebiased,
     SCALES_AT: tiles * layout.quantWords,

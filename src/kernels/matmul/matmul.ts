@@ -1,9 +1,9 @@
 import type { Device, Resource } from "../../gpu/device.ts";
 import { shaderText } from "../../gpu/shader-text.ts";
-import best from "../best.wgsl" with { type: "text" };
+import best from "../argmax-tile.wgsl" with { type: "text" };
 import { FORMAT_SOURCES, planeConstants, planesSource } from "../formats/formats.ts";
 import { createKernel, type Kernel } from "../kernel.ts";
-import { type Lanes, TEXTURE_WIDTH } from "../lanes.ts";
+import { type KernelVariant, TEXTURE_WIDTH } from "../kernel-variant.ts";
 import matmul from "./matmul.wgsl" with { type: "text" };
 import step from "../step.wgsl" with { type: "text" };
 import { tileBytes, type WeightLayout } from "../formats/weight-layout.ts";
@@ -39,22 +39,22 @@ export interface Epilogue {
  */
 export function createMatmul(
   device: Device,
-  lanes: Lanes,
+  variant: KernelVariant,
   matrix: Matrix,
   stepBuffer: GPUBuffer,
   x: Resource,
   epilogue: Epilogue,
   rows = matrix.rows,
 ): Promise<Kernel[]> {
-  const tiles = Math.ceil(rows / (4 * lanes.rowLanes));
+  const tiles = Math.ceil(rows / (4 * variant.rowLanes));
   return Promise.all(
     matrix.parts.filter(({ firstTile }) => firstTile < tiles).map((part) => {
       const codes = Array.from(
-        { length: lanes.maxColumns },
-        (_, i) => matmulText(lanes, matrix.layout, part, i + 1, epilogue),
+        { length: variant.maxColumns },
+        (_, i) => matmulText(variant, matrix.layout, part, i + 1, epilogue),
       );
       const width = Math.min(part.tiles, tiles - part.firstTile);
-      const weightRows = Math.min(part.rows, width * 4 * lanes.rowLanes);
+      const weightRows = Math.min(part.rows, width * 4 * variant.rowLanes);
       return createKernel(
         device,
         `matmul ${matrix.name}`,
@@ -72,7 +72,7 @@ export function createMatmul(
 
 /** The WGSL of one variant. */
 export function matmulText(
-  lanes: Lanes,
+  variant: KernelVariant,
   layout: WeightLayout,
   part: Pick<MatrixPart, "tiles" | "firstRow" | "firstTile">,
   columns: number,
@@ -80,9 +80,9 @@ export function matmulText(
 ): string {
   const constants = {
     COLUMNS: columns,
-    LANES: lanes.lanes,
+    LANES: variant.lanes,
     TEXTURE_WIDTH,
-    ...planeConstants(lanes, layout, part.tiles),
+    ...planeConstants(variant, layout, part.tiles),
     ROW_OFFSET: part.firstRow,
     TILE_OFFSET: part.firstTile,
     ...epilogue.constants,
@@ -91,9 +91,9 @@ export function matmulText(
     step,
     best,
     matmul,
-    lanes.memory.weights,
-    lanes.memory.rows,
-    lanes.source,
+    variant.memory.weights,
+    variant.memory.rows,
+    variant.source,
     planesSource,
     FORMAT_SOURCES[layout.type],
     epilogue.source,

@@ -2,7 +2,7 @@ import type { Device } from "../../gpu/device.ts";
 import { timePasses } from "../../gpu/pass-times.ts";
 import { shaderText } from "../../gpu/shader-text.ts";
 import { createKernel, encodeKernel, type Kernel } from "../kernel.ts";
-import { createWords, type Lanes, placeWeights, TEXTURE_WIDTH } from "../lanes.ts";
+import { createWords, type KernelVariant, placeWeights, TEXTURE_WIDTH } from "../kernel-variant.ts";
 import peakFma from "./peak-fma.wgsl" with { type: "text" };
 import peakRead from "./peak-read.wgsl" with { type: "text" };
 
@@ -20,18 +20,18 @@ const FMA = { hardware: { eights: 1024, groups: 4096 }, software: { eights: 128,
 const ROUNDS = 5;
 
 /** Measures by two kernels: reading memory of the kind that weights lie in, and multiplying and adding. The best of some runs. */
-export async function measurePeak(device: Device, lanes: Lanes): Promise<Peak> {
+export async function measurePeak(device: Device, variant: KernelVariant): Promise<Peak> {
   const kind = device.software ? "software" : "hardware";
   const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
   const chunk = 16 * Math.max(TEXTURE_WIDTH, GROUP * WORDS);
   const most = Math.min(READ_BYTES[kind], maxBufferSize, maxStorageBufferBindingSize);
   const bytes = Math.floor(most / chunk) * chunk;
-  const weights = placeWeights(device, lanes, createWords(device, lanes, "peak words", bytes));
+  const weights = placeWeights(device, variant, createWords(device, variant, "peak words", bytes));
   const readGroups = bytes / (16 * GROUP * WORDS);
   const { eights, groups } = FMA[kind];
   const sink = device.storage("peak sink", 16 * GROUP * Math.max(readGroups, groups));
   try {
-    const read = shaderText({ WORDS, TEXTURE_WIDTH }, [lanes.memory.weights, peakRead]);
+    const read = shaderText({ WORDS, TEXTURE_WIDTH }, [variant.memory.weights, peakRead]);
     const readKernel = await createKernel(device, "peak read", [read], [sink, weights], readGroups);
     const fma = shaderText({ EIGHTS: eights }, [peakFma]);
     const fmaKernel = await createKernel(device, "peak fma", [fma], [sink], groups);

@@ -2,10 +2,10 @@ import type { Device } from "../../gpu/device.ts";
 import { shaderText } from "../../gpu/shader-text.ts";
 import accept from "./accept.wgsl" with { type: "text" };
 import argmax from "./argmax.wgsl" with { type: "text" };
-import best from "../best.wgsl" with { type: "text" };
+import best from "../argmax-tile.wgsl" with { type: "text" };
 import choice from "./choice.wgsl" with { type: "text" };
 import { createKernel, type Kernel } from "../kernel.ts";
-import type { Lanes } from "../lanes.ts";
+import type { KernelVariant } from "../kernel-variant.ts";
 import step from "../step.wgsl" with { type: "text" };
 
 /** Bytes of one of the `Choice`s that `chosen` holds: token, confidence, second. */
@@ -15,14 +15,14 @@ export const CHOICE_BYTES = 12;
 export const BEST_BYTES = 12;
 
 /** How the output product's workgroups share the `vocabulary` tokens that are chosen among: constants of epilogue-logits, argmax and noise. */
-export function tileConstants(lanes: Lanes, vocabulary: number) {
-  const tileTokens = 4 * lanes.rowLanes;
+export function tileConstants(variant: KernelVariant, vocabulary: number) {
+  const tileTokens = 4 * variant.rowLanes;
   return { VOCABULARY: vocabulary, TILES: Math.ceil(vocabulary / tileTokens), TILE_TOKENS: tileTokens };
 }
 
 /** What `rows` rows' tiles are the best in: zeros. */
-export function createBests(device: Device, lanes: Lanes, rows: number, vocabulary: number): GPUBuffer {
-  return device.storage("bests", rows * tileConstants(lanes, vocabulary).TILES * BEST_BYTES);
+export function createBests(device: Device, variant: KernelVariant, rows: number, vocabulary: number): GPUBuffer {
+  return device.storage("bests", rows * tileConstants(variant, vocabulary).TILES * BEST_BYTES);
 }
 
 /** Moves on behind what a pass accepted. `buffers`: step, chosen, tokens (bindings 0 to 2). */
@@ -33,12 +33,12 @@ export function createAccept(device: Device, buffers: readonly GPUBuffer[]): Pro
 /** Chooses each row's token from its tiles' bests. `buffers`: step, bests, scores, chosen, tokens (bindings 0 to 4). */
 export function createArgmax(
   device: Device,
-  lanes: Lanes,
+  variant: KernelVariant,
   vocabulary: number,
   buffers: readonly GPUBuffer[],
 ): Promise<Kernel> {
-  const code = shaderText(tileConstants(lanes, vocabulary), [step, best, choice, argmax]);
-  const bestBytes = tileConstants(lanes, vocabulary).TILES * BEST_BYTES;
+  const code = shaderText(tileConstants(variant, vocabulary), [step, best, choice, argmax]);
+  const bestBytes = tileConstants(variant, vocabulary).TILES * BEST_BYTES;
   return createKernel(
     device,
     "argmax",

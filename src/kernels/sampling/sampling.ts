@@ -2,11 +2,11 @@ import type { Sampling } from "../../util/sampling.ts";
 import type { Device } from "../../gpu/device.ts";
 import { shaderText } from "../../gpu/shader-text.ts";
 import { tileConstants } from "./argmax.ts";
-import best from "../best.wgsl" with { type: "text" };
-import cut from "./cut.wgsl" with { type: "text" };
+import best from "../argmax-tile.wgsl" with { type: "text" };
+import cut from "./top-k-top-p.wgsl" with { type: "text" };
 import { createKernel, type Kernel } from "../kernel.ts";
-import type { Lanes } from "../lanes.ts";
-import noise from "./noise.wgsl" with { type: "text" };
+import type { KernelVariant } from "../kernel-variant.ts";
+import noise from "./gumbel.wgsl" with { type: "text" };
 import samplingStruct from "./sampling.wgsl" with { type: "text" };
 import step from "../step.wgsl" with { type: "text" };
 
@@ -34,14 +34,14 @@ export class Sampler {
     this.#noise = noise;
   }
 
-  static async create(device: Device, lanes: Lanes, input: SamplerInput): Promise<Sampler> {
+  static async create(device: Device, variant: KernelVariant, input: SamplerInput): Promise<Sampler> {
     const { rows, vocabulary, logits, bests } = input;
     const uniform = device.buffer("sampling", 24, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
     const cuts = device.storage("cuts", rows * 12);
-    const constants = tileConstants(lanes, vocabulary);
+    const constants = tileConstants(variant, vocabulary);
     const common = [step, samplingStruct, best];
     // A software adapter's barriers are dear, but for one subgroup.
-    const cutLanes = lanes.kind === "subgroup" ? lanes.lanes : 256;
+    const cutLanes = variant.kind === "subgroup" ? variant.lanes : 256;
     const cutCode = shaderText({ ...constants, LANES: cutLanes }, [...common, cut]);
     const noiseCode = shaderText(constants, [...common, noise]);
     return new Sampler(

@@ -7,17 +7,17 @@ import { MAX_ROWS } from "./lane.ts";
 export class LaneState {
   readonly #lane: string;
   readonly #capacity: number;
-  readonly #stripCapacity: number;
+  readonly #branchCapacity: number;
   #length = 0;
   #branch: { readonly fork: number; readonly length: number } | undefined;
   /** What the last message does: `decode` can go on from a token that it chose, `verifyNext` from what it accepts. */
   #last: "feeds" | "decodes" | "verifies" = "feeds";
   #closed = false;
 
-  constructor(lane: string, capacity: number, stripCapacity: number) {
+  constructor(lane: string, capacity: number, branchCapacity: number) {
     this.#lane = lane;
     this.#capacity = capacity;
-    this.#stripCapacity = stripCapacity;
+    this.#branchCapacity = branchCapacity;
   }
 
   prefill(count: number, position: number): void {
@@ -90,8 +90,8 @@ export class LaneState {
     if (branch?.fork !== fork || !(fork >= 0 && position >= fork && position - fork <= branch.length)) {
       throw new RangeError(`${what}: there is no branch from ${fork} to there`);
     }
-    if (!(Number.isInteger(count) && count >= 1 && position - fork + count <= this.#stripCapacity)) {
-      throw new RangeError(`${what}: wanted at most ${this.#stripCapacity} on a branch`);
+    if (!(Number.isInteger(count) && count >= 1 && position - fork + count <= this.#branchCapacity)) {
+      throw new RangeError(`${what}: wanted at most ${this.#branchCapacity} on a branch`);
     }
     if (position + count > this.#capacity) {
       throw new RangeError(`${what}: wanted at most its capacity of ${this.#capacity}`);

@@ -31,7 +31,7 @@ export interface Lane {
   /** How many `decode` messages a strategy should keep in the queue, so that the device does not wait for the host: 1 or 2. */
   readonly stepsAhead: number;
   /** How many tokens a branch can hold; 0 where the lane can't branch. */
-  readonly stripCapacity: number;
+  readonly branchCapacity: number;
   /** How the messages sent from now on choose: by argmax as long as this isn't called, or with `null`. */
   sample(sampling: Sampling | null): void;
   /**

@@ -14,7 +14,7 @@ export class NgramLane implements Lane {
   readonly name: string;
   readonly capacity: number;
   readonly stepsAhead = 1;
-  readonly stripCapacity = 0;
+  readonly branchCapacity = 0;
   readonly #clock: Clock;
   readonly #state: LaneState;
   readonly #text: number[] = [];
@@ -26,7 +26,7 @@ export class NgramLane implements Lane {
     this.name = name;
     this.capacity = capacity;
     this.#clock = clock;
-    this.#state = new LaneState(name, capacity, this.stripCapacity);
+    this.#state = new LaneState(name, capacity, this.branchCapacity);
   }
 
   /** Nothing to it: it chooses the same however the model does. */

@@ -20,7 +20,7 @@ export interface SimulatedLaneOptions {
   /** Its second-best token, another than the one chosen; that one's successor if not given. */
   readonly second?: (text: readonly number[], chosen: number) => number;
   /** 0 if not given: it can't branch. */
-  readonly stripCapacity?: number;
+  readonly branchCapacity?: number;
   /** From the device's end to the host's knowing. 0 if not given. */
   readonly latencyMs?: number;
   /** A factor on each operation's time. */
@@ -37,7 +37,7 @@ export class SimulatedLane implements Lane {
   readonly name: string;
   readonly capacity: number;
   readonly stepsAhead: number;
-  readonly stripCapacity: number;
+  readonly branchCapacity: number;
   readonly #clock: Clock;
   readonly #options: SimulatedLaneOptions;
   readonly #state: LaneState;
@@ -58,8 +58,8 @@ export class SimulatedLane implements Lane {
     this.name = options.name;
     this.capacity = options.capacity;
     this.stepsAhead = options.stepsAhead;
-    this.stripCapacity = options.stripCapacity ?? 0;
-    this.#state = new LaneState(this.name, this.capacity, this.stripCapacity);
+    this.branchCapacity = options.branchCapacity ?? 0;
+    this.#state = new LaneState(this.name, this.capacity, this.branchCapacity);
     this.#clock = clock;
     this.#options = options;
   }

@@ -33,8 +33,8 @@ export class TracedLane {
     return this.#lane.stepsAhead;
   }
 
-  get stripCapacity(): number {
-    return this.#lane.stripCapacity;
+  get branchCapacity(): number {
+    return this.#lane.branchCapacity;
   }
 
   /** What the last message took beyond the device's time, to get there and to be known of; `undefined` if the lane was not idle when it was sent. */

@@ -53,18 +53,18 @@ export function launchFixed(count: number): LaunchRule {
   return { ...launchAtOnce, take: ({ length }) => length >= count ? count : null };
 }
 
-/** `best` learns from run to run, so it is one for all of them; `fixed:N` takes N tokens at a time. */
-export type LaunchName = "best" | "published" | `fixed:${number}`;
+/** `adaptive` learns from run to run, so it is one for all of them; `fixed:N` takes N tokens at a time. */
+export type LaunchName = "adaptive" | "published" | `fixed:${number}`;
 
 /** Whether that is a launch rule's name, `fixed:1` to `fixed:15` among them. */
 export function isLaunchName(name: string): name is LaunchName {
-  if (name === "best" || name === "published") return true;
+  if (name === "adaptive" || name === "published") return true;
   const count = /^fixed:([1-9]\d?)$/.exec(name)?.[1];
   return count !== undefined && Number(count) < MAX_ROWS;
 }
 
 /** The rule of that name. */
-export function launchRuleOf(name: LaunchName, best: LaunchRule): LaunchRule {
-  if (name === "best") return best;
+export function launchRuleOf(name: LaunchName, adaptive: LaunchRule): LaunchRule {
+  if (name === "adaptive") return adaptive;
   return name === "published" ? launchAsPublished : launchFixed(Number(name.slice("fixed:".length)));
 }

@@ -155,7 +155,7 @@ export class Drafter {
     const chance = old ? this.#hedgeChance(old) : fresh?.chance ?? 0;
     const head = old?.head ?? fresh?.position ?? Infinity;
     const steps = old ? head - old.fork! : 0;
-    if (chance <= HEDGE_MARGIN * trunkChance || steps >= this.lane.stripCapacity || head >= this.#lastPosition) {
+    if (chance <= HEDGE_MARGIN * trunkChance || steps >= this.lane.branchCapacity || head >= this.#lastPosition) {
       return false;
     }
     if ((old && !this.#takes(old)) || launchRule.pauses(chance, head + 1 - log.length)) return false;
@@ -208,7 +208,7 @@ export class Drafter {
   /** The second choice, of those that the verification in flight will judge, that is likeliest to be right. */
   #newHedge(verifying: number): Hedge | undefined {
     const { log, hedge } = this.#run;
-    if (!hedge || this.lane.stripCapacity === 0 || !this.#continues(this.#trunk)) return undefined;
+    if (!hedge || this.lane.branchCapacity === 0 || !this.#continues(this.#trunk)) return undefined;
     // The draft at the bonus's place is judged too.
     const path = log.path(this.#trunk.tip).slice(0, verifying + 1);
     const chances = path.map((_, at) => this.#secondChance(path.slice(0, at + 1)));

@@ -146,11 +146,11 @@ export function laneContract(name: string, { tokens, withLane, onlyDrafts = fals
   });
 
   check("decodes a branch beside the trunk as it decodes the trunk, and keeps it", async (lane) => {
-    if (lane.stripCapacity === 0) {
+    if (lane.branchCapacity === 0) {
       await lane.prefill(prompt, 0);
       return rejects(() => lane.keep(promptLength, 1), RangeError);
     }
-    assert.ok(lane.stripCapacity >= steps, `room for ${lane.stripCapacity} on a branch`);
+    assert.ok(lane.branchCapacity >= steps, `room for ${lane.branchCapacity} on a branch`);
     await lane.prefill(prompt, 0);
     // The trunk's own text from the prompt on, and that of a branch one token later.
     const fork = promptLength + 1;
@@ -180,10 +180,10 @@ export function laneContract(name: string, { tokens, withLane, onlyDrafts = fals
   });
 
   check("refuses a branch that isn't there or has no room, and goes on as before", async (lane) => {
-    if (lane.stripCapacity === 0) return;
+    if (lane.branchCapacity === 0) return;
     await lane.prefill(prompt, 0);
     await rejects(() => lane.decode(rows[0]!, promptLength + 1, 1, promptLength + 1), RangeError);
-    await rejects(() => lane.decode(rows[0]!, promptLength, lane.stripCapacity + 1, promptLength), RangeError);
+    await rejects(() => lane.decode(rows[0]!, promptLength, lane.branchCapacity + 1, promptLength), RangeError);
     await rejects(() => lane.decode(rows[0]!, promptLength, 0, promptLength), RangeError);
     await rejects(() => lane.decode(rows[0]!, promptLength - 1, 1, promptLength), RangeError);
     const { tokens } = await lane.decode(rows[0]!, promptLength, 2, promptLength);

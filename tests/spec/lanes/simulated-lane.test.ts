@@ -18,10 +18,10 @@ const contract = (title: string, options: Partial<SimulatedLaneOptions>) =>
     },
   });
 contract("simulated", {});
-contract("simulated, with a strip for a branch", { stripCapacity: 8 });
+contract("simulated, with a strip for a branch", { branchCapacity: 8 });
 contract("simulated, with latency and jitter", {
   stepsAhead: 2,
-  stripCapacity: 6,
+  branchCapacity: 6,
   latencyMs: 7,
   jitter: (() => {
     let i = 0;

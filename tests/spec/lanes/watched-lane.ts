@@ -28,8 +28,8 @@ export class WatchedLane implements Lane {
     return this.#lane.stepsAhead;
   }
 
-  get stripCapacity(): number {
-    return this.#lane.stripCapacity;
+  get branchCapacity(): number {
+    return this.#lane.branchCapacity;
   }
 
   get broke(): boolean {

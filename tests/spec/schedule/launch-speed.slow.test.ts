@@ -3,7 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { amusd } from "../../../src/spec/strategies/amusd.ts";
-import { BestLaunch } from "../../../src/spec/schedule/best-launch.ts";
+import { AdaptiveLaunch } from "../../../src/spec/schedule/adaptive-launch.ts";
 import { VirtualClock } from "../../../src/spec/clock.ts";
 import { Estimates } from "../../../src/spec/schedule/estimates.ts";
 import { greedy } from "../../../src/spec/strategies/greedy.ts";
@@ -27,7 +27,7 @@ interface Point {
 }
 
 type RuleOf = (estimates: Estimates, clock: VirtualClock) => LaunchRule;
-const best: RuleOf = (estimates, clock) => new BestLaunch(estimates, clock);
+const best: RuleOf = (estimates, clock) => new AdaptiveLaunch(estimates, clock);
 
 /** Simulated speed over greedy's. The draft knows its chances, which are mostly near 0 or 1, as those of real models are. */
 async function speedup(
@@ -54,7 +54,7 @@ async function speedup(
       verifyMs: () => c,
       confidence: pair.confidence,
       second: pair.second,
-      stripCapacity: 16,
+      branchCapacity: 16,
     }),
   );
   const options = { verify, draft, estimates, launchRule: ruleOf(estimates, clock), hedge, maxNewTokens: tokens };
@@ -67,7 +67,7 @@ async function speedup(
 for (const beta of [0, 0.2]) {
   for (const c of [0.05, 0.2, 0.5]) {
     for (const a of [0.6, 0.9]) {
-      test(`BestLaunch: a ${a}, c ${c}, beta ${beta}: as fast as any other rule, and than greedy`, async () => {
+      test(`AdaptiveLaunch: a ${a}, c ${c}, beta ${beta}: as fast as any other rule, and than greedy`, async () => {
         const point = { a, c, beta };
         const [alone, hedged] = [await speedup(point, best), await speedup(point, best, true)];
         for (const rule of [launchAtOnce, launchAsPublished, launchFixed(1), launchFixed(2), launchFixed(4)]) {
@@ -91,7 +91,7 @@ for (const beta of [0, 0.2]) {
 
 /** It queues no verification behind another one. */
 const unchained: RuleOf = (estimates, clock) => {
-  const rule = new BestLaunch(estimates, clock);
+  const rule = new AdaptiveLaunch(estimates, clock);
   return {
     take: rule.take.bind(rule),
     chain: () => null,
@@ -100,7 +100,7 @@ const unchained: RuleOf = (estimates, clock) => {
   };
 };
 
-test("BestLaunch hides what a host takes to hear of an answer", async () => {
+test("AdaptiveLaunch hides what a host takes to hear of an answer", async () => {
   const point = { a: 0.6, c: 0.2, beta: 0.4 };
   const [ideal, real] = [await speedup(point, best, true), await speedup(point, best, true, { latencyMs: 0.15 })];
   const control = await speedup(point, unchained, true, { latencyMs: 0.15 });
@@ -109,7 +109,7 @@ test("BestLaunch hides what a host takes to hear of an answer", async () => {
 
 for (const point of [{ a: 0.6, c: 0.5, beta: 0 }, { a: 0.8, c: 0.25, beta: 0 }]) {
   const { a, c } = point;
-  test(`BestLaunch, a ${a}, c ${c}: where rows are free and the host is prompt, it is as fast as without a queue`, async () => {
+  test(`AdaptiveLaunch, a ${a}, c ${c}: where rows are free and the host is prompt, it is as fast as without a queue`, async () => {
     const options = { latencyMs: 0.05 };
     const [queued, control] = [
       await speedup(point, best, true, options),
@@ -138,7 +138,7 @@ for (
     ["every draft is wrong, however sure", { a: 0, c: 0.1, beta: 1, isBoastful: true }],
   ] as const
 ) {
-  test(`BestLaunch is no slower than the verify lane alone where ${name}`, async () => {
+  test(`AdaptiveLaunch is no slower than the verify lane alone where ${name}`, async () => {
     const all = { drag: 1, turnaround: 0, isBoastful: false, ...point };
     const texts = { texts: 3, tokens: 300 };
     const control = await sharedSpeedup(all, texts, () => launchAtOnce);
@@ -174,7 +174,7 @@ test("while drafting rests, the verify lane's steps are chained: it doesn't wait
       ),
     };
     const estimates = new Estimates();
-    const launchRule = new BestLaunch(estimates, clock);
+    const launchRule = new AdaptiveLaunch(estimates, clock);
     await clock.run(() => collect(strategy, clock, [1, 2, 3], { ...lanes, estimates, launchRule, maxNewTokens: 2000 }));
     return clock.now() / 2000;
   };

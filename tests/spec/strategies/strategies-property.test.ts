@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { amusd } from "../../../src/spec/strategies/amusd.ts";
-import { BestLaunch } from "../../../src/spec/schedule/best-launch.ts";
+import { AdaptiveLaunch } from "../../../src/spec/schedule/adaptive-launch.ts";
 import { type Clock, VirtualClock } from "../../../src/spec/clock.ts";
 import { Estimates } from "../../../src/spec/schedule/estimates.ts";
 import { greedy } from "../../../src/spec/strategies/greedy.ts";
@@ -48,7 +48,7 @@ const lane = fc.record({
   perRowMs: fc.constantFrom(0, 0.1, 1),
   latencyMs: fc.constantFrom(0, 0, 0.25, 4),
   jitter: fc.boolean(),
-  stripCapacity: fc.constantFrom(0, 1, 3, 16),
+  branchCapacity: fc.constantFrom(0, 1, 3, 16),
 });
 /** A rule may remember: this one lets the draft go and stop in turns of `stretch` questions. */
 function stopAndGo(stretch: number): LaunchRule {
@@ -58,7 +58,7 @@ function stopAndGo(stretch: number): LaunchRule {
 type RuleOf = (estimates: Estimates, clock: Clock) => LaunchRule;
 const rule: fc.Arbitrary<RuleOf> = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom<RuleOf>(() => launchAtOnce, () => launchAsPublished, () => launchFixed(3)) },
-  { weight: 2, arbitrary: fc.constant<RuleOf>((estimates, clock) => new BestLaunch(estimates, clock)) },
+  { weight: 2, arbitrary: fc.constant<RuleOf>((estimates, clock) => new AdaptiveLaunch(estimates, clock)) },
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 60 }).map((stretch) => () => stopAndGo(stretch)) },
   {
     weight: 1,

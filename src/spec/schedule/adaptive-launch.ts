@@ -2,12 +2,12 @@ import type { Clock } from "../clock.ts";
 import type { Estimates } from "./estimates.ts";
 import { MAX_ROWS } from "../lanes/lane.ts";
 import { launchAtOnce, type LaunchRule } from "./launch-rule.ts";
-import { acceptedOf, type LaunchValue, launchValue } from "./launch-value.ts";
+import { acceptedOf, type LaunchPolicy, solveLaunchPolicy } from "./launch-policy.ts";
 import { Pace } from "./pace.ts";
 import type { Operation } from "../trace/trace-events.ts";
 
 /** What the rule may be turned by: the lab searches them. */
-export interface BestLaunchOptions {
+export interface AdaptiveLaunchOptions {
   /** Drafts that the committed text will come to with a smaller chance are not worth their energy; by default the less so the dearer they are. */
   readonly reached?: number;
   /** Of the rate at which time is valued. */
@@ -36,10 +36,10 @@ const STRETCH = 8;
 
 /**
  * Takes as many rows as pay, by what was measured: each pending token's chance, td and tv(n). k tokens are worth what they are likely to commit, less their time at
- * the rate that the best rule earns, plus what the drafts are worth that will be pending then (`launchValue`); it waits for one more draft if that
+ * the rate that the best rule earns, plus what the drafts are worth that will be pending then (`solveLaunchPolicy`); it waits for one more draft if that
  * is worth more, the wait counted in. Before there are costs to go by it launches at once. Where drafting loses against the verify lane alone it is left off for a while.
  */
-export class BestLaunch implements LaunchRule {
+export class AdaptiveLaunch implements LaunchRule {
   readonly #estimates: Estimates;
   readonly #clock: Clock;
   readonly #fixedReached: number | undefined;
@@ -48,7 +48,7 @@ export class BestLaunch implements LaunchRule {
   /** When the verification in flight is likely to end, and how many drafted tokens the one queued behind it has. */
   #verifiedMs = Infinity;
   #chained: number | null = null;
-  #value: LaunchValue | undefined;
+  #value: LaunchPolicy | undefined;
   #draftMs = 0;
   #verifyMs: readonly number[] = [0, NaN];
   #verifications = 0;
@@ -62,7 +62,7 @@ export class BestLaunch implements LaunchRule {
   constructor(
     estimates: Estimates,
     clock: Clock,
-    { reached, rateFactor = 1, reachedLate = 0.5 }: BestLaunchOptions = {},
+    { reached, rateFactor = 1, reachedLate = 0.5 }: AdaptiveLaunchOptions = {},
   ) {
     this.#estimates = estimates;
     this.#clock = clock;
@@ -195,7 +195,7 @@ export class BestLaunch implements LaunchRule {
     return best;
   }
 
-  #evaluate(): LaunchValue | undefined {
+  #evaluate(): LaunchPolicy | undefined {
     this.#isDue = false;
     const { costs, predictor } = this.#estimates;
     const draftMs = costs.draftMs();
@@ -206,7 +206,7 @@ export class BestLaunch implements LaunchRule {
     );
     // A draft without a device takes no time at all.
     this.#draftMs = Math.max(draftMs + costs.turnaroundMs("draft"), this.#verifyMs[1]! / 1000, LEAST_MS);
-    return launchValue({
+    return solveLaunchPolicy({
       acceptance: predictor.mean,
       draftMs: this.#draftMs,
       verifyMs: this.#verifyMs,

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { MAX_ROWS } from "../../../src/spec/lanes/lane.ts";
-import { acceptedOf, launchValue } from "../../../src/spec/schedule/launch-value.ts";
+import { acceptedOf, solveLaunchPolicy } from "../../../src/spec/schedule/launch-policy.ts";
 
 const costs = fc.record({
   a: fc.double({ min: 0.05, max: 0.95, noNaN: true }),
@@ -11,14 +11,14 @@ const costs = fc.record({
   unitMs: fc.constantFrom(0.5, 1, 40),
 });
 const valueOf = ({ a, c, beta, unitMs }: { a: number; c: number; beta: number; unitMs: number }) =>
-  launchValue({
+  solveLaunchPolicy({
     acceptance: a,
     draftMs: c * unitMs,
     verifyMs: Array.from({ length: MAX_ROWS + 1 }, (_, rows) => unitMs * (1 + beta * (rows - 1))),
     staleSteps: 0.5,
   });
 
-test("launchValue() earns at least what the verify lane does alone, and at most what any linear scheme can", () => {
+test("solveLaunchPolicy() earns at least what the verify lane does alone, and at most what any linear scheme can", () => {
   fc.assert(fc.property(costs, (point) => {
     const { a, c, unitMs } = point;
     const speedup = valueOf(point).rate * unitMs;
@@ -29,7 +29,7 @@ test("launchValue() earns at least what the verify lane does alone, and at most 
   }));
 });
 
-test("launchValue() is at least what sd earns with its best window", () => {
+test("solveLaunchPolicy() is at least what sd earns with its best window", () => {
   fc.assert(fc.property(costs, (point) => {
     const { a, c, beta, unitMs } = point;
     const sd = Math.max(
@@ -41,7 +41,7 @@ test("launchValue() is at least what sd earns with its best window", () => {
   }));
 });
 
-test("launchValue() values more expected tokens more, and none at nothing", () => {
+test("solveLaunchPolicy() values more expected tokens more, and none at nothing", () => {
   fc.assert(fc.property(costs, (point) => {
     const { value } = valueOf(point);
     assert.is(value(0), 0);

@@ -1,5 +1,5 @@
 // How many of a row's tokens the filters leave, of the order by falling logit and rising token: the k likeliest, then, of these, the likeliest that
-// together reach the share p; by search over the logits' keys, then over the tokens that tie. noise.wgsl leaves out those below min-p itself.
+// together reach the share p; by search over the logits' keys, then over the tokens that tie. gumbel.wgsl leaves out those below min-p itself.
 // Grid: (1, rows). Order of summation: a lane adds its tiles' tokens, every LANES-th tile, then a tree; so a longer list has no smaller sum.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<uniform> sampling: Sampling;

@@ -1,8 +1,8 @@
 import type { Device, Resource } from "../../gpu/device.ts";
-import { TEXTURE_WIDTH } from "../lanes.ts";
+import { TEXTURE_WIDTH } from "../kernel-variant.ts";
 
 /** Copies a branch from the strip of key-value caches into their trunk; see cache-slot.wgsl. */
-export class Strip {
+export class BranchSlots {
   readonly slots: number;
   readonly #caches: readonly Resource[];
   readonly #slotBytes: number;

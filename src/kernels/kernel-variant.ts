@@ -13,7 +13,7 @@ import weightsBuffer from "./memory/weights-buffer.wgsl" with { type: "text" };
 import weightsTexture from "./memory/weights-texture.wgsl" with { type: "text" };
 
 /** How a device's invocations share a matrix product; see the heads of lanes-subgroup.wgsl and lanes-workgroup.wgsl. */
-export interface Lanes {
+export interface KernelVariant {
   /** "rows-8", "split-64": its kind and lanes, as tuning tables and records have it. */
   readonly name: string;
   readonly kind: "subgroup" | "workgroup";
@@ -66,7 +66,7 @@ const TEXTURES: Memory = {
 export const TEXTURE_WIDTH = 4096;
 
 /** Row lanes of 4 or 8, at most the smallest subgroup. */
-export function subgroupLanes(lanes: 4 | 8): Lanes {
+export function rowsVariant(lanes: 4 | 8): KernelVariant {
   return {
     name: `rows-${lanes}`,
     kind: "subgroup",
@@ -80,7 +80,7 @@ export function subgroupLanes(lanes: 4 | 8): Lanes {
 }
 
 /** Lanes that split k; needs no subgroups. */
-export function workgroupLanes(lanes = 64): Lanes {
+export function splitVariant(lanes = 64): KernelVariant {
   return {
     name: `split-${lanes}`,
     kind: "workgroup",
@@ -94,52 +94,58 @@ export function workgroupLanes(lanes = 64): Lanes {
 }
 
 /** All there are. */
-export const ALL_LANES: readonly Lanes[] = [
-  subgroupLanes(4),
-  subgroupLanes(8),
-  ...[32, 64, 128, 256].map((lanes) => workgroupLanes(lanes)),
+export const ALL_VARIANTS: readonly KernelVariant[] = [
+  rowsVariant(4),
+  rowsVariant(8),
+  ...[32, 64, 128, 256].map((lanes) => splitVariant(lanes)),
 ];
 
 /** Those that the device can run. */
-export function possibleLanes(device: Device): Lanes[] {
-  const possible = ALL_LANES.filter(({ kind, lanes }) => kind === "workgroup" || lanes <= device.smallestSubgroup);
+export function possibleVariants(device: Device): KernelVariant[] {
+  const possible = ALL_VARIANTS.filter(({ kind, lanes }) => kind === "workgroup" || lanes <= device.smallestSubgroup);
   if (!device.isSwiftShader) return possible;
   // It loads from buffers sooner than from textures, shifts a vector lane by lane, and has 16 registers (lab/kernels).
-  return possible.map((lanes) => ({ ...lanes, memory: BUFFERS, codesInPlace: true, maxColumns: 2 }));
+  return possible.map((variant) => ({ ...variant, memory: BUFFERS, codesInPlace: true, maxColumns: 2 }));
 }
 
 /** Row lanes on a software adapter with subgroups (a CPU's vector lanes), split k on all else. */
-export function lanesFor(device: Device): Lanes {
+export function defaultVariant(device: Device): KernelVariant {
   const name = !device.software || device.smallestSubgroup < 4
     ? "split-64"
     : device.smallestSubgroup >= 8
     ? "rows-8"
     : "rows-4";
-  return possibleLanes(device).find((lanes) => lanes.name === name)!;
+  return possibleVariants(device).find((variant) => variant.name === name)!;
 }
 
 /** What products read and write, [row][columns] in float32: zeros. */
-export function createRows(device: Device, lanes: Lanes, label: string, rows: number, columns: number): Resource {
-  if (!lanes.memory.textures) return device.storage(label, rows * columns * 4);
+export function createRows(
+  device: Device,
+  variant: KernelVariant,
+  label: string,
+  rows: number,
+  columns: number,
+): Resource {
+  if (!variant.memory.textures) return device.storage(label, rows * columns * 4);
   return device.texture(label, "rgba32float", columns / 4, rows);
 }
 
 /** A cache of `bytes` bytes: zeros. */
-export function createCache(device: Device, lanes: Lanes, label: string, bytes: number): Resource {
-  if (!lanes.memory.textures) return device.storage(label, bytes);
+export function createCache(device: Device, variant: KernelVariant, label: string, bytes: number): Resource {
+  if (!variant.memory.textures) return device.storage(label, bytes);
   return device.texture(label, "rgba32uint", TEXTURE_WIDTH, Math.ceil(bytes / (16 * TEXTURE_WIDTH)));
 }
 
 /** A buffer of zeros in which `bytes` bytes of a matrix's words are gathered, for `placeWeights`. */
-export function createWords(device: Device, lanes: Lanes, label: string, bytes: number): GPUBuffer {
-  if (!lanes.memory.textures) return device.storage(label, bytes);
+export function createWords(device: Device, variant: KernelVariant, label: string, bytes: number): GPUBuffer {
+  if (!variant.memory.textures) return device.storage(label, bytes);
   const row = 16 * TEXTURE_WIDTH;
   return device.buffer(label, Math.ceil(bytes / row) * row, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
 }
 
 /** Moves a matrix's words to where products read them; the buffer is used up. */
-export function placeWeights(device: Device, lanes: Lanes, words: GPUBuffer): Resource {
-  if (!lanes.memory.textures) return words;
+export function placeWeights(device: Device, variant: KernelVariant, words: GPUBuffer): Resource {
+  if (!variant.memory.textures) return words;
   const height = words.size / (16 * TEXTURE_WIDTH);
   const texture = device.texture(words.label, "rgba32uint", TEXTURE_WIDTH, height);
   const encoder = device.encoder();

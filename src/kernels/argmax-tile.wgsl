@@ -1,4 +1,4 @@
-// The best of several tokens by their scores, which are logits, or what noise.wgsl makes of them.
+// The best of several tokens by their scores, which are logits, or what gumbel.wgsl makes of them.
 struct Best { score: f32, token: u32 }
 
 // Of the tokens that a workgroup of the output product owns: the best, and the sum of exp(score - its score).

@@ -13,7 +13,7 @@ export interface LaunchCosts {
   readonly staleSteps: number;
 }
 
-export interface LaunchValue {
+export interface LaunchPolicy {
   /** Committed tokens a ms under the best rule. */
   readonly rate: number;
   /** What pending tokens are worth beyond none, in committed tokens, by how many of them are expected to be accepted. */
@@ -27,7 +27,7 @@ export interface LaunchValue {
  * The rate is the one at which the best cycle from nothing to nothing earns just its time (Howard's average reward criterion), found by Newton's method
  * (Dinkelbach, "On nonlinear fractional programming", Management Science 13, 1967): the next guess is what the best cycle at the last one earned.
  */
-export function launchValue(costs: LaunchCosts): LaunchValue {
+export function solveLaunchPolicy(costs: LaunchCosts): LaunchPolicy {
   const { verifyMs } = costs;
   const a = Math.min(costs.acceptance, 0.995);
   for (let k = 0; k < MAX_ROWS; k++) {
