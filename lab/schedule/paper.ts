@@ -1,14 +1,16 @@
 /**
- * The original program's figures beside the simulation's: its two sample files from their own times and accepted tokens, and the three rows of the paper's table, for which
- * the acceptance is fitted on the sd column and the amusd column predicted: `deno run -A lab/schedule/paper.ts`. What it printed: docs/internals/schedule.md.
+ * The original program's figures beside the simulation's: its two sample files from their own times and accepted tokens,
+ * and the three rows of the paper's table, for which the acceptance is fitted on the sd column and the amusd column
+ * predicted: `deno run -A lab/schedule/paper.ts`. docs/internals/schedule.md has the figures.
  */
 import { GREEDY, HEDGED, PUBLISHED, sdOf, type Setting, simulateRun } from "../../src/plan/simulate.ts";
 import { type Acceptance, betaAcceptance } from "../../src/plan/simulated-pair.ts";
-import { acceptanceOf, ORIGINAL_SAMPLES, originalHardware } from "./original-samples.ts";
+import { acceptanceOf, ORIGINAL_SAMPLES, originalHardware } from "../../tests/plan/original-samples.ts";
 
 const TOKENS = 6000;
 const SEED = 1;
 
+/** The times of a draft step and of verifications of one row and of six. */
 interface Times {
   readonly draftMs: number;
   readonly oneMs: number;
@@ -25,10 +27,10 @@ async function msPerToken(
   return (await simulateRun(setting, hardware, acceptance, tokens, SEED)).summary.msPerToken!;
 }
 
-/** All chances are the mean. */
+/** An acceptance of which all chances are the mean. */
 const evenly = (a: number) => betaAcceptance(a, { concentration: Infinity });
 
-/** The acceptance at which the simulated sd takes so long. */
+/** The acceptance at which the simulated sd takes that time for a token. */
 async function fit(times: Times, sdMs: number): Promise<number> {
   let [low, high] = [0.5, 0.999];
   for (let i = 0; i < 12; i++) {
@@ -39,7 +41,8 @@ async function fit(times: Times, sdMs: number): Promise<number> {
   return (low + high) / 2;
 }
 
-// The paper's table 1. Its clocks include the prefill but for sd's: what greedy takes beyond 22.1 ms is a token's share of it.
+// The paper's table 1. Its clocks include the prefill but for sd's: greedy's time beyond 22.1 ms is a token's share of
+// that.
 const rows = [
   { name: "HumanEval", greedyMs: 22.15, sdMs: 17.88, amusdMs: 14.08 },
   { name: "MT-Bench", greedyMs: 21.89, sdMs: 20.64, amusdMs: 16.75 },
@@ -49,7 +52,8 @@ const DRAFT_MS = 11.7;
 const VERIFY = { oneMs: 22.1, sixMs: 25.5 };
 
 console.log(
-  "| | a | greedy | sd, theirs | sd, simulated | amusd, theirs | published rule, simulated | off by | `amusd` as it is here, simulated |",
+  "| | a | greedy | sd, theirs | sd, simulated | amusd, theirs | published rule, simulated | off by " +
+    "| `amusd` as it is here, simulated |",
 );
 console.log("|---|---|---|---|---|---|---|---|---|");
 const show = (name: string, a: number, figures: readonly number[]) => {

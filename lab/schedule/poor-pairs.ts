@@ -1,24 +1,27 @@
 /**
- * Whether amusd is ever slower than greedy: pairs whose drafts are of little use, simulated over acceptance, td, tv(n), the turnaround L of the verify lane, and what a
- * working draft lane costs the verify lane on a device that both share (drag): `deno run -A lab/schedule/poor-pairs.ts`, about two minutes. What it printed: README.md.
+ * Whether amusd is ever slower than greedy: pairs whose drafts are of little use, simulated over the acceptance, the
+ * times of draft steps and verifications, the turnaround L of the verify lane, and the contention: how many times as long
+ * the verify lane takes while the draft lane works on the same device. `deno run -A lab/schedule/poor-pairs.ts` takes
+ * about two minutes. README.md has the figures.
  *
- * For each length of the texts, drag, and whether the draft's confidence tells anything: geometric mean of the speed-ups, how many are below 0.98, and the three least.
+ * For each length of the texts, contention, and whether the draft's confidence tells anything, it prints the geometric
+ * mean of the speed-ups, how many are below 0.98, and the three least.
  */
-import { sharedSpeedup } from "./shared-device.ts";
+import { sharedSpeedup } from "../../tests/spec/schedule/shared-device.ts";
 
 const LENGTHS = [{ texts: 10, tokens: 64 }, { texts: 2, tokens: 400 }];
 
-console.log("| tokens | drag | confidence | mean | below 0.98 | least |");
+console.log("| tokens | contention | confidence | mean | below 0.98 | least |");
 console.log(`|${"---|".repeat(6)}`);
 for (const length of LENGTHS) {
-  for (const drag of [1, 1.1, 1.3]) {
+  for (const contention of [1, 1.1, 1.3]) {
     for (const isBoastful of [false, true]) {
       const found: { speedup: number; where: string }[] = [];
       for (const a of [0, 0.1, 0.3, 0.5]) {
         for (const c of [0.02, 0.1, 0.25, 0.5, 1]) {
           for (const beta of [0, 0.1, 0.4, 1]) {
             for (const turnaround of [0, 0.1, 0.3]) {
-              const point = { a, c, beta, drag, isBoastful, turnaround };
+              const point = { a, c, beta, contention, isBoastful, turnaround };
               const where = `a ${a}, c ${c}, beta ${beta}, L ${turnaround}`;
               found.push({ speedup: await sharedSpeedup(point, length), where });
             }
@@ -30,9 +33,8 @@ for (const length of LENGTHS) {
       const below = found.filter(({ speedup }) => speedup < 0.98).length;
       const least = found.slice(0, 3).map(({ speedup, where }) => `${speedup.toFixed(3)} (${where})`).join("; ");
       const confidence = isBoastful ? "says nothing" : "tells";
-      console.log(
-        `| ${length.tokens} | ${drag} | ${confidence} | ${mean.toFixed(3)} | ${below} of ${found.length} | ${least} |`,
-      );
+      const cells = [length.tokens, contention, confidence, mean.toFixed(3), `${below} of ${found.length}`, least];
+      console.log(`| ${cells.join(" | ")} |`);
     }
   }
 }

@@ -1,9 +1,12 @@
 /**
- * amusd over many texts on a machine that others share: simulated with the acceptance and times of benchmark results, one engine for all texts in random order.
- * `deno run -A lab/schedule/slow-machine.ts [--slow FACTOR] [--stretch MS] [--every MS] [--strain SHARE] [--tokens N] RESULTS.json ...`
+ * amusd over many texts on a machine that others share: simulated with the acceptance and times of benchmark results, one
+ * engine for all texts in random order.
+ * `deno run -A lab/schedule/slow-machine.ts [--slow FACTOR] [--stretch MS] [--every MS] [--contention SHARE]
+ * [--tokens N] [--engines N] RESULTS.json ...`
  *
- * All work takes FACTOR times as long in stretches of up to MS, up to `every` apart. Beside a busy draft lane a third of the verifications takes
- * longer, by SHARE. Printed for each file: speed-up over greedy in the same stretches; the least text's; the first and fifth percentile of the samples.
+ * All work takes FACTOR times as long in stretches of up to MS, up to `every` apart. Beside a busy draft lane a third of
+ * the verifications takes longer, by SHARE. For each file it prints the speed-up over greedy in the same stretches, the
+ * least text's, and the first and fifth percentile of the samples.
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -11,17 +14,10 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { randomOf } from "../../src/util/random.ts";
 import { recordedTimes, tracesOf } from "../../src/plan/recorded.ts";
-import type { LaneTimes } from "../../src/plan/simulate.ts";
+import { HEDGED, laneOptionsOf, PROMPT, simulate, type SimulatedHardware } from "../../src/plan/simulate.ts";
 import { type Acceptance, recordedAcceptance, simulatedPair } from "../../src/plan/simulated-pair.ts";
-import { amusd } from "../../src/spec/strategies/amusd.ts";
-import { AdaptiveLaunch } from "../../src/spec/schedule/adaptive-launch.ts";
-import { calibrate } from "../../src/spec/schedule/calibrate.ts";
 import { VirtualClock } from "../../src/spec/clock.ts";
-import { Estimates } from "../../src/spec/schedule/estimates.ts";
-import { MAX_ROWS } from "../../src/spec/lanes/lane.ts";
 import { SimulatedLane } from "../../src/spec/lanes/simulated-lane.ts";
-import { TokenLog } from "../../src/spec/token-log.ts";
-import { Trace } from "../../src/spec/trace/trace.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -29,22 +25,24 @@ const { values, positionals } = parseArgs({
     slow: { type: "string", default: "1.4" },
     stretch: { type: "string", default: "1000" },
     every: { type: "string", default: "3000" },
-    strain: { type: "string", default: "0.3" },
+    contention: { type: "string", default: "0.3" },
     tokens: { type: "string", default: "64" },
     engines: { type: "string", default: "40" },
   },
 });
-const [slow, stretch, every, strain, tokens, engines] = [
+const [slow, stretch, every, contention, tokens, engines] = [
   values.slow,
   values.stretch,
   values.every,
-  values.strain,
+  values.contention,
   values.tokens,
   values.engines,
 ].map(Number) as [number, number, number, number, number, number];
-/** Of the embedded pair's lanes on two cores (docs/performance.md), in ms. */
+/**
+ * The time from a device's end to the host's knowing, in ms, of the embedded pair's lanes on two cores
+ * (docs/performance.md).
+ */
 const LATENCY_MS = { verify: 1.05, draft: 0.75 };
-const PROMPT = [1, 2, 3];
 
 /** A clock of a machine that is slow in these stretches of time. */
 class SharedClock extends VirtualClock {
@@ -73,11 +71,11 @@ class SharedClock extends VirtualClock {
   }
 }
 
+/** A recorded text, and the lanes as they are while the other one does nothing. */
 interface Text {
   readonly file: string;
   readonly acceptance: Acceptance;
-  readonly verify: LaneTimes;
-  readonly draft: LaneTimes;
+  readonly hardware: SimulatedHardware;
 }
 
 const texts = positionals.flatMap((file): Text[] => {
@@ -85,11 +83,17 @@ const texts = positionals.flatMap((file): Text[] => {
     runs: { id: string; turn: number; strategy: string; events: never }[];
   };
   const ofAmusd = runs.filter(({ strategy }) => strategy === "amusd");
-  const hardware = recordedTimes(tracesOf({ runs: ofAmusd }, file), file);
+  const { verify, draft } = recordedTimes(tracesOf({ runs: ofAmusd }, file), file);
+  // The times were recorded with both lanes at work.
+  const aloneMs = verify.passMs.map((ms) => ms / (1 + contention / 3));
+  const hardware: SimulatedHardware = {
+    verify: { ...verify, passMs: aloneMs, prefillMs: 0, latencyMs: LATENCY_MS.verify, stepsAhead: 2 },
+    draft: { ...draft, prefillMs: 0, latencyMs: LATENCY_MS.draft, stepsAhead: 1 },
+  };
   return ofAmusd.flatMap(({ id, turn }) => {
     const same = runs.filter((run) => run.id === id && run.turn === turn && run.strategy !== "greedy");
     try {
-      return [{ file, acceptance: recordedAcceptance(tracesOf({ runs: same }, file), file), ...hardware }];
+      return [{ file, acceptance: recordedAcceptance(tracesOf({ runs: same }, file), file), hardware }];
     } catch {
       return []; // Too short to tell of its drafts.
     }
@@ -105,69 +109,35 @@ for (let engine = 1; engine <= engines; engine++) {
     stretches.push([from, at]);
   }
   const clock = new SharedClock(stretches);
-  const estimates = new Estimates();
-  const launchRule = new AdaptiveLaunch(estimates, clock);
   const order = texts.map((_, i) => ({ i, at: random() })).sort((a, b) => a.at - b.at).map(({ i }) => i);
-  await clock.run(async () => {
-    for (const i of order) {
-      const { acceptance, ...times } = texts[i]!;
-      const pair = simulatedPair(acceptance, engine * texts.length + i, PROMPT.length);
-      // The times were recorded with both lanes at work.
-      const aloneMs = times.verify.passMs.map((ms) => ms / (1 + strain / 3));
+  const written = await simulate({
+    setting: HEDGED,
+    clock,
+    texts: order.length,
+    tokens,
+    lanes: (_, text) => {
+      const i = order[text]!;
+      const pair = simulatedPair(texts[i]!.acceptance, engine * texts.length + i, PROMPT.length);
+      const { verify, draft } = laneOptionsOf(texts[i]!.hardware, pair, PROMPT.length + tokens + 1);
       let drafting = 0;
-      const common = { capacity: PROMPT.length + tokens + 1, prefillMs: 0 };
-      const verify = new SimulatedLane(clock, {
-        ...common,
-        name: "verify",
-        next: pair.verify,
-        decodeMs: aloneMs[1]!,
-        verifyMs: (rows) => aloneMs[rows]! * (drafting > 0 && random() < 1 / 3 ? 1 + strain : 1),
-        latencyMs: LATENCY_MS.verify,
-        stepsAhead: 2,
-      });
+      const verifyMs = (rows: number) =>
+        verify.verifyMs(rows) * (drafting > 0 && random() < 1 / 3 ? 1 + contention : 1);
       class DraftLane extends SimulatedLane {
         override async decode(...step: Parameters<SimulatedLane["decode"]>) {
           drafting++;
           return await super.decode(...step).finally(() => drafting--);
         }
       }
-      const draft = new DraftLane(clock, {
-        ...common,
-        name: "draft",
-        next: pair.draft,
-        decodeMs: times.draft.passMs[1]!,
-        verifyMs: (rows) => times.draft.passMs[rows]!,
-        latencyMs: LATENCY_MS.draft,
-        stepsAhead: 1,
-        confidence: pair.confidence,
-        second: pair.second,
-        branchCapacity: MAX_ROWS,
-      });
-      if (i === order[0]) await calibrate(verify, draft, estimates.costs, clock);
-      const log = new TokenLog(PROMPT);
-      let [firstMs, first] = [NaN, 0];
-      const batches = amusd({
-        log,
-        verify,
-        draft,
-        maxNewTokens: tokens,
-        eosIds: [],
-        lookahead: 5,
-        estimates,
-        launchRule,
-        hedge: true,
-        trace: new Trace(clock, false),
-        warn: () => {},
-      });
-      for await (const batch of batches) {
-        if (first > 0) continue;
-        [firstMs, first] = [clock.now(), batch.length];
-      }
-      let greedyMs = firstMs;
-      for (let token = first; token < tokens; token++) greedyMs = clock.end(greedyMs, aloneMs[1]!);
-      gains[i]!.push((greedyMs - firstMs) / (clock.now() - firstMs));
-    }
+      return { verify: new SimulatedLane(clock, { ...verify, verifyMs }), draft: new DraftLane(clock, draft) };
+    },
   });
+  for (const [text, { trace, startMs, endMs }] of written.entries()) {
+    const i = order[text]!;
+    const firstMs = startMs + trace.summary.ttftMs!;
+    let greedyMs = firstMs;
+    for (let token = 1; token < tokens; token++) greedyMs = clock.end(greedyMs, texts[i]!.hardware.verify.passMs[1]!);
+    gains[i]!.push((greedyMs - firstMs) / (endMs - firstMs));
+  }
 }
 
 const mean = (ratios: readonly number[]) =>

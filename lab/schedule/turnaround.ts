@@ -1,17 +1,18 @@
 /**
- * What queued verifications gain over none, simulated over the turnaround L of the verify lane (from the device's end to the next one's begin, a fourth of it for the
- * draft lane), in tv(1), beside the grid's a, c and beta: `deno run -A lab/schedule/turnaround.ts`. What it printed: README.md.
+ * The gain of queued verifications over none, simulated over the turnaround L of the verify lane (from the device's end
+ * to the next one's begin, a fourth of it for the draft lane), in one-row verifications, beside the grid's a, c and beta:
+ * `deno run -A lab/schedule/turnaround.ts`. README.md has the figures.
  */
 import { AdaptiveLaunch } from "../../src/spec/schedule/adaptive-launch.ts";
 import { HEDGED, type Setting } from "../../src/plan/simulate.ts";
-import { speedup } from "./point.ts";
+import { speedup } from "./speedup.ts";
 
 const TOKENS = 2000;
 const TURNAROUNDS = [0.05, 0.15, 0.3];
 const ACCEPTANCES = [0.6, 0.8];
 
 class Unqueued extends AdaptiveLaunch {
-  override chain(): null {
+  override queueNext(): null {
     return null;
   }
 }

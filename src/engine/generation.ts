@@ -9,6 +9,7 @@ import { greedyCost } from "../spec/trace/greedy-cost.ts";
 import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
 import { isLaunchName, type LaunchName, type LaunchRule, launchRuleOf } from "../spec/schedule/launch-rule.ts";
 import { samplingOf, type SamplingOptions } from "./sampling-options.ts";
+import { Scheduler } from "../spec/schedule/scheduler.ts";
 import { sd } from "../spec/strategies/sd.ts";
 import type { Strategy } from "../spec/strategies/strategy.ts";
 import type { Summary } from "../spec/trace/summary.ts";
@@ -205,17 +206,10 @@ export class Generation implements AsyncIterable<Piece> {
     try {
       const batches = STRATEGIES[this.strategy]({
         log: new TokenLog(prompt),
-        verify,
-        draft,
-        cached,
-        maxNewTokens,
-        eosIds: [...tokenizer.eosIds],
-        lookahead,
-        estimates: this.#source.estimates,
-        launchRule: launchRuleOf(launch, this.#source.adaptive),
-        hedge,
-        signal,
-        trace: this.#trace,
+        lanes: { verify, draft, cached },
+        limits: { maxNewTokens, eosIds: [...tokenizer.eosIds], signal },
+        drafting: { lookahead, hedge },
+        scheduler: new Scheduler(this.#source.estimates, launchRuleOf(launch, this.#source.adaptive), this.#trace),
         onPrefill,
         warn: (message) => {
           this.#draftLost = true;

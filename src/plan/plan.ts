@@ -1,7 +1,6 @@
 import type { Summary } from "../spec/trace/summary.ts";
 import type { Acceptance } from "./simulated-pair.ts";
 import {
-  BEST,
   fixedOf,
   GREEDY,
   HEDGED,
@@ -11,6 +10,7 @@ import {
   type Setting,
   type SimulatedHardware,
   simulateRun,
+  UNHEDGED,
 } from "./simulate.ts";
 
 export interface PlanOptions {
@@ -81,7 +81,9 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   const bestSd = await quickest(LOOKAHEADS.map(sdOf));
   const bestFixed = await quickest(FIXED.map(fixedOf));
   const rows: PlanRow[] = [];
-  const unique = new Map([GREEDY, sdOf(5), bestSd, PUBLISHED, bestFixed, BEST, HEDGED].map((one) => [one.name, one]));
+  const unique = new Map(
+    [GREEDY, sdOf(5), bestSd, PUBLISHED, bestFixed, UNHEDGED, HEDGED].map((one) => [one.name, one]),
+  );
   for (const setting of unique.values()) {
     const summaries: Summary[] = [];
     for (let seed = 1; seed <= runs; seed++) summaries.push(await run(setting, tokens, seed));

@@ -4,21 +4,25 @@ import { calibrate } from "../spec/schedule/calibrate.ts";
 import { type Clock, VirtualClock } from "../spec/clock.ts";
 import { Estimates } from "../spec/schedule/estimates.ts";
 import { greedy } from "../spec/strategies/greedy.ts";
-import { MAX_ROWS } from "../spec/lanes/lane.ts";
+import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
 import { launchAsPublished, launchFixed, type LaunchRule } from "../spec/schedule/launch-rule.ts";
+import { Scheduler } from "../spec/schedule/scheduler.ts";
 import { sd } from "../spec/strategies/sd.ts";
-import { SimulatedLane } from "../spec/lanes/simulated-lane.ts";
+import { SimulatedLane, type SimulatedLaneOptions } from "../spec/lanes/simulated-lane.ts";
 import type { Strategy } from "../spec/strategies/strategy.ts";
 import type { Summary } from "../spec/trace/summary.ts";
 import { TokenLog } from "../spec/token-log.ts";
 import { Trace } from "../spec/trace/trace.ts";
 import type { TraceEvent } from "../spec/trace/trace-events.ts";
-import { type Acceptance, simulatedPair } from "./simulated-pair.ts";
+import { type Acceptance, type SimulatedPair, simulatedPair } from "./simulated-pair.ts";
 
-/** A lane's times: of a pass by its rows, of a prefill's token, and from the device's end to the host's knowing; in ms. */
+/** A lane's times, in ms. */
 export interface LaneTimes {
+  /** The time of a pass, by its rows from 0 to MAX_ROWS. */
   readonly passMs: readonly number[];
+  /** The time of a prefill, for each token. */
   readonly prefillMs: number;
+  /** The time from the device's end of a message to the host's knowing. */
   readonly latencyMs: number;
   /** Steps that are kept in the lane's queue: 2 as on GPUs if not given, so that the device doesn't wait for the host. */
   readonly stepsAhead?: 1 | 2;
@@ -31,7 +35,7 @@ export interface SimulatedHardware {
 
 /** How to decode. */
 export interface Setting {
-  /** As the command line says it. */
+  /** The setting's name, as the command line says it. */
   readonly name: string;
   readonly strategy: Strategy;
   readonly lookahead: number;
@@ -39,8 +43,8 @@ export interface Setting {
   readonly hedge: boolean;
 }
 
-const best: Setting["launchRule"] = (estimates, clock) => new AdaptiveLaunch(estimates, clock);
-const common = { lookahead: 5, launchRule: best, hedge: false };
+const adaptive: Setting["launchRule"] = (estimates, clock) => new AdaptiveLaunch(estimates, clock);
+const common = { lookahead: 5, launchRule: adaptive, hedge: false };
 
 export const GREEDY: Setting = { ...common, name: "greedy", strategy: greedy };
 export const PUBLISHED: Setting = {
@@ -49,7 +53,7 @@ export const PUBLISHED: Setting = {
   strategy: amusd,
   launchRule: () => launchAsPublished,
 };
-export const BEST: Setting = { ...common, name: "amusd --hedge off", strategy: amusd };
+export const UNHEDGED: Setting = { ...common, name: "amusd --hedge off", strategy: amusd };
 export const HEDGED: Setting = { ...common, name: "amusd", strategy: amusd, hedge: true };
 
 export function sdOf(lookahead: number): Setting {
@@ -67,7 +71,102 @@ export function fixedOf(count: number): Setting {
 
 export const LOOKAHEADS: readonly number[] = Array.from({ length: MAX_ROWS - 1 }, (_, i) => i + 1);
 
-const PROMPT = [1, 2, 3];
+/** The prompt of simulated texts, if no other is given: the models of a simulated pair don't care for its tokens. */
+export const PROMPT: readonly number[] = [1, 2, 3];
+
+/** The texts that one simulated engine writes, and how. */
+export interface Simulation {
+  readonly setting: Pick<Setting, "strategy" | "lookahead" | "launchRule" | "hedge">;
+  /** The lanes that text number `text` is written on, counted from 0. */
+  readonly lanes: (clock: VirtualClock, text: number) => { readonly verify: Lane; readonly draft: Lane };
+  /** Tokens of each text. */
+  readonly tokens: number;
+  /** How many texts are written one after the other; 1 if not given. */
+  readonly texts?: number;
+  readonly prompt?: readonly number[];
+  /** Whether the first text's lanes are measured before it begins, as a real engine does; true if not given. */
+  readonly calibrates?: boolean;
+  readonly clock?: VirtualClock;
+  /** Whether the traces keep their events; false if not given. */
+  readonly keepsEvents?: boolean;
+  readonly onEvent?: (event: TraceEvent) => void;
+}
+
+/** A text that was written, and when, in ms. */
+export interface SimulatedText {
+  readonly log: TokenLog;
+  readonly trace: Trace;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** Simulates an engine: texts one after the other, where what is learnt of the lanes goes on from each to the next. */
+export async function simulate({
+  setting,
+  lanes,
+  tokens,
+  texts = 1,
+  prompt = PROMPT,
+  calibrates = true,
+  clock = new VirtualClock(Infinity),
+  keepsEvents = false,
+  onEvent,
+}: Simulation): Promise<SimulatedText[]> {
+  const { strategy, lookahead, hedge } = setting;
+  const estimates = new Estimates();
+  const launchRule = setting.launchRule(estimates, clock);
+  const written: SimulatedText[] = [];
+  await clock.run(async () => {
+    for (let text = 0; text < texts; text++) {
+      const pair = lanes(clock, text);
+      if (calibrates && text === 0) await calibrate(pair.verify, pair.draft, estimates.costs, clock);
+      const [log, trace, startMs] = [new TokenLog(prompt), new Trace(clock, keepsEvents, onEvent), clock.now()];
+      const batches = strategy({
+        log,
+        lanes: pair,
+        limits: { maxNewTokens: tokens, eosIds: [] },
+        drafting: { lookahead, hedge },
+        scheduler: new Scheduler(estimates, launchRule, trace),
+        warn: () => {},
+      });
+      for await (const _ of batches);
+      written.push({ log, trace, startMs, endMs: clock.now() });
+    }
+  });
+  return written;
+}
+
+/** The options of a verify and a draft lane. */
+export interface LaneOptions {
+  readonly verify: SimulatedLaneOptions;
+  readonly draft: SimulatedLaneOptions;
+}
+
+/** Fresh simulated lanes for each text. */
+export function lanesOf({ verify, draft }: LaneOptions): Simulation["lanes"] {
+  return (clock) => ({ verify: new SimulatedLane(clock, verify), draft: new SimulatedLane(clock, draft) });
+}
+
+/** The options of lanes on that hardware, by the models of a pair; the draft lane can branch. */
+export function laneOptionsOf(
+  { verify, draft }: SimulatedHardware,
+  pair: SimulatedPair,
+  capacity: number,
+): LaneOptions {
+  const lane = ({ passMs, prefillMs, latencyMs, stepsAhead = 2 }: LaneTimes) => ({
+    capacity,
+    decodeMs: passMs[1]!,
+    verifyMs: (rows: number) => passMs[rows]!,
+    prefillMs,
+    latencyMs,
+    stepsAhead,
+  });
+  const { confidence, runnerUp } = pair;
+  return {
+    verify: { ...lane(verify), name: "verify", next: pair.verify },
+    draft: { ...lane(draft), name: "draft", next: pair.draft, confidence, runnerUp, branchCapacity: MAX_ROWS },
+  };
+}
 
 export interface SimulatedRun {
   readonly summary: Summary;
@@ -77,55 +176,15 @@ export interface SimulatedRun {
 /** A run of `tokens` tokens on simulated hardware, calibrated as a real engine is; the same for the same seed. */
 export async function simulateRun(
   setting: Setting,
-  { verify, draft }: SimulatedHardware,
+  hardware: SimulatedHardware,
   acceptance: Acceptance,
   tokens: number,
   seed: number,
   keepsEvents = false,
 ): Promise<SimulatedRun> {
-  const clock = new VirtualClock(Infinity);
-  const estimates = new Estimates();
   const pair = simulatedPair(acceptance, seed, PROMPT.length);
-  const lane = (
-    name: string,
-    { passMs, prefillMs, latencyMs, stepsAhead = 2 }: LaneTimes,
-    next: (text: readonly number[]) => number,
-  ) => ({
-    name,
-    next,
-    capacity: PROMPT.length + tokens + 1,
-    decodeMs: passMs[1]!,
-    verifyMs: (rows: number) => passMs[rows]!,
-    prefillMs,
-    latencyMs,
-    stepsAhead,
-  });
-  const lanes = {
-    verify: new SimulatedLane(clock, lane("verify", verify, pair.verify)),
-    draft: new SimulatedLane(clock, {
-      ...lane("draft", draft, pair.draft),
-      confidence: pair.confidence,
-      second: pair.second,
-      branchCapacity: MAX_ROWS,
-    }),
-  };
-  const trace = new Trace(clock, keepsEvents);
-  return await clock.run(async () => {
-    await calibrate(lanes.verify, lanes.draft, estimates.costs, clock);
-    const { strategy, launchRule, lookahead, hedge } = setting;
-    const batches = strategy({
-      log: new TokenLog(PROMPT),
-      ...lanes,
-      maxNewTokens: tokens,
-      eosIds: [],
-      lookahead,
-      estimates,
-      launchRule: launchRule(estimates, clock),
-      hedge,
-      trace,
-      warn: () => {},
-    });
-    for await (const _ of batches);
-    return { summary: trace.summary, events: trace.events };
-  });
+  const lanes = lanesOf(laneOptionsOf(hardware, pair, PROMPT.length + tokens + 1));
+  const [text] = await simulate({ setting, lanes, tokens, keepsEvents });
+  const { summary, events } = text!.trace;
+  return { summary, events };
 }

@@ -1,74 +1,70 @@
 import { randomOf } from "../util/random.ts";
-import { Predictor } from "../spec/schedule/predictor.ts";
+import { type JudgedDraft, Predictor } from "../spec/schedule/predictor.ts";
 import type { TraceEvent } from "../spec/trace/trace-events.ts";
 
 const VOCABULARY = 1000;
 
-/** A drafted token: how sure the draft says it is, and the chance that it is accepted if those before it are. */
+/** A drafted token: how sure the draft model says it is, and the chance that it is accepted if those before it are. */
 export interface Draw {
   readonly confidence: number;
   readonly chance: number;
 }
 
-/** What a draft model's tokens are like, and how often its second choice is right where the first one is wrong. */
+/** How often a draft model is right, and how sure it is. */
 export interface Acceptance {
-  /** Each as likely as the others, anywhere in the text; or, `inOrder`, what is drafted for each of the text's tokens, over and over. */
+  /** Each draw is as likely as the others, anywhere in the text; with `inOrder` they are the text's tokens in turn. */
   readonly draws: readonly Draw[];
   readonly inOrder?: boolean;
-  readonly second: number;
+  /** The chance that the second choice is right where the first one is wrong. */
+  readonly runnerUp: number;
 }
 
 const DRAWS = 4096;
 
-/** Chances of that mean, Beta(a s, (1 - a) s) distributed (all equal for an infinite s), which the draft knows. */
-export function betaAcceptance(mean: number, { concentration = 1, second = 0.5, seed = 1 } = {}): Acceptance {
+/**
+ * Chances that the draft model knows, Beta(mean s, (1 - mean) s) distributed, where s is the concentration; all are equal
+ * if it is infinite.
+ */
+export function betaAcceptance(mean: number, { concentration = 1, runnerUp = 0.5, seed = 1 } = {}): Acceptance {
   const random = randomOf(seed);
   const draws = Array.from({ length: DRAWS }, () => {
     if (concentration === Infinity) return { confidence: mean, chance: mean };
     const [x, y] = [gamma(mean * concentration, random), gamma((1 - mean) * concentration, random)];
     return { confidence: x / (x + y), chance: x / (x + y) };
   });
-  return { draws, second };
+  return { draws, runnerUp };
 }
 
 /** Drafts of which a record has to tell whether they were right: fewer say too little. */
 const LEAST_DRAFTS = 50;
 
 /**
- * What runs say of their draft: each token that it drafted after the right text, verified or not, with the chance that the predictor gives it when it has
- * seen them all. Throws a RangeError where there are too few.
+ * The acceptance in recorded runs: each token that was drafted after the right text, verified or not, has the chance that
+ * the predictor gives it once it has seen them all. Throws a RangeError where there are too few.
  */
 export function recordedAcceptance(runs: readonly (readonly TraceEvent[])[], where: string): Acceptance {
-  const drafts = runs.flatMap(knownDrafts);
+  const drafts = runs.flatMap(judgedDrafts);
   if (drafts.length < LEAST_DRAFTS) {
     throw new RangeError(
-      `${where}: of ${drafts.length} drafted tokens it tells whether they were right, wanted ${LEAST_DRAFTS} or more; ` +
-        "record longer runs of sd or amusd",
+      `${where}: of ${drafts.length} drafted tokens it tells whether they were right, ` +
+        `wanted ${LEAST_DRAFTS} or more; record longer runs of sd or amusd`,
     );
   }
   const predictor = new Predictor();
   for (const { confidence, place, isRight } of drafts) predictor.observe(confidence, place, isRight);
   const wrong = drafts.filter(({ isRight }) => !isRight);
-  const hits = wrong.filter(({ secondIsRight }) => secondIsRight).length;
+  const hits = wrong.filter(({ runnerUpIsRight }) => runnerUpIsRight).length;
   return {
     draws: drafts.map(({ confidence, place }) => ({ confidence, chance: predictor.chance(confidence, place) })),
-    second: wrong.length > 0 ? hits / wrong.length : 0.5,
+    runnerUp: wrong.length > 0 ? hits / wrong.length : 0.5,
   };
 }
 
-interface KnownDraft {
-  readonly confidence: number;
-  /** 1 for the first token after what was committed then. */
-  readonly place: number;
-  readonly isRight: boolean;
-  readonly secondIsRight: boolean;
-}
-
-/** What was recorded up to 2026-11 names the runners-up so. */
+/** Records up to 2026-11 have the runners-up by this name. */
 type OldOperation = { readonly seconds?: readonly number[] };
 
-/** The drafts of a run that stand behind nothing but what was committed, by then or later. */
-function knownDrafts(events: readonly TraceEvent[]): KnownDraft[] {
+/** The drafts of a run that stand behind nothing but tokens that were committed, by then or later. */
+function judgedDrafts(events: readonly TraceEvent[]): JudgedDraft[] {
   const start = events.find((event) => event.kind === "start");
   const text: number[] = [];
   for (const event of events) {
@@ -79,7 +75,7 @@ function knownDrafts(events: readonly TraceEvent[]): KnownDraft[] {
   let committed = start?.promptTokens ?? 0;
   /** How far the draft lane's cache holds the text. */
   let held = 0;
-  const known: KnownDraft[] = [];
+  const judged: JudgedDraft[] = [];
   for (const event of events) {
     if (event.kind === "commit") committed += event.tokens.length;
     if (event.kind !== "operation" || event.lane !== start?.lanes[1]?.name) continue;
@@ -88,21 +84,40 @@ function knownDrafts(events: readonly TraceEvent[]): KnownDraft[] {
     if (Math.min(fork ?? position, position) > held) continue;
     let right = 0;
     while (right < tokens.length && isText(tokens[right], position + right)) right++;
-    // A branch is left out but for its first step: what it holds isn't followed.
+    // A branch is left out but for its first step: the text in the branch slots isn't followed here.
     if (fork === undefined) held = Math.min(held, position) + (position <= held ? right : 0);
     else if (position !== fork) continue;
     for (let i = event.operation === "verify" ? chosen.length - 1 : 0; i < chosen.length && i < right; i++) {
-      const [confidence, second, wanted] = [confidences?.[i], runnersUp?.[i], text[position + 1 + i]];
-      if (confidence === undefined || second === undefined || wanted === undefined) continue;
+      const [confidence, runnerUp, wanted] = [confidences?.[i], runnersUp?.[i], text[position + 1 + i]];
+      if (confidence === undefined || runnerUp === undefined || wanted === undefined) continue;
       const place = Math.max(1, position + 2 + i - committed);
-      known.push({ confidence, place, isRight: chosen[i] === wanted, secondIsRight: second === wanted });
+      judged.push({ confidence, place, isRight: chosen[i] === wanted, runnerUpIsRight: runnerUp === wanted });
     }
   }
-  return known;
+  return judged;
 }
 
-/** A draft and a verify model for simulations: functions of the position and the last two tokens, of the same cost at any length of text. `prompt` is how long theirs is. */
-export function simulatedPair({ draws, second, inOrder = false }: Acceptance, seed: number, prompt = 0) {
+/** Two models for simulations. */
+export interface SimulatedPair {
+  /** The verify model's choice after a text. */
+  readonly verify: (text: readonly number[]) => number;
+  /** The draft model's choice after a text. */
+  readonly draft: (text: readonly number[]) => number;
+  /** How sure the draft model is of that. */
+  readonly confidence: (text: readonly number[]) => number;
+  /** The draft model's second choice. */
+  readonly runnerUp: (text: readonly number[], chosen: number) => number;
+}
+
+/**
+ * Two models that go by the position and the last two tokens, so that they take the same time at any length of text.
+ * `promptTokens` is the prompt's length, behind which the draws are taken in order.
+ */
+export function simulatedPair(
+  { draws, runnerUp, inOrder = false }: Acceptance,
+  seed: number,
+  promptTokens = 0,
+): SimulatedPair {
   const at = (text: readonly number[], salt: number) => {
     let h = Math.imul(text.length ^ seed, 0x9e3779b1) ^ salt;
     h = Math.imul(h ^ (h >>> 15) ^ text.at(-1)!, 0x85ebca6b);
@@ -111,16 +126,16 @@ export function simulatedPair({ draws, second, inOrder = false }: Acceptance, se
     return (h ^ (h >>> 15)) >>> 0;
   };
   const share = (text: readonly number[], salt: number) => at(text, salt) / 2 ** 32;
-  const draw = (text: readonly number[]) => draws.at((inOrder ? text.length - prompt : at(text, 1)) % draws.length)!;
+  const draw = (text: readonly number[]) =>
+    draws.at((inOrder ? text.length - promptTokens : at(text, 1)) % draws.length)!;
   const verify = (text: readonly number[]) => at(text, 2) % VOCABULARY;
   const isRight = (text: readonly number[]) => share(text, 3) < draw(text).chance;
   return {
     verify,
-    draft: (text: readonly number[]) =>
-      isRight(text) ? verify(text) : (verify(text) + 1 + at(text, 4) % 100) % VOCABULARY,
-    confidence: (text: readonly number[]) => draw(text).confidence,
-    second: (text: readonly number[], chosen: number) =>
-      !isRight(text) && share(text, 5) < second ? verify(text) : (chosen + 200) % VOCABULARY,
+    draft: (text) => isRight(text) ? verify(text) : (verify(text) + 1 + at(text, 4) % 100) % VOCABULARY,
+    confidence: (text) => draw(text).confidence,
+    runnerUp: (text, chosen) =>
+      !isRight(text) && share(text, 5) < runnerUp ? verify(text) : (chosen + 200) % VOCABULARY,
   };
 }
 

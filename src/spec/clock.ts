@@ -1,6 +1,6 @@
-/** Time as the lanes and strategies see it: real, or simulated. */
+/** The time that lanes and strategies go by: real, or simulated. */
 export interface Clock {
-  /** Milliseconds since some fixed moment. */
+  /** The time in ms since some fixed moment. */
   now(): number;
   sleep(ms: number): Promise<void>;
 }
@@ -37,10 +37,10 @@ interface Sleeper {
  */
 export class VirtualClock implements Clock {
   #nowMs = 0;
-  /** By wakeMs; equal times in order of insertion. */
+  /** Ordered by wakeMs; equal times in order of insertion. */
   readonly #sleepers: Sleeper[] = [];
 
-  /** `maxWakes` makes a runaway loop an error. */
+  /** `maxWakes` is how many sleeps may end before `run` takes the run for a runaway loop. */
   constructor(readonly maxWakes = 1_000_000) {}
 
   now(): number {
@@ -60,8 +60,9 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Runs `main` to its end in simulated time and gives what it gave. Throws if time can't move although `main` hasn't
-   * ended (it waits for what nobody will do), if someone still sleeps when it has, and after `maxWakes` wakes.
+   * Runs `main` to its end in simulated time and returns its result. Throws an Error if time can't move although `main`
+   * hasn't ended (it waits for something that nobody will do), if someone still sleeps when it has, and after
+   * `maxWakes` wakes.
    */
   async run<T>(main: () => Promise<T>): Promise<T> {
     let ended = false;

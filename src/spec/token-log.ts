@@ -11,31 +11,31 @@ export interface CommittedToken {
   readonly origin: Origin;
 }
 
-/** What the draft model thought as it chose a token; see LaneResult. */
+/** How sure the draft model was of a token that it chose, and its second choice; see LaneResult. */
 export interface Draft {
   readonly confidence: number;
-  readonly second: number;
+  readonly runnerUp: number;
 }
 
 /** A token in its place after its parent. Equal tokens on one parent are one node, so a path of nodes is a text. */
 export interface TokenNode {
   readonly token: number;
   readonly position: number;
-  /** Of a drafted token; the first one's, if it was drafted twice. */
+  /** None for a token that nobody drafted; the first draft's, if the token was drafted twice. */
   readonly draft: Draft | undefined;
 }
 
 interface Node extends TokenNode {
-  /** None once the token is committed: so a long text leaves no chain of nodes behind. */
+  /** None once the token is committed, so that a long text leaves no chain of nodes behind. */
   parent: Node | undefined;
-  /** Oldest first; of a committed node that has one behind it, that one alone. */
+  /** The oldest first. A committed node with a committed one behind it has that one alone. */
   children: Node[];
 }
 
 /**
- * The one truth about the sequence. Committed tokens never change; pending ones are the draft's, and each hangs on its
- * parent. A node is live while it stands in the committed text or below its end; what a commit contradicts is dead, and
- * so is all that hangs on it, whether drafted before or after.
+ * The one truth about the text. Committed tokens never change; pending ones are the draft's, and each hangs on its
+ * parent. A node is live while it stands in the committed text or hangs below its end; a node that a commit contradicts
+ * is dead, and so is all that hangs on it, whether drafted before or after.
  */
 export class TokenLog {
   readonly #tokens: number[] = [];
@@ -89,7 +89,7 @@ export class TokenLog {
 
   /**
    * Puts a drafted token after `parent` (a node of this log). On a dead parent the new node is dead as well: `isLive`
-   * tells. After a committed token before the end, it is the committed one if equal, and else dead.
+   * tells. After a committed token before the end, the node is the committed one if it is equal, and else dead.
    */
   draft(parent: TokenNode, token: number, draft?: Draft): TokenNode {
     return this.#child(parent as Node, token, draft);
@@ -100,7 +100,7 @@ export class TokenLog {
     return this.liveAncestor(node) === node;
   }
 
-  /** The nearest live node at or above this one: where its path and the log's text part. */
+  /** The nearest live node at or above this one, where its path and the log's text part. */
   liveAncestor(node: TokenNode): TokenNode {
     let above = node as Node;
     while (above.parent) above = above.parent;
@@ -110,8 +110,8 @@ export class TokenLog {
   /**
    * Commits a verification's answer: `chosen[i]` is the token chosen after the last committed token and
    * `drafted[0..i-1]`. Drafted tokens are accepted as long as they equal the chosen ones; the next chosen token, a
-   * correction or a bonus, is committed with them. `chosen` may be cut short where the run ends. Returns what was
-   * committed.
+   * correction or a bonus, is committed with them. `chosen` may be cut short where the run ends. Returns the committed
+   * tokens. Throws a RangeError where there are more chosen tokens than rows, or none.
    */
   commit(drafted: readonly number[], chosen: readonly number[]): CommittedToken[] {
     if (chosen.length < 1 || chosen.length > drafted.length + 1) {
@@ -138,7 +138,7 @@ export class TokenLog {
     this.#tokens.push(token);
   }
 
-  /** The parent's child with that token, found or made. A dead one on a committed token is nobody's child. */
+  /** The parent's child with that token, found or made. A dead node on a committed token is nobody's child. */
   #child(parent: Node, token: number, draft: Draft | undefined): Node {
     const twin = parent.children.find((node) => node.token === token);
     if (twin) return twin;

@@ -8,7 +8,7 @@ import {
 import { STRATEGIES, type StrategyName } from "../../src/engine/generation.ts";
 import { summarize } from "../../src/spec/trace/summary.ts";
 import type { TraceEvent } from "../../src/spec/trace/trace-events.ts";
-import { agreeingModel, hash, hashModel, laneOptions, simulate } from "../spec/simulated-run.ts";
+import { agreeingModel, hash, hashModel, laneOptions, simulateText } from "../spec/simulated-run.ts";
 
 /** What a simulated benchmark is made with. */
 export interface SimulatedBenchmark {
@@ -112,17 +112,15 @@ async function simulateRun(
   const verify = hashModel(seed, VOCABULARY);
   let step = 0;
   const jitter = () => 0.9 + hash([step++, seed], 5) / 2 ** 32 / 5;
-  const outcome = await simulate(
-    STRATEGIES[strategy],
-    promptTokens,
-    laneOptions("verify", verify, { jitter, decodeMs: 26, prefillMs: 3, verifyMs: (rows) => 26 + 1.2 * rows }),
-    laneOptions("draft", agreeingModel(verify, options.agreement, VOCABULARY), { jitter, decodeMs: 7 }),
-    { maxNewTokens: options.tokens },
-  );
-  if (outcome.error) throw outcome.error;
-  const events = outcome.events.map((event) => later(event, beginMs));
+  const lanes = {
+    verify: laneOptions("verify", verify, { jitter, decodeMs: 26, prefillMs: 3, verifyMs: (rows) => 26 + 1.2 * rows }),
+    draft: laneOptions("draft", agreeingModel(verify, options.agreement, VOCABULARY), { jitter, decodeMs: 7 }),
+  };
+  const { log, trace } = await simulateText(STRATEGIES[strategy], promptTokens, lanes, options.tokens);
+  const tokens = log.committed.slice(promptTokens.length);
+  const events = trace.events.map((event) => later(event, beginMs));
   const { promptTokens: _, tokens: __, ...figures } = summarize(events);
-  const pieces = outcome.tokens.map(piece);
+  const pieces = tokens.map(piece);
   const durationMs = figures.lanes[0]!.busyMs + figures.lanes[0]!.idleMs;
   return {
     sample,
@@ -133,7 +131,7 @@ async function simulateRun(
     strategy,
     sampling: null,
     promptTokens,
-    tokens: outcome.tokens,
+    tokens,
     text: pieces.join(""),
     pieces,
     finishReason: "length",

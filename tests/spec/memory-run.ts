@@ -1,54 +1,39 @@
-// `deno run --v8-flags=--expose-gc memory-run.ts TOKENS`: a long run of amusd without a list of events; prints the bytes of heap that are left for each
-// token once it has ended. A test runs it in a process of its own.
+// `deno run --v8-flags=--expose-gc memory-run.ts TOKENS`: a long run of amusd without a list of events; prints the bytes
+// of heap that are left for each token once it has ended. A test runs it in a process of its own.
 
 import process from "node:process";
-import { amusd } from "../../src/spec/strategies/amusd.ts";
-import { AdaptiveLaunch } from "../../src/spec/schedule/adaptive-launch.ts";
-import { VirtualClock } from "../../src/spec/clock.ts";
-import { Estimates } from "../../src/spec/schedule/estimates.ts";
-import { SimulatedLane } from "../../src/spec/lanes/simulated-lane.ts";
-import { TokenLog } from "../../src/spec/token-log.ts";
-import { Trace } from "../../src/spec/trace/trace.ts";
+import { HEDGED, laneOptionsOf, lanesOf, simulate } from "../../src/plan/simulate.ts";
 import { betaAcceptance, simulatedPair } from "../../src/plan/simulated-pair.ts";
-import { laneOptions } from "./simulated-run.ts";
+import { VirtualClock } from "../../src/spec/clock.ts";
+import { hardwareOf } from "./schedule/point.ts";
 
 const tokens = Number(process.argv[2]);
+const options = laneOptionsOf(
+  hardwareOf({ a: 0.8, c: 0.2, beta: 0 }),
+  simulatedPair(betaAcceptance(0.8), 1),
+  tokens + 10,
+);
 const clock = new VirtualClock(Infinity);
-const pair = simulatedPair(betaAcceptance(0.8), 1);
-const common = { capacity: tokens + 10, prefillMs: 0 };
-const verify = new SimulatedLane(
-  clock,
-  laneOptions("verify", pair.verify, { ...common, decodeMs: 1, verifyMs: () => 1 }),
-);
-const { draft: next, confidence, second } = pair;
-const draft = new SimulatedLane(
-  clock,
-  laneOptions("draft", next, { ...common, decodeMs: 0.2, confidence, second, branchCapacity: 16 }),
-);
-const estimates = new Estimates();
+const lanes = lanesOf(options)(clock, 0);
 let told = 0;
-const trace = new Trace(clock, false, () => told++);
-const run = {
-  log: new TokenLog([1, 2, 3]),
-  verify,
-  draft,
-  maxNewTokens: tokens,
-  eosIds: [],
-  lookahead: 5,
-  estimates,
-  launchRule: new AdaptiveLaunch(estimates, clock),
-  hedge: true,
-  trace,
-  warn: console.error,
-};
 const heap = () => {
   (globalThis as { gc?: () => void }).gc!();
   return process.memoryUsage().heapUsed;
 };
 const before = heap();
-await clock.run(async () => {
-  for await (const _ of amusd(run));
+const [text] = await simulate({
+  setting: HEDGED,
+  clock,
+  lanes: () => lanes,
+  tokens,
+  calibrates: false,
+  onEvent: () => told++,
 });
 const after = heap();
-if (trace.summary.tokens !== tokens || told < tokens / 10 || trace.events.length > 0) throw new Error("no such run");
+// What follows also holds the lanes and the text while the heap is measured.
+const { trace, log } = text!;
+if (lanes.verify.capacity < tokens || log.length < tokens || trace.summary.tokens !== tokens) {
+  throw new Error("no text");
+}
+if (told < tokens / 10 || trace.events.length > 0) throw new Error("no events, or kept ones");
 console.log((after - before) / tokens);

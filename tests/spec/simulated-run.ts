@@ -1,9 +1,10 @@
-import { type Clock, VirtualClock } from "../../src/spec/clock.ts";
+import { type LaneOptions, lanesOf, simulate, type SimulatedText } from "../../src/plan/simulate.ts";
+import type { Clock } from "../../src/spec/clock.ts";
 import { Estimates } from "../../src/spec/schedule/estimates.ts";
-import type { Lane } from "../../src/spec/lanes/lane.ts";
-import { launchAtOnce } from "../../src/spec/schedule/launch-rule.ts";
-import { SimulatedLane, type SimulatedLaneOptions } from "../../src/spec/lanes/simulated-lane.ts";
-import type { Run, Strategy } from "../../src/spec/strategies/strategy.ts";
+import { launchAtOnce, type LaunchRule } from "../../src/spec/schedule/launch-rule.ts";
+import { Scheduler } from "../../src/spec/schedule/scheduler.ts";
+import type { SimulatedLaneOptions } from "../../src/spec/lanes/simulated-lane.ts";
+import type { Drafting, Run, RunLanes, RunLimits, Strategy } from "../../src/spec/strategies/strategy.ts";
 import { type CommittedToken, TokenLog } from "../../src/spec/token-log.ts";
 import { Trace } from "../../src/spec/trace/trace.ts";
 import type { TraceEvent } from "../../src/spec/trace/trace-events.ts";
@@ -64,7 +65,7 @@ export function laneOptions(
   };
 }
 
-/** What a run came to. */
+/** The text, the log and the trace of a run, and what was warned of or thrown. */
 export interface Outcome {
   readonly yielded: readonly CommittedToken[];
   readonly tokens: readonly number[];
@@ -74,12 +75,32 @@ export interface Outcome {
   readonly error: unknown;
 }
 
+/** The parts of a Run, its groups laid flat. */
+export interface RunOptions extends RunLanes, Partial<RunLimits>, Partial<Drafting> {
+  readonly estimates?: Estimates;
+  readonly launchRule?: LaunchRule;
+}
+
+/** A run on those lanes, with values that tests can do with where none are given. */
+export function runOf(log: TokenLog, trace: Trace, options: RunOptions, warn: Run["warn"] = () => {}): Run {
+  const { verify, draft, cached, maxNewTokens = 20, eosIds = [], signal, lookahead = 5, hedge = true } = options;
+  const { estimates = new Estimates(), launchRule = launchAtOnce } = options;
+  return {
+    log,
+    lanes: { verify, draft, cached },
+    limits: { maxNewTokens, eosIds, signal },
+    drafting: { lookahead, hedge },
+    scheduler: new Scheduler(estimates, launchRule, trace),
+    warn,
+  };
+}
+
 /** Runs a strategy to its end, or until `consume` says stop; an error that it throws is kept in the outcome. */
 export async function collect(
   strategy: Strategy,
   clock: Clock,
   prompt: readonly number[],
-  options: Partial<Run> & { verify: Lane },
+  options: RunOptions,
   consume: (batch: readonly CommittedToken[]) => Promise<"stop" | void> | "stop" | void = () => {},
 ): Promise<Outcome> {
   const log = new TokenLog(prompt);
@@ -87,20 +108,8 @@ export async function collect(
   const warnings: string[] = [];
   const yielded: CommittedToken[] = [];
   let error: unknown;
-  const run: Run = {
-    log,
-    trace,
-    maxNewTokens: 20,
-    eosIds: [],
-    lookahead: 5,
-    estimates: new Estimates(),
-    launchRule: launchAtOnce,
-    hedge: true,
-    warn: (message) => warnings.push(message),
-    ...options,
-  };
   try {
-    for await (const batch of strategy(run)) {
+    for await (const batch of strategy(runOf(log, trace, options, (message) => warnings.push(message)))) {
       yielded.push(...batch);
       if (await consume(batch) === "stop") break;
     }
@@ -110,15 +119,15 @@ export async function collect(
   return { yielded, tokens: yielded.map(({ token }) => token), log, events: trace.events, warnings, error };
 }
 
-/** `collect` on two fresh simulated lanes, in a virtual time of its own. */
-export function simulate(
+/** A text by a strategy that launches at once, on two fresh simulated lanes that nobody has measured. */
+export async function simulateText(
   strategy: Strategy,
   prompt: readonly number[],
-  verify: SimulatedLaneOptions,
-  draft: SimulatedLaneOptions,
-  options: Partial<Run> = {},
-): Promise<Outcome> {
-  const clock = new VirtualClock();
-  const lanes = { verify: new SimulatedLane(clock, verify), draft: new SimulatedLane(clock, draft) };
-  return clock.run(() => collect(strategy, clock, prompt, { ...lanes, ...options }));
+  options: LaneOptions,
+  tokens: number,
+): Promise<SimulatedText> {
+  const setting = { strategy, lookahead: 5, launchRule: () => launchAtOnce, hedge: true };
+  const lanes = lanesOf(options);
+  const [text] = await simulate({ setting, lanes, prompt, tokens, calibrates: false, keepsEvents: true });
+  return text!;
 }

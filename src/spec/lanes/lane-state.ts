@@ -1,8 +1,9 @@
 import { MAX_ROWS } from "./lane.ts";
 
 /**
- * What a lane's cache will hold once all messages sent are done: the text's length and a branch beside it. Each method takes a message in before it is
- * sent, and throws a RangeError, with nothing changed, if it doesn't fit; an Error once the lane is closed.
+ * The contents of a lane's KV cache once all messages sent are done: the main sequence's length, and a branch beside
+ * it. Each method takes note of a message before that is sent; if the message doesn't fit, the method throws a
+ * RangeError and changes nothing, and once the lane is closed, an Error.
  */
 export class LaneState {
   readonly #lane: string;
@@ -10,7 +11,7 @@ export class LaneState {
   readonly #branchCapacity: number;
   #length = 0;
   #branch: { readonly fork: number; readonly length: number } | undefined;
-  /** What the last message does: `decode` can go on from a token that it chose, `verifyNext` from what it accepts. */
+  /** The last message's kind: `decode` can go on from a token that it chose, `verifyNext` from those it accepts. */
   #last: "feeds" | "decodes" | "verifies" = "feeds";
   #closed = false;
 
@@ -102,7 +103,7 @@ export class LaneState {
     if (this.#closed) throw new Error(`Cannot use the ${this.#lane} lane: it is closed`);
   }
 
-  /** The text is a new one from `position` on, and so is a branch that parted behind that. */
+  /** Cuts the main sequence to `position` and appends `count`; a branch that parted behind `position` is gone. */
   #feed(count: number, position: number, last: "feeds" | "decodes" | "verifies"): void {
     this.#length = position + count;
     this.#last = last;

@@ -3,11 +3,11 @@ import type { Sampling } from "../../util/sampling.ts";
 /** The most rows that one verification takes: the last committed token and 15 drafted ones. */
 export const MAX_ROWS = 16;
 
-/** What one operation of a lane chose, and when the device worked on it. */
+/** The tokens that one operation of a lane chose, and when the device worked on it. */
 export interface LaneResult {
   /** The chosen tokens: `verify` gives one a row, `decode` one a step, `prefill` none. */
   readonly tokens: readonly number[];
-  /** For each of them how sure the model is of it: its share in the softmax of the scores among which it is the largest, 0 to 1. */
+  /** For each of them the model's confidence, 0 to 1: the softmax of the scores, of which the token has the largest. */
   readonly confidences: readonly number[];
   /** For each of them the token with the second largest score. */
   readonly runnersUp: readonly number[];
@@ -17,18 +17,19 @@ export interface LaneResult {
 }
 
 /**
- * One model on one device, behind a first-in first-out queue. A message returns at once; its promise settles when the device is done
- * with it, in the order of the messages. All that strategies know of models and devices is this interface.
+ * One model on one device, behind a first-in first-out queue. A message returns at once; its promise settles when the
+ * device is done with it, in the order of the messages. All that strategies know of models and devices is this
+ * interface.
  *
  * The lane keeps the keys and values of the tokens that it was fed, by position. Feeding at a position below its length
- * cuts it to there first: that is the whole of a rollback. A message that feeds nothing, above its length, or past `capacity` rejects
- * with a RangeError.
+ * cuts it to there first: that is the whole of a rollback. A message that feeds nothing, above its length, or past
+ * `capacity` rejects with a RangeError.
  */
 export interface Lane {
   readonly name: string;
-  /** Positions the key-value cache has room for. */
+  /** Positions the KV cache has room for. */
   readonly capacity: number;
-  /** How many `decode` messages a strategy should keep in the queue, so that the device does not wait for the host: 1 or 2. */
+  /** How many `decode` messages a strategy keeps in the queue, so that the device doesn't wait for the host: 1 or 2. */
   readonly stepsAhead: number;
   /** How many tokens a branch can hold; 0 where the lane can't branch. */
   readonly branchCapacity: number;
@@ -42,22 +43,25 @@ export interface Lane {
   /** Feeds 1 to MAX_ROWS tokens in one pass; answers, for each, the token chosen after it. */
   verify(tokens: readonly number[], position: number): Promise<LaneResult>;
   /**
-   * Verifies behind the message before, itself a verification, without a look at its answer: feeds the token that it chose after the last of its
-   * accepted rows (see `countAccepted`), in the place behind that row, then `drafted`, fewer than MAX_ROWS; answers as `verify`. `position` is that
-   * token's if all rows are accepted; where it really stands only the device knows yet. Rejects with a RangeError behind another message.
+   * Verifies behind the message before, itself a verification, without a look at its answer: feeds the token that it
+   * chose after the last of its accepted rows (see `countAccepted`), in the place behind that row, then `drafted`,
+   * fewer than MAX_ROWS; answers as `verify`. `position` is that token's if all rows are accepted; where the token
+   * really stands only the device knows yet. Rejects with a RangeError behind another message.
    */
   verifyNext(drafted: readonly number[], position: number): Promise<LaneResult>;
   /**
    * Feeds `token` at `position`, or with `null` the token that the previous message chose last (it never leaves the
    * device), then the token so chosen, and so on for `steps` steps; answers the `steps` chosen tokens.
    *
-   * With `fork` it does so in the strip, beside the text that the lane holds (the trunk) and without a change to it: the branch is the trunk
-   * below `fork`, then what was fed to the strip from `fork` to `position`. At `position` = `fork` a new branch takes the place of the last one.
+   * With `fork` it does so in the branch slots, beside the text that the lane holds (the main sequence) and without a
+   * change to it: the branch is the main sequence below `fork`, then the tokens fed to the branch slots from `fork` to
+   * `position`. At `position` = `fork` a new branch takes the place of the last one.
    */
   decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult>;
   /**
-   * Puts the first `count` tokens of the branch that parted at `fork` into the trunk, which then ends behind them; chooses nothing. Rejects with a
-   * RangeError where there is no such branch, or the trunk was cut below `fork` since.
+   * Moves the first `count` tokens of the branch that parted at `fork` into the main sequence, which then ends behind
+   * them; chooses nothing. Rejects with a RangeError where there is no such branch, or the main sequence was cut below
+   * `fork` since.
    */
   keep(fork: number, count: number): Promise<LaneResult>;
   /** Settles when the queue is empty; never rejects. */
@@ -66,7 +70,10 @@ export interface Lane {
   close(): Promise<void>;
 }
 
-/** How many of the drafted tokens that a verification was fed (`tokens` but the first) are accepted: as long as each is the one chosen in its place. */
+/**
+ * How many of the drafted tokens that a verification was fed (`tokens` but the first) are accepted: those before the
+ * first one that is not the token chosen in its place.
+ */
 export function countAccepted(tokens: readonly number[], chosen: readonly number[]): number {
   let accepted = 0;
   while (accepted + 1 < tokens.length && tokens[accepted + 1] === chosen[accepted]) accepted++;

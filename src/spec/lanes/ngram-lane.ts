@@ -2,13 +2,14 @@ import type { Clock } from "../clock.ts";
 import type { Lane, LaneResult } from "./lane.ts";
 import { LaneState } from "./lane-state.ts";
 
-/** The longest end of the text that is looked for; a longer match says no more. */
+/** The longest end of the text that is looked for, in tokens; a longer match says no more. */
 const LONGEST = 16;
 
 /**
- * A lane without a model or a device: what followed the last occurrence of the text's longest end that occurs before (prompt look-up;
- * github.com/apoorvumang/prompt-lookup-decoding). Right where a text repeats itself, as edits of code do. Its confidence is n / (n + 1) for
- * a match of n tokens, about 0 for none: what that is worth the predictor learns.
+ * A lane without a model or a device: it looks for the longest end of the text that occurs before, and chooses the
+ * token that followed its last occurrence (prompt look-up; github.com/apoorvumang/prompt-lookup-decoding). That is
+ * right where a text repeats itself, as edits of code do. Its confidence is n / (n + 1) for a match of n tokens, about 0
+ * for none; the predictor learns what chance that stands for.
  */
 export class NgramLane implements Lane {
   readonly name: string;
@@ -29,7 +30,7 @@ export class NgramLane implements Lane {
     this.#state = new LaneState(name, capacity, this.branchCapacity);
   }
 
-  /** Nothing to it: it chooses the same however the model does. */
+  /** Does nothing: look-up chooses the same by argmax and with sampling. */
   sample(): void {}
 
   prefill(tokens: readonly number[], position: number): Promise<LaneResult> {
@@ -96,7 +97,10 @@ export class NgramLane implements Lane {
   }
 }
 
-/** What followed the last of the longest matches with the text's end, and how long that is; without one, its last token again. */
+/**
+ * The token that followed the last of the longest matches with the text's end, and that match's length in tokens;
+ * without a match, the text's last token again.
+ */
 function lookUp(text: readonly number[]): { readonly next: number; readonly length: number } {
   const last = text.length - 1;
   let best = { next: text[last]!, length: 0 };

@@ -7,25 +7,25 @@ export interface SimulatedLaneOptions {
   readonly name: string;
   readonly capacity: number;
   readonly stepsAhead: number;
-  /** For each token of a prefill. */
+  /** The time of a prefill, for each token. */
   readonly prefillMs: number;
-  /** td: one step of a `decode`. */
+  /** The time of one step of a `decode`. */
   readonly decodeMs: number;
-  /** tv(n): one verification of n rows. */
+  /** The time of one verification. */
   readonly verifyMs: (rows: number) => number;
   /** The model: the token chosen after a text. The array is the lane's own; it changes after the call. */
   readonly next: (text: readonly number[]) => number;
-  /** How sure the model is of that token; 0.5 if not given. Asked right after `next`, as `second` is. */
+  /** How sure the model is of that token; 0.5 if not given. Asked right after `next`, as `runnerUp` is. */
   readonly confidence?: (text: readonly number[]) => number;
-  /** Its second-best token, another than the one chosen; that one's successor if not given. */
-  readonly second?: (text: readonly number[], chosen: number) => number;
-  /** 0 if not given: it can't branch. */
+  /** The model's second choice, another token than the one chosen; that one's successor if not given. */
+  readonly runnerUp?: (text: readonly number[], chosen: number) => number;
+  /** 0 if not given: the lane can't branch. */
   readonly branchCapacity?: number;
-  /** From the device's end to the host's knowing. 0 if not given. */
+  /** The time from the device's end of a message to the host's knowing; 0 if not given. */
   readonly latencyMs?: number;
   /** A factor on each operation's time. */
   readonly jitter?: () => number;
-  /** When the device is lost. */
+  /** When the device is lost, on the lane's clock. */
   readonly failAtMs?: number;
 }
 
@@ -41,17 +41,17 @@ export class SimulatedLane implements Lane {
   readonly #clock: Clock;
   readonly #options: SimulatedLaneOptions;
   readonly #state: LaneState;
-  /** The "key-value cache". Changes when the device works. */
+  /** The tokens in the "KV cache". They change when the device works. */
   readonly #text: number[] = [];
-  /** The branch's tokens, as `#text` is. */
-  #strip: number[] = [];
+  /** The tokens in the branch slots; they change as `#text` does. */
+  #branch: number[] = [];
   #chosen = 0;
-  /** Where the text ends that the last verification accepted, and what it chose behind that. */
+  /** Where the text ends that the last verification accepted, and the token that it chose behind that. */
   #accepted = { length: 0, chosen: 0 };
   #lost = false;
   /** When the device is done with all that was sent; never rejects. */
   #device: Promise<unknown> = Promise.resolve();
-  /** When the host knows it; never rejects. */
+  /** When the host knows of that; never rejects. */
   #settled: Promise<unknown> = Promise.resolve();
 
   constructor(clock: Clock, options: SimulatedLaneOptions) {
@@ -64,7 +64,7 @@ export class SimulatedLane implements Lane {
     this.#options = options;
   }
 
-  /** Nothing to it: the model is given, however it chooses. */
+  /** Does nothing: the options say how the model chooses. */
   sample(): void {}
 
   // Async so that a RangeError rejects.
@@ -99,7 +99,7 @@ export class SimulatedLane implements Lane {
   // Async so that a RangeError rejects.
   async keep(fork: number, count: number): Promise<LaneResult> {
     this.#state.keep(fork, count);
-    return this.#send("keep", count, fork, 0, (i) => this.#strip[i]!);
+    return this.#send("keep", count, fork, 0, (i) => this.#branch[i]!);
   }
 
   async drain(): Promise<void> {
@@ -130,12 +130,13 @@ export class SimulatedLane implements Lane {
     const done = this.#device.then(async () => {
       const startMs = this.#clock.now();
       await this.#work(ms * (jitter?.() ?? 1));
-      const trunk = fork === undefined ? [] : this.#text.splice(fork, Infinity, ...this.#strip);
+      // The model reads one text: a branch stands in the main sequence's place while it is fed.
+      const main = fork === undefined ? [] : this.#text.splice(fork, Infinity, ...this.#branch);
       this.#text.length = operation === "verifyNext" ? this.#accepted.length : position;
       const answer = this.#feed(count, chooses, token);
       if (fork !== undefined) {
-        this.#strip = this.#text.splice(fork);
-        this.#text.push(...trunk);
+        this.#branch = this.#text.splice(fork);
+        this.#text.push(...main);
       }
       return { ...answer, startMs, endMs: this.#clock.now() };
     });
@@ -148,7 +149,7 @@ export class SimulatedLane implements Lane {
   }
 
   #feed(count: number, chooses: boolean, token: (i: number) => number) {
-    const { next, confidence, second } = this.#options;
+    const { next, confidence, runnerUp } = this.#options;
     const answer = { tokens: [] as number[], confidences: [] as number[], runnersUp: [] as number[] };
     const start = this.#text.length;
     for (let i = 0; i < count; i++) {
@@ -157,7 +158,7 @@ export class SimulatedLane implements Lane {
       this.#chosen = next(this.#text);
       answer.tokens.push(this.#chosen);
       answer.confidences.push(confidence?.(this.#text) ?? 0.5);
-      answer.runnersUp.push(second?.(this.#text, this.#chosen) ?? this.#chosen + 1);
+      answer.runnersUp.push(runnerUp?.(this.#text, this.#chosen) ?? this.#chosen + 1);
     }
     const accepted = countAccepted(this.#text.slice(start), answer.tokens);
     this.#accepted = { length: start + accepted + 1, chosen: answer.tokens[accepted] ?? 0 };

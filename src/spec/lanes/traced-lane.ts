@@ -14,11 +14,11 @@ export class TracedLane {
   #failure: unknown;
   /** The newest message, once it is in the trace; never rejects. */
   #newest: Promise<unknown> = Promise.resolve();
-  /** Of the last message settled: the input of a `decode` without a token, or of a `verifyNext`, follows from it. */
+  /** The last message settled: the input of a `decode` without a token, or of a `verifyNext`, follows from it. */
   #last: Operation | undefined;
-  /** When the device was busy, newest last. */
+  /** When the device was busy, in ms, newest last. */
   readonly #busy: [startMs: number, endMs: number][] = [];
-  /** Of the messages in flight. */
+  /** When the messages in flight were sent, oldest first. */
   readonly #sentMs: number[] = [];
   #turnaroundMs: number | undefined;
 
@@ -37,7 +37,10 @@ export class TracedLane {
     return this.#lane.branchCapacity;
   }
 
-  /** What the last message took beyond the device's time, to get there and to be known of; `undefined` if the lane was not idle when it was sent. */
+  /**
+   * The time that the last message took beyond the device's, to get there and to be known of, in ms; `undefined` if the
+   * lane was not idle when the message was sent.
+   */
   get turnaroundMs(): number | undefined {
     return this.#turnaroundMs;
   }
@@ -76,8 +79,8 @@ export class TracedLane {
   }
 
   /**
-   * For what share of that time, the end of which is just known, the device was busy. A message in flight counts from when it was sent or
-   * the one before it ended.
+   * For what share of that time, the end of which is just known, the device was busy. A message in flight counts from
+   * when it was sent, or from when the one before it ended if that is later.
    */
   busyShare(startMs: number, endMs: number): number {
     const working: readonly [number, number][] = this.#sentMs.length > 0
@@ -126,7 +129,7 @@ export class TracedLane {
         ...(chosen.length > 0 && { confidences, runnersUp }),
         startMs,
         endMs,
-        // Until someone makes use of it.
+        // Until someone makes use of the answer.
         stale: operation !== "prefill",
       };
       this.#last = entry;
@@ -144,7 +147,7 @@ export class TracedLane {
   }
 }
 
-/** Operations: more than the draft lane makes in one of the verify lane's. */
+/** The last operations of which it is known when they ran: more than the draft lane makes in one verification. */
 const REMEMBERED = 64;
 
 /** Drains the lanes and ends the trace, then throws the first error that any of the lanes met. */

@@ -1,43 +1,62 @@
 import type { Clock } from "../clock.ts";
+import { DraftBackoff } from "./draft-backoff.ts";
 import type { Estimates } from "./estimates.ts";
 import { MAX_ROWS } from "../lanes/lane.ts";
 import { launchAtOnce, type LaunchRule } from "./launch-rule.ts";
 import { acceptedOf, type LaunchPolicy, solveLaunchPolicy } from "./launch-policy.ts";
-import { Pace } from "./pace.ts";
 import type { Operation } from "../trace/trace-events.ts";
 
-/** What the rule may be turned by: the lab searches them. */
+/** Thresholds of the rule, which lab/schedule/grid.ts searches. */
 export interface AdaptiveLaunchOptions {
-  /** Drafts that the committed text will come to with a smaller chance are not worth their energy; by default the less so the dearer they are. */
+  /**
+   * A draft is held back unless the committed text will come to it with at least this chance; by default 0.1, and less
+   * where a draft step takes less than a sixth of a verification.
+   */
   readonly reached?: number;
-  /** Of the rate at which time is valued. */
+  /** Multiplies the value of time (committed tokens per ms) from `solveLaunchPolicy`; default 1. */
   readonly rateFactor?: number;
-  /** The same for a step that will not be done before the verification in flight is, and may hold up what comes after. */
+  /** As `reached`, for a step still running when the verification ends; default 0.5. */
   readonly reachedLate?: number;
 }
 
-/** What the chance of a draft has to be: less where a step takes less than a sixth of a verification. Searched over a .6 to .9, c .05 to .5: docs/internals/schedule.md. */
+/** The default of `reached` where drafts are dear: searched over a .6 to .9, c .05 to .5 (docs/internals/schedule.md). */
 const REACHED = 0.1;
+/** Where drafts are cheap, `reached` is this many times a draft step's share of a one-row verification; searched too. */
+const REACHED_BY_COST = 0.6;
+/** The least default of `reached`, however cheap drafts are. */
 const LEAST_REACHED = 0.02;
 /**
- * A verification queued behind another one has to gain so many committed tokens, and counts so much of the turnaround that it hides as gained:
- * searched over turnarounds of .05 to .3 tv(1) (lab/schedule).
+ * A queued verification must gain this many committed tokens more than waiting: searched over turnarounds of .05 to .3
+ * of a one-row verification (lab/schedule).
  */
 const DOUBT = 0.03;
+/** The share of the turnaround that queueing is assumed to hide; searched over the same turnarounds. */
 const HIDDEN = 0.8;
-/** Of the verifications beside drafting, how many wait for the host: searched over such turnarounds too (lab/schedule). */
+/** The share of verifications beside drafting that are assumed to wait for the host; searched over the same ones. */
 const UNQUEUED = 0.5;
 /** No average token is surer. */
 const SUREST = 0.995;
-/** By a coarse clock what a lane does may take no time at all: no rate can be reckoned with that. */
+/** The least time of a step or a verification, in ms: by a coarse clock it may be 0, of which no rate follows. */
 const LEAST_MS = 1e-6;
+/** Draft steps that fit into a one-row verification at most: a step without a device takes no time at all. */
+const MOST_STEPS = 1000;
 /** Verifications between two looks at the costs. */
 const STRETCH = 8;
+/** Useless steps that the draft lane has still to finish after a rejection, on average. */
+const STALE_STEPS = 0.5;
+
+/** A number of drafts to verify, and its worth in committed tokens. */
+interface Choice {
+  readonly count: number;
+  readonly worth: number;
+}
 
 /**
- * Takes as many rows as pay, by what was measured: each pending token's chance, td and tv(n). k tokens are worth what they are likely to commit, less their time at
- * the rate that the best rule earns, plus what the drafts are worth that will be pending then (`solveLaunchPolicy`); it waits for one more draft if that
- * is worth more, the wait counted in. Before there are costs to go by it launches at once. Where drafting loses against the verify lane alone it is left off for a while.
+ * Takes as many rows as pay, by what was measured: each pending token's chance, and the times of draft steps and of
+ * verifications. k tokens are worth what they are likely to commit, less their time at the rate that the best rule
+ * earns, plus what the drafts are worth that will be pending then (`solveLaunchPolicy`). The rule waits for one more
+ * draft if that is worth more, the wait counted in. Before there are costs to go by it launches at once. Where drafting
+ * loses against the verify lane alone, it is paused for a while (`DraftBackoff`).
  */
 export class AdaptiveLaunch implements LaunchRule {
   readonly #estimates: Estimates;
@@ -45,19 +64,20 @@ export class AdaptiveLaunch implements LaunchRule {
   readonly #fixedReached: number | undefined;
   readonly #rateFactor: number;
   readonly #reachedLate: number;
-  /** When the verification in flight is likely to end, and how many drafted tokens the one queued behind it has. */
+  /** When the verification in flight is likely to be heard of; Infinity where none is that the rule asked for. */
   #verifiedMs = Infinity;
-  #chained: number | null = null;
-  #value: LaunchPolicy | undefined;
+  /** How many drafted tokens the queued verification has, if one is queued. */
+  #queued: number | undefined;
+  /** When the draft step in flight was sent; `undefined` where none is. */
+  #draftFromMs: number | undefined;
+  /** The policy, and the times that it was solved for. None before there are costs to go by. */
+  #policy: LaunchPolicy | undefined;
   #draftMs = 0;
   #verifyMs: readonly number[] = [0, NaN];
   #verifications = 0;
   /** Whether it is time for a look at the costs. */
   #isDue = false;
-  /** Whether the draft lane has been let go on since its last step, and when it was. */
-  #drafts = false;
-  #draftFromMs = 0;
-  readonly #pace = new Pace();
+  readonly #backoff = new DraftBackoff();
 
   constructor(
     estimates: Estimates,
@@ -71,112 +91,124 @@ export class AdaptiveLaunch implements LaunchRule {
     this.#reachedLate = reachedLate;
   }
 
-  take(chances: readonly number[], stale: number): number | null {
-    const count = this.#take(chances, stale);
-    this.#verifiedMs = count === null ? Infinity : this.#clock.now() + this.#turnaroundMs + this.#deviceMs(count);
-    return count;
-  }
-
-  #take(chances: readonly number[], stale: number): number | null {
-    if (this.#pace.rests) return 0;
-    this.#value ??= this.#evaluate();
-    if (!this.#value) return launchAtOnce.take(chances, stale);
-    const pending = chances.length;
-    const now = this.#best(chances);
-    if (pending >= MAX_ROWS - 1) return now.count;
+  launchNow(chances: readonly number[], stale: number): number | null {
+    if (this.#backoff.isPaused) return 0;
+    const policy = this.#policy;
+    if (!policy) return launchAtOnce.launchNow(chances, stale);
+    const now = this.#best(policy, chances);
+    if (chances.length >= MAX_ROWS - 1) return now.count;
     const waitMs = Math.max(0, this.#draftEndMs(stale) - this.#clock.now());
-    const later = this.#best([...chances, this.#estimates.predictor.mean]);
-    return later.worth - this.#rate * waitMs > now.worth ? null : now.count;
+    const later = this.#best(policy, [...chances, this.#estimates.predictor.mean]);
+    return later.worth - this.#rateFactor * policy.rate * waitMs > now.worth ? null : now.count;
   }
 
-  chain(chances: readonly number[], verifying: number, stale: number, hedge: readonly number[]): number | null {
-    const count = this.#pace.rests ? 0 : this.#chain(chances, verifying, stale, hedge);
-    this.#chained = count;
-    return count;
-  }
-
-  /** Of two ways to go on behind a verification: to be there as it ends, or to know first what it came to. */
-  #chain(chances: readonly number[], verifying: number, stale: number, hedge: readonly number[]): number | null {
-    if (!this.#value || this.#verifiedMs === Infinity) return null;
+  queueNext(
+    chances: readonly number[],
+    verifying: number,
+    stale: number,
+    hedge: readonly number[],
+  ): number | null {
+    if (this.#backoff.isPaused) return 0;
+    const policy = this.#policy;
+    if (!policy || this.#verifiedMs === Infinity) return null;
+    const { mean } = this.#estimates.predictor;
+    const rate = this.#rateFactor * policy.rate;
     const lastMs = this.#verifiedMs - this.#turnaroundMs;
     const nowMs = this.#clock.now();
-    // Time to hear of one more draft.
-    if (this.#drafts && this.#draftEndMs(stale) < lastMs) return null;
-    const judged = [...chances.slice(0, verifying), chances[verifying] ?? this.#estimates.predictor.mean];
+    // There is time to hear of one more draft.
+    if (this.#draftFromMs !== undefined && this.#draftEndMs(stale) < lastMs) return null;
+    // One way to go on is to be there as the verification ends.
+    const judged = [...chances.slice(0, verifying), chances[verifying] ?? mean];
     const behind = chances.slice(verifying + 1);
     const isRight = judged.reduce((product, chance) => product * chance, 1);
-    const { count, worth } = this.#best(behind, isRight);
-    const chained = worth - this.#rate * Math.max(0, nowMs - lastMs);
+    const { count, worth } = this.#best(policy, behind, isRight);
+    const queued = worth - rate * Math.max(0, nowMs - lastMs);
+    // The other one is to know first what came of it.
     const more = Math.floor(Math.max(0, this.#verifiedMs - nowMs) / this.#draftMs);
-    const later = [...behind, ...Array<number>(Math.min(more, MAX_ROWS)).fill(this.#estimates.predictor.mean)];
-    // With nothing pending it may be best to wait for drafts: that is what worth 0 stands for.
+    const later = [...behind, ...Array<number>(Math.min(more, MAX_ROWS)).fill(mean)];
+    // With nothing pending it may be best to wait for drafts: that is what a worth of 0 stands for.
     const [isHedged = 0, ...hedged] = hedge;
-    const known = isRight * this.#best(later).worth + isHedged * Math.max(0, this.#best(hedged).worth) +
-      (1 - isRight - isHedged) * Math.max(0, this.#best([]).worth);
-    const gained = HIDDEN * this.#rate * this.#turnaroundMs - DOUBT;
-    return chained + gained > known ? count : null;
+    const known = isRight * this.#best(policy, later).worth +
+      isHedged * Math.max(0, this.#best(policy, hedged).worth) +
+      (1 - isRight - isHedged) * Math.max(0, this.#best(policy, []).worth);
+    const gained = HIDDEN * rate * this.#turnaroundMs - DOUBT;
+    return queued + gained > known ? count : null;
   }
 
-  pauses(chance: number, ahead: number): boolean {
+  holdDraft(chance: number, ahead: number): boolean {
     const isLate = this.#clock.now() + this.#draftMs > this.#verifiedMs;
     const least = isLate ? this.#reachedLate : this.#reached;
-    const pauses = this.#pace.rests || chance < least || launchAtOnce.pauses(chance, ahead);
-    if (!pauses && !this.#drafts) {
-      this.#drafts = true;
-      this.#draftFromMs = this.#clock.now();
+    return this.#backoff.isPaused || chance < least || launchAtOnce.holdDraft(chance, ahead);
+  }
+
+  begin(): void {
+    this.#verifiedMs = Infinity;
+    this.#queued = undefined;
+    this.#draftFromMs = undefined;
+  }
+
+  launched(count: number): void {
+    this.#verifiedMs = this.#clock.now() + this.#turnaroundMs + this.#deviceMs(count);
+  }
+
+  queued(count: number): void {
+    this.#queued = count;
+  }
+
+  drafting(): void {
+    this.#draftFromMs ??= this.#clock.now();
+  }
+
+  observe({ position, accepted, endMs }: Operation): void {
+    if (accepted === undefined) {
+      this.#draftFromMs = undefined;
+      // Now, rather than while the verify lane waits for its next message.
+      if (this.#isDue) this.#solve();
+      return;
     }
-    return pauses;
+    this.#verifiedMs = this.#queued === undefined ? Infinity : endMs + this.#deviceMs(this.#queued);
+    this.#queued = undefined;
+    this.#isDue ||= ++this.#verifications % STRETCH === 0;
+    this.#backoff.observe(position, accepted + 1, endMs, this.#estimates.costs.aloneMs, this.#gain);
+    if (!this.#policy) this.#solve();
   }
 
   get #turnaroundMs(): number {
     return this.#estimates.costs.turnaroundMs("verify");
   }
 
-  /** When the draft step in flight, or the one that is sent now, is likely to end, after `stale` others. */
+  /** When the draft step in flight, or else one sent now, is likely to end, after `stale` others. */
   #draftEndMs(stale: number): number {
-    return (this.#drafts ? this.#draftFromMs : this.#clock.now()) + this.#draftMs * (1 + stale);
+    return (this.#draftFromMs ?? this.#clock.now()) + this.#draftMs * (1 + stale);
   }
 
-  /** What the device takes for a verification of so many drafted tokens. */
+  /** The device's time for a verification of `count` drafted tokens. */
   #deviceMs(count: number): number {
     return this.#estimates.costs.verifyMs(count + 1) ?? Infinity;
   }
 
-  observe(operation: Operation): void {
-    const { endMs, accepted, position } = operation;
-    if (accepted === undefined) {
-      this.#drafts = false;
-      // Now, rather than while the verify lane waits for its next message.
-      if (this.#isDue) this.#value = this.#evaluate();
-      return;
-    }
-    this.#verifiedMs = this.#chained === null ? Infinity : endMs + this.#deviceMs(this.#chained);
-    this.#chained = null;
-    this.#isDue ||= ++this.#verifications % STRETCH === 0;
-    this.#pace.add(position, accepted + 1, endMs, this.#estimates.costs.aloneMs, this.#gain);
-  }
-
   get #reached(): number {
-    const c = this.#draftMs / this.#verifyMs[1]!;
-    return this.#fixedReached ?? (c > 0 ? Math.min(REACHED, Math.max(LEAST_REACHED, 0.6 * c)) : REACHED);
+    const cost = this.#draftMs / this.#verifyMs[1]!;
+    const byCost = cost > 0 ? Math.min(REACHED, Math.max(LEAST_REACHED, REACHED_BY_COST * cost)) : REACHED;
+    return this.#fixedReached ?? byCost;
   }
 
-  /** How many times as fast as the verify lane alone, which never waits for the host, the rule expects to be. */
+  /** The speed that the rule expects, over that of the verify lane alone, which never waits for the host. */
   get #gain(): number | undefined {
     const { costs } = this.#estimates;
     const aloneMs = costs.verifyMs(1, false);
-    if (!aloneMs || !this.#value) return undefined;
-    return this.#value.rate * aloneMs / costs.strain / (1 + UNQUEUED * this.#turnaroundMs / aloneMs);
+    if (!aloneMs || !this.#policy) return undefined;
+    return this.#policy.rate * aloneMs / costs.excessContention / (1 + UNQUEUED * this.#turnaroundMs / aloneMs);
   }
 
-  get #rate(): number {
-    return this.#rateFactor * this.#value!.rate;
-  }
-
-  /** How many of the tokens are worth most to take, if the token before them is what they were drafted after with a chance of `isRight`. */
-  #best(chances: readonly number[], isRight = 1): { count: number; worth: number } {
+  /**
+   * The number of tokens that is worth most to take, if `isRight` is the chance that the token before them is the one
+   * that they were drafted after.
+   */
+  #best(policy: LaunchPolicy, chances: readonly number[], isRight = 1): Choice {
+    const rate = this.#rateFactor * policy.rate;
     const mean = Math.min(this.#estimates.predictor.mean, SUREST);
-    let best = { count: 0, worth: -Infinity };
+    let best: Choice = { count: 0, worth: -Infinity };
     let expected = 1;
     let reached = isRight;
     for (let count = 0; count <= chances.length && count < MAX_ROWS; count++) {
@@ -186,31 +218,33 @@ export class AdaptiveLaunch implements LaunchRule {
       const drafted = Math.max(0, ms / this.#draftMs - Math.max(0, count + 1 - chances.length));
       let left = acceptedOf(drafted, mean);
       for (let i = chances.length - 1; i > count; i--) left = chances[i]! * (1 + left);
-      // Of what follows a wrong guess: not before the host hears of it and a step in flight is done, nor too late to be sent.
+      // Drafts that follow a wrong guess begin no sooner than the host hears of it and a step in flight is done, and
+      // have to be sent in time.
       const anew = acceptedOf(Math.max(0, (ms - 2 * this.#turnaroundMs) / this.#draftMs - 2), mean);
-      const worth = expected - this.#rate * ms + reached * this.#value!.value(left) +
-        (1 - isRight) * mean * this.#value!.value(anew);
+      const worth = expected - rate * ms + reached * policy.value(left) + (1 - isRight) * mean * policy.value(anew);
       if (worth > best.worth) best = { count, worth };
     }
     return best;
   }
 
-  #evaluate(): LaunchPolicy | undefined {
+  /** Solves for the policy by the costs as they are now known, if they are. */
+  #solve(): void {
     this.#isDue = false;
+    this.#policy = undefined;
     const { costs, predictor } = this.#estimates;
     const draftMs = costs.draftMs();
-    if (draftMs === undefined || costs.verifyMs(1) === undefined) return undefined;
+    if (draftMs === undefined || costs.verifyMs(1) === undefined) return;
     this.#verifyMs = Array.from(
       { length: MAX_ROWS + 1 },
       (_, n) => n === 0 ? 0 : Math.max(costs.verifyMs(n)!, LEAST_MS),
     );
-    // A draft without a device takes no time at all.
-    this.#draftMs = Math.max(draftMs + costs.turnaroundMs("draft"), this.#verifyMs[1]! / 1000, LEAST_MS);
-    return solveLaunchPolicy({
+    const leastMs = Math.max(this.#verifyMs[1]! / MOST_STEPS, LEAST_MS);
+    this.#draftMs = Math.max(draftMs + costs.turnaroundMs("draft"), leastMs);
+    this.#policy = solveLaunchPolicy({
       acceptance: predictor.mean,
       draftMs: this.#draftMs,
       verifyMs: this.#verifyMs,
-      staleSteps: 0.5,
+      staleSteps: STALE_STEPS,
     });
   }
 }

@@ -2,16 +2,22 @@ import type { Clock } from "../clock.ts";
 import type { Costs } from "./costs.ts";
 import type { Lane } from "../lanes/lane.ts";
 
-/** Sizes of a verification in the order in which they are tried, as far as the time goes: between them costs lie on lines. The small ones twice: one look may be unlucky. */
+/**
+ * Rows of the verifications that are tried alone, in this order, as far as the time goes; costs lie on lines between
+ * them. The small sizes come twice: one look may be unlucky.
+ */
 const ROWS = [1, 4, 2, 1, 4, 2, 8, 16];
+/** Rows of the verifications that are tried beside a busy draft lane, in this order. */
 const ROWS_TOGETHER = [2, 1, 4, 2, 1, 4];
+/** Steps of the draft lane that are measured alone, in one message. */
 const DRAFT_STEPS = 4;
-/** After so much, alone and together, no further size is tried. */
+/** No further size is tried once verifications have taken this long, in ms, alone and again together. */
 const BUDGET_MS = 200;
 
 /**
- * Measures td and tv(n) of two lanes that nobody uses yet, each alone and both at once, so that the first run knows what drafting costs. It feeds them
- * nothing but token 0, from position 0 on; the next prefill is to begin there.
+ * Measures the times of draft steps and verifications on two lanes that nobody uses yet, each alone and both at once, so
+ * that the first run knows what drafting costs. The lanes are fed nothing but token 0, from position 0 on; the next
+ * prefill is to begin there.
  */
 export async function calibrate(verify: Lane, draft: Lane, costs: Costs, clock: Clock): Promise<void> {
   const verifyMs = async (rows: number, draftIsBusy: boolean) => {
@@ -27,7 +33,7 @@ export async function calibrate(verify: Lane, draft: Lane, costs: Costs, clock: 
     return (endMs - startMs) / steps;
   };
   const room = Math.min(verify.capacity, draft.capacity);
-  // The first of each is slower.
+  // The first message of each kind is slower, so it is not measured.
   await verify.verify([0], 0);
   await draft.decode(0, 0, 1);
   await draftMs(Math.min(DRAFT_STEPS, room), false);

@@ -2,76 +2,82 @@ import type { CostFigures } from "../trace/trace-events.ts";
 import { MAX_ROWS } from "../lanes/lane.ts";
 
 /**
- * td and tv(n) of two lanes in ms: the lower quartile of what their last operations took, since whatever else a machine does makes an operation slower, never faster;
- * apart for operations during which the other lane was busy and idle. A machine that others share is slower at times by as much as a verification of two rows
- * is than one of one: so that sizes measured at different times can be compared, what is kept of a verification is its time at the usual speed.
+ * The times of two lanes' draft steps and verifications, in ms: the lower quartile of the last operations, since other
+ * work on a machine makes an operation slower, never faster; apart for operations during which the other lane was busy
+ * and idle. A machine that others share is slower at times by as much as a verification of two rows is than one of one:
+ * so that sizes measured at different times can be compared, a verification's time is kept as it would be at the
+ * machine's usual speed.
  */
 export class Costs {
   readonly #draft = { busy: new RecentTimes(), idle: new RecentTimes() };
-  /** At the usual speed. */
+  /** Times at the machine's usual speed. */
   readonly #verify = { busy: new RowCosts(), idle: new RowCosts() };
-  /** What the last verifications took of what they usually take. */
-  readonly #slowness = new RecentTimes();
+  /** The last verifications' times over the usual ones of their sizes. */
+  readonly #slowdowns = new RecentTimes();
   readonly #turnarounds = { draft: new RecentTimes(), verify: new RecentTimes() };
 
   observeDraft(msPerStep: number, otherIsBusy: boolean): void {
     this.#draft[otherIsBusy ? "busy" : "idle"].add(msPerStep);
   }
 
-  /** `otherBusy`: for what share of its time the draft lane was at work. It counts as if that had been all of it, or nothing, whichever is nearer. */
+  /**
+   * `otherBusy` is the share of the time during which the draft lane was at work. The verification counts as if that had
+   * been all of the time, or nothing, whichever is nearer.
+   */
   observeVerify(rows: number, measuredMs: number, otherBusy: number): void {
     const isBusy = otherBusy > 0.5;
     const table = this.#verify[isBusy ? "busy" : "idle"];
-    const drag = this.#drag;
-    const ms = measuredMs * (isBusy ? drag : 1) / (1 + (drag - 1) * otherBusy);
+    const contention = this.#contention;
+    const ms = measuredMs * (isBusy ? contention : 1) / (1 + (contention - 1) * otherBusy);
     const usualMs = table.at(rows);
-    // A coarse clock may say that one took no time at all.
-    if (table.count(rows) >= ENOUGH && usualMs! > 0 && ms > 0) this.#slowness.add(ms / usualMs!);
-    table.add(rows, ms / this.#slowdown);
+    // A coarse clock may say that a verification took no time at all.
+    if (table.count(rows) >= ENOUGH && usualMs! > 0 && ms > 0) this.#slowdowns.add(ms / usualMs!);
+    table.add(rows, ms / this.#machineSlowdown);
   }
 
-  /** How many times as long as usual verifications take these days; 1 for what is noise. */
-  get #slowdown(): number {
-    const slowness = this.#slowness.value ?? 1;
-    return Math.abs(slowness - 1) > NOISE ? slowness : 1;
+  /** How many times as long as usual verifications take these days; 1 where that is no more than noise. */
+  get #machineSlowdown(): number {
+    const slowdown = this.#slowdowns.value ?? 1;
+    return Math.abs(slowdown - 1) > NOISE ? slowdown : 1;
   }
 
-  /** What a message to an idle lane takes beyond the device's time: the median counts. */
+  /** Takes note of the time, in ms, that a message to an idle lane took beyond the device's: the median counts. */
   observeTurnaround(lane: "draft" | "verify", ms: number): void {
     this.#turnarounds[lane].add(ms);
   }
 
-  /** 0 before the first message. */
+  /** The time that a message to an idle lane takes beyond the device's, in ms; 0 before the first message. */
   turnaroundMs(lane: "draft" | "verify"): number {
     return Math.max(0, this.#turnarounds[lane].middle ?? 0);
   }
 
-  /** td while the verify lane is busy, or else idle; `undefined` before the first step. */
+  /** The time of a draft step while the verify lane is busy, or else idle; `undefined` before the first step. */
   draftMs(otherIsBusy = true): number | undefined {
     const { busy, idle } = this.#draft;
     return otherIsBusy ? busy.value ?? idle.value : idle.value ?? busy.value;
   }
 
   /**
-   * tv(n) while the draft lane is busy, or else idle: as measured, or on the line through its neighbours; `undefined` before verifications of two sizes. What
-   * was hardly seen in that state is not taken for dearer than in the other one, with the slowdown that other sizes had, nor than the line through
-   * its neighbours: it would not be tried again if that was an outlier.
+   * The time of a verification while the draft lane is busy, or else idle: as measured, or on the line through its
+   * neighbours; `undefined` before verifications of two sizes. A size with fewer than `ENOUGH` samples is capped by its
+   * time in the other state (times `#contention`) and by the line between its neighbours, so that one slow outlier
+   * cannot stop us from trying the size again.
    */
   verifyMs(rows: number, otherIsBusy = true): number | undefined {
     const ms = this.#usualMs(rows, otherIsBusy);
-    return ms && ms * this.#slowdown;
+    return ms && ms * this.#machineSlowdown;
   }
 
   #usualMs(rows: number, otherIsBusy: boolean): number | undefined {
     const { busy, idle } = this.#verify;
     const sizes = [...new Set([...busy.sizes, ...idle.sizes])].sort((a, b) => a - b);
     if (sizes.length < 2) return undefined;
-    const drag = this.#drag;
-    const [own, other, factor] = otherIsBusy ? [busy, idle, drag] : [idle, busy, 1 / drag];
+    const contention = this.#contention;
+    const [own, other, factor] = otherIsBusy ? [busy, idle, contention] : [idle, busy, 1 / contention];
     const at = (size: number) => {
       const [ownMs, otherMs] = [own.at(size) ?? Infinity, other.at(size) ?? Infinity];
       if (own.count(size) < ENOUGH) return Math.min(ownMs, factor * otherMs);
-      // Alone it is no slower: what says so is from before the machine became faster.
+      // A lane alone is no slower: samples that say so are from before the machine became faster.
       return otherIsBusy ? ownMs : Math.min(ownMs, otherMs);
     };
     const others = sizes.filter((size) => size !== rows);
@@ -81,77 +87,85 @@ export class Costs {
     return isKnown ? at(rows) : Math.min(at(rows), onLine(others, at, rows));
   }
 
-  /** How many times as long verifications take beside a busy draft lane: of the sizes seen in both states the least. */
-  get #drag(): number {
+  /** How many times as long verifications take beside a busy draft lane: the least of the sizes seen in both states. */
+  get #contention(): number {
     const { busy, idle } = this.#verify;
     const ratios = busy.sizes.map((size) => busy.at(size)! / (idle.at(size) ?? NaN)).filter(Number.isFinite);
     return ratios.length > 0 ? Math.max(1, Math.min(...ratios)) : 1;
   }
 
   /**
-   * How many times as long verifications take on average, beyond what `verifyMs` tells, beside a busy draft lane than beside an idle one. Threads that share cores get in
-   * each other's way now and then: two thirds of the operations are as fast as ever, and the average is 5 to 15 % more (two llvmpipe lanes on two cores, lab/schedule).
+   * The part of the contention that `verifyMs`, a lower quartile, doesn't show: how many times as far the mean lies
+   * above the typical time beside a busy draft lane as beside an idle one. Threads that share cores get in each other's
+   * way now and then: two thirds of the operations are as fast as ever, and the mean is 5 to 15 % more (two llvmpipe
+   * lanes on two cores, lab/schedule).
    */
-  get strain(): number {
-    const [busy, idle] = [this.#verify.busy.strain, this.#verify.idle.strain];
+  get excessContention(): number {
+    const [busy, idle] = [this.#verify.busy.meanOverTypical, this.#verify.idle.meanOverTypical];
     return busy !== undefined && idle !== undefined ? Math.max(1, busy / idle) : 1;
   }
 
-  /** What the verify lane takes for a token by itself, on average; `undefined` before verifications of two sizes. */
+  /** The verify lane's mean time for a token by itself; `undefined` before verifications of two sizes. */
   get aloneMs(): number | undefined {
     const ms = this.verifyMs(1, false);
-    const strains = [this.#verify.idle.strain, this.#verify.busy.strain].filter((strain) => strain !== undefined);
-    return ms && ms * (strains.length > 0 ? Math.min(...strains) : 1);
+    const factors = [this.#verify.idle.meanOverTypical, this.#verify.busy.meanOverTypical]
+      .filter((factor) => factor !== undefined);
+    return ms && ms * (factors.length > 0 ? Math.min(...factors) : 1);
   }
 
-  /** What was measured so far, in ms: for a trace. */
+  /** The times measured so far, in ms, for a trace. */
   get figures(): CostFigures {
     const of = (isBusy: boolean) => {
       const table = this.#verify[isBusy ? "busy" : "idle"];
       return {
         draftMs: this.#draft[isBusy ? "busy" : "idle"].value ?? null,
-        verifyMs: Object.fromEntries(table.sizes.map((rows) => [rows, table.at(rows)! * this.#slowdown])),
+        verifyMs: Object.fromEntries(table.sizes.map((rows) => [rows, table.at(rows)! * this.#machineSlowdown])),
       };
     };
     return { otherIdle: of(false), otherBusy: of(true) };
   }
 }
 
-/** tv(n) in one state of the other lane. */
+/** The times of verifications by their rows, in one state of the other lane. */
 class RowCosts {
   readonly #byRows: (RecentTimes | undefined)[] = [];
-  #strain = 1;
-  #strained = 0;
+  #meanOverTypical = 1;
+  #averaged = 0;
 
-  /** The n that were measured. */
+  /** The numbers of rows that were measured. */
   get sizes(): number[] {
     return [...this.#byRows.keys()].filter((rows) => this.#byRows[rows]);
   }
 
   add(rows: number, ms: number): void {
-    const times = this.#byRows[rows] ??= new RecentTimes(OF_A_SIZE);
+    const times = this.#byRows[rows] ??= new RecentTimes(RECENT_OF_A_SIZE);
     times.add(ms);
-    if (times.count < ENOUGH || !(times.value! > 0)) return;
-    this.#strained++;
-    this.#strain += (Math.min(ms / times.value!, MOST_STRAIN) - this.#strain) / Math.min(this.#strained, REMEMBERED);
+    const typicalMs = times.value!;
+    if (times.count < ENOUGH || !(typicalMs > 0)) return;
+    this.#averaged++;
+    const over = Math.min(ms / typicalMs, MOST_OVER_TYPICAL) - this.#meanOverTypical;
+    this.#meanOverTypical += over / Math.min(this.#averaged, AVERAGE_OVER);
   }
 
-  /** What verifications took on average of what their size usually takes; `undefined` before enough of them. */
-  get strain(): number | undefined {
-    return this.#strained < REMEMBERED / 4 ? undefined : this.#strain;
+  /** The mean of the verifications' times over the typical ones of their sizes; `undefined` before enough of them. */
+  get meanOverTypical(): number | undefined {
+    return this.#averaged < AVERAGE_OVER / 4 ? undefined : this.#meanOverTypical;
   }
 
   at(rows: number): number | undefined {
     return this.#byRows[rows]?.value;
   }
 
-  /** How many of the last values count. */
+  /** How many of the last times count. */
   count(rows: number): number {
     return this.#byRows[rows]?.count ?? 0;
   }
 }
 
-/** The value on the line through the nearest of two or more sizes on either side of `rows`, or through the two nearest on one side; never less for more rows. */
+/**
+ * The value on the line through the nearest of two or more sizes on either side of `rows`, or through the two nearest on
+ * one side; never less for more rows.
+ */
 function onLine(sizes: readonly number[], at: (size: number) => number, rows: number): number {
   const above = sizes.findIndex((size) => size > rows);
   const low = above < 0 ? sizes.length - 2 : Math.max(0, above - 1);
@@ -160,18 +174,20 @@ function onLine(sizes: readonly number[], at: (size: number) => number, rows: nu
   return rows < to ? Math.max(0, at(from) + slope * (rows - from)) : at(to) + slope * (rows - to);
 }
 
-/** Verifications of all sizes that the average goes over, and what it counts of a single one at most. */
-const REMEMBERED = 64;
-const MOST_STRAIN = 2;
-
+/** Verifications of all sizes that the mean over the typical time goes over. */
+const AVERAGE_OVER = 64;
+/** A single verification counts as at most this many times the typical one: the machine may have stood still. */
+const MOST_OVER_TYPICAL = 2;
+/** Values that a lower quartile or a median goes over. */
 const RECENT = 9;
-const OF_A_SIZE = 32;
-/** So many values can be relied upon. */
+/** Values that a quartile goes over for verifications of one size, which are seen more seldom. */
+const RECENT_OF_A_SIZE = 32;
+/** A figure of this many values can be relied upon. */
 const ENOUGH = 3;
-/** Of a machine's speed. */
+/** A change of the machine's speed by less than this share is noise. */
 const NOISE = 0.1;
 
-/** The last `most` values. */
+/** The last values, `most` of them. */
 class RecentTimes {
   readonly #values: number[] = [];
   readonly #most: number;
@@ -186,6 +202,7 @@ class RecentTimes {
     return this.#inOrder[(this.#values.length - 1) >> 2];
   }
 
+  /** The median. */
   get middle(): number | undefined {
     return this.#inOrder[this.#values.length >> 1];
   }
@@ -205,5 +222,5 @@ class RecentTimes {
   }
 }
 
-/** All sizes of a verification, by rows; 0 has none. */
+/** All sizes of a verification, in rows. */
 export const ALL_ROWS: readonly number[] = Array.from({ length: MAX_ROWS }, (_, i) => i + 1);

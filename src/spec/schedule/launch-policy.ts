@@ -1,35 +1,46 @@
 import { MAX_ROWS } from "../lanes/lane.ts";
 
-/** Pending tokens that are told apart; more are worth as much. */
+/** The policy tells numbers of pending tokens apart up to this one; more are worth as much. */
 const MOST = 32;
+/** No average token is surer: with a chance of 1 the sums below have no end. */
+const SUREST = 0.995;
 
 export interface LaunchCosts {
-  /** Chance of a drafted token to be accepted, given those before it. */
+  /** The chance that a drafted token is accepted, given that those before it are. */
   readonly acceptance: number;
-  /** td and tv(n), by n: in ms. */
+  /** The time of a draft step, in ms. */
   readonly draftMs: number;
+  /** The time of a verification, in ms, by its rows from 0 to MAX_ROWS. */
   readonly verifyMs: readonly number[];
   /** Useless steps that the draft lane still has to finish after a rejection, on average. */
   readonly staleSteps: number;
 }
 
 export interface LaunchPolicy {
-  /** Committed tokens a ms under the best rule. */
+  /** Tokens that the best rule commits, per ms. */
   readonly rate: number;
-  /** What pending tokens are worth beyond none, in committed tokens, by how many of them are expected to be accepted. */
+  /**
+   * How much more pending tokens are worth than none, in committed tokens, by how many of them are expected to be
+   * accepted.
+   */
   readonly value: (expected: number) => number;
 }
 
 /**
- * What the best launch rule earns, and what pending tokens are worth to it, in committed tokens more than none are. A semi-Markov decision
- * process: the state is how many tokens are pending as the verify lane falls idle; it waits for one more draft, or takes k of them, which commits 1 + a + ... +
- * a^k tokens, while the draft goes on for tv(k + 1); if all were right and the bonus is the draft's own next token, what it has drafted since is pending, else nothing.
- * The rate is the one at which the best cycle from nothing to nothing earns just its time (Howard's average reward criterion), found by Newton's method
- * (Dinkelbach, "On nonlinear fractional programming", Management Science 13, 1967): the next guess is what the best cycle at the last one earned.
+ * Finds what the best launch rule earns, and what pending tokens are worth to that rule, in committed tokens more than
+ * none are.
+ *
+ * It solves a semi-Markov decision process. The state is how many tokens are pending as the verify lane falls idle. The
+ * rule waits for one more draft, or takes k of the pending tokens, which commits 1 + a + ... + a^k tokens (a is the
+ * acceptance) while the draft goes on for verifyMs[k + 1]. If all were right and the bonus is the draft's own next token,
+ * all that was drafted meanwhile is pending, else nothing. The rate is the one at which the best cycle from nothing to
+ * nothing earns just its time (Howard's average reward criterion). It is found by Newton's method (Dinkelbach, "On
+ * nonlinear fractional programming", Management Science 13, 1967): the next guess is what the best cycle at the last
+ * guess earned.
  */
 export function solveLaunchPolicy(costs: LaunchCosts): LaunchPolicy {
   const { verifyMs } = costs;
-  const a = Math.min(costs.acceptance, 0.995);
+  const a = Math.min(costs.acceptance, SUREST);
   for (let k = 0; k < MAX_ROWS; k++) {
     committed[k] = (1 - a ** (k + 1)) / (1 - a);
     survives[k] = a ** (k + 1);
@@ -41,10 +52,10 @@ export function solveLaunchPolicy(costs: LaunchCosts): LaunchPolicy {
     if (earned <= rate * (1 + TOLERANCE)) break;
     rate = earned;
   }
-  // More pending tokens are worth no less: what falls is what the sweeps have not settled.
+  // More pending tokens are worth no less: where the values fall, the sweeps have not settled.
   const settled = values.slice();
   for (let n = 2; n <= MOST; n++) settled[n] = Math.max(settled[n]!, settled[n - 1]!);
-  // A chain of so many average tokens has as many that are expected to be accepted as one of fewer that are surer.
+  // A path of average tokens stands for any path on which as many tokens are expected to be accepted.
   const full = MAX_ROWS - 1;
   const slope = (at(settled, full) - at(settled, full - 1)) / a ** full;
   return {
@@ -58,20 +69,29 @@ export function solveLaunchPolicy(costs: LaunchCosts): LaunchPolicy {
   };
 }
 
+/** Passes over the states at one rate, the most pending tokens first. */
 const SWEEPS = 12;
+/** The most steps of Newton's method; a few are enough. */
 const NEWTON_STEPS = 20;
+/** The share by which a step has to raise the rate for another step to be made. */
 const TOLERANCE = 1e-5;
-// Not in the function, which runs while a lane waits: V8 forgets what it compiled for closures that are gone.
-/** By drafted tokens that a verification takes: what it commits, the chance that all are right and the bonus is the draft's, what is drafted meanwhile. */
+// These tables aren't in the function, which runs while a lane waits: V8 forgets what it compiled for closures that are
+// gone. The first three go by the number of drafted tokens that a verification takes.
+/** The tokens that the verification is expected to commit. */
 const committed = new Float64Array(MAX_ROWS);
+/** The chance that all its tokens are right and the bonus is the draft's. */
 const survives = new Float64Array(MAX_ROWS);
+/** The tokens that are drafted meanwhile. */
 const drafted = new Float64Array(MAX_ROWS);
-/** By pending tokens, of the best way from there to none: what it commits, what it takes, and what it commits beyond its time's worth. */
+// The next three go by the number of pending tokens, and are about the best way from there to none.
+/** The tokens that it commits. */
 const tokens = new Float64Array(MOST + 1);
+/** The time that it takes, in ms. */
 const ms = new Float64Array(MOST + 1);
+/** The tokens that it commits beyond its time's worth. */
 const values = new Float64Array(MOST + 1);
 
-/** What the best cycle from nothing commits a ms, best where time is valued at `rate`. */
+/** The tokens per ms of the cycle from nothing to nothing that is best where time is valued at `rate`. */
 function earnedAt(rate: number, { draftMs, verifyMs, staleSteps }: LaunchCosts): number {
   tokens.fill(0);
   ms.fill(0);
@@ -99,7 +119,7 @@ function earnedAt(rate: number, { draftMs, verifyMs, staleSteps }: LaunchCosts):
   return tokens[0]! / ms[0]!;
 }
 
-/** A figure of so many pending tokens. Nothing pending is where a cycle ends: 0. */
+/** A table's figure for `pending` tokens, on a line between whole numbers. A cycle ends with nothing pending: 0. */
 function at(figures: Float64Array, pending: number): number {
   const bounded = Math.min(MOST, Math.max(0, pending));
   const below = Math.min(Math.floor(bounded), MOST - 1);

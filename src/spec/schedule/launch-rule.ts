@@ -2,42 +2,61 @@ import { MAX_ROWS } from "../lanes/lane.ts";
 import type { Operation } from "../trace/trace-events.ts";
 
 /**
- * When the verify lane starts and with how much, and when the draft lane pauses. Asked after every answer of either
- * lane.
+ * Decides when the verify lane starts and with how many drafts, and when the draft lane is held back. A strategy asks
+ * after every answer of either lane. The three questions have no effects: a rule may be asked as often as one likes, and
+ * goes by what the reports told it and by its clock.
  */
 export interface LaunchRule {
   /**
-   * How many of the pending drafted tokens the idle verify lane takes now, as far as MAX_ROWS allows: with 0 it feeds
-   * the last committed token alone, with `null` it waits for more. `chances` are theirs to be accepted, each given those
-   * before it. The next draft comes after `stale` more steps of the draft lane that are of no use. It is not left to wait
-   * while the draft lane has nothing to do: then it takes all.
+   * Asked while the verify lane is idle: how many of the pending drafted tokens it takes now, as far as MAX_ROWS allows.
+   * With 0 it feeds the last committed token alone, with `null` it waits for more drafts; but where the draft lane has
+   * nothing to do it takes all, whatever the answer. `chances` are the tokens' chances to be accepted, each given those
+   * before it. The next draft comes after `stale` more steps of the draft lane that are of no use.
    */
-  take(chances: readonly number[], stale: number): number | null;
+  launchNow(chances: readonly number[], stale: number): number | null;
   /**
-   * How many pending drafted tokens a verification takes that is queued now behind the one in flight. That one judges the first `verifying` of
-   * them; the next one is a guess at what it adds, and those behind can be taken. `hedge` has the chance that it ends
-   * with another token, and those of what is drafted behind that. With `null` none is queued: it is asked again after the next draft, and as the verify
-   * lane falls idle.
+   * Asked while a verification is in flight: how many pending drafted tokens to verify in a second one queued behind it
+   * (`null`: none is queued for now). Of `chances`, the first `verifying` are being judged, the next one guesses the
+   * token that the verification adds, and only those after it can be taken. `hedge` has the chance that the verification
+   * ends with the hedge's first token, then those of the hedge's other tokens; it is empty without a hedge.
    */
-  chain(chances: readonly number[], verifying: number, stale: number, hedge: readonly number[]): number | null;
+  queueNext(
+    chances: readonly number[],
+    verifying: number,
+    stale: number,
+    hedge: readonly number[],
+  ): number | null;
   /**
    * Whether the draft lane waits rather than draft a token that the text will come to with this chance, the `ahead`th
    * beyond the committed text.
    */
-  pauses(chance: number, ahead: number): boolean;
-  /** Hears of each operation when it is known what came of it. */
+  holdDraft(chance: number, ahead: number): boolean;
+
+  /** A run begins: nothing is in flight. */
+  begin(): void;
+  /** The verification of `count` drafts is sent that `launchNow` answered; where the run is about to end, of fewer. */
+  launched(count: number): void;
+  /** The verification of `count` drafts is queued that `queueNext` answered; where the run is about to end, of fewer. */
+  queued(count: number): void;
+  /** A draft step is sent that `holdDraft` didn't hold back. */
+  drafting(): void;
+  /** An operation has ended, and it is known what came of its tokens. */
   observe(operation: Operation): void;
 }
 
-/** No more than this could be taken while the next token is drafted: two full verifications. */
+/** The rule holds the draft lane only this far ahead: two full verifications while the next token is drafted. */
 const FAR_AHEAD = 2 * (MAX_ROWS - 1);
 
-/** Verifies whatever is pending as soon as at least so many tokens are. */
+/** Verifies all that is pending as soon as at least that many tokens are. */
 function launchFrom(least: number): LaunchRule {
   return {
-    take: ({ length }) => length >= least ? length : null,
-    chain: () => null,
-    pauses: (_, ahead) => ahead > FAR_AHEAD,
+    launchNow: ({ length }) => length >= least ? length : null,
+    queueNext: () => null,
+    holdDraft: (_, ahead) => ahead > FAR_AHEAD,
+    begin: () => {},
+    launched: () => {},
+    queued: () => {},
+    drafting: () => {},
     observe: () => {},
   };
 }
@@ -45,15 +64,15 @@ function launchFrom(least: number): LaunchRule {
 /** Verifies whatever is pending as soon as the lane is idle. */
 export const launchAtOnce: LaunchRule = launchFrom(1);
 
-/** As published (arXiv 2410.17375), and as its program does it: as soon as two tokens are pending. */
+/** The rule as published (arXiv 2410.17375), and as its program has it: launches as soon as two tokens are pending. */
 export const launchAsPublished: LaunchRule = launchFrom(2);
 
 /** Verifies `count` tokens at a time, 1 to MAX_ROWS - 1: as soon as they are there, and no more of them. */
 export function launchFixed(count: number): LaunchRule {
-  return { ...launchAtOnce, take: ({ length }) => length >= count ? count : null };
+  return { ...launchAtOnce, launchNow: ({ length }) => length >= count ? count : null };
 }
 
-/** `adaptive` learns from run to run, so it is one for all of them; `fixed:N` takes N tokens at a time. */
+/** `adaptive` learns from run to run, so there is one for all of them; `fixed:N` takes N tokens at a time. */
 export type LaunchName = "adaptive" | "published" | `fixed:${number}`;
 
 /** Whether that is a launch rule's name, `fixed:1` to `fixed:15` among them. */

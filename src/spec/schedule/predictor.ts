@@ -1,51 +1,68 @@
-/** How much of what was learnt an observation leaves: about the last 500 count. */
+/** The share of the older observations' weight that each new one leaves: about the last 500 count. */
 const MEMORY = 0.998;
-/** Variance of each weight before anything was seen. */
+/** The variance of each weight before anything was seen. */
 const PRIOR = 0.25;
+/** Confidences nearer to 0 or 1 than this count as that near: their logits would be without bounds. */
 const CLOSEST = 0.002;
-/** Judged tokens that the average acceptance goes back over, and as how many of them all texts before count in a new one. */
+/** The number of judged tokens that the average acceptance goes back over. */
 const MEAN_OVER = 60;
+/** In a new text, all texts before count as this many judged tokens. */
 const MEAN_BEFORE = 10;
 
 type Vector = readonly [number, number, number];
 
+/** A draft of which the text now tells whether it was right; the drafts before it in its text all were. */
+export interface JudgedDraft {
+  readonly confidence: number;
+  /** 1 for the first token after the committed text. */
+  readonly place: number;
+  readonly isRight: boolean;
+  /** Whether the draft model's second choice was. */
+  readonly runnerUpIsRight: boolean;
+}
+
 /**
- * The chance that a drafted token is accepted, given that those before it in its verification are: a logistic regression on the logit of
- * the confidence with which it was drafted and on its place, learnt while running by a Newton step an observation, with a
- * memory that fades (recursive least squares on its linearisation: Ljung, "System Identification", chapter 11, in terms of the information matrix, which rounding
- * can't make indefinite). It begins with the confidence itself. One for each drafter.
+ * Predicts the chance that a drafted token is accepted, given that those before it in its verification are: a logistic
+ * regression on the logit of the confidence with which it was drafted and on the logarithm of its place. The weights are
+ * learnt while running, by a Newton step an observation, with a memory that fades (recursive least squares on the
+ * linearisation: Ljung, "System Identification", chapter 11, in terms of the information matrix, which rounding can't
+ * make indefinite). At first the chance is the confidence itself. Each drafter has a predictor of its own.
  */
 export class Predictor {
   #weights: Vector = [0, 1, 0];
-  /** Of the weights: the inverse of their covariance, by rows. What observations tell nothing of keeps what was known in the beginning. */
+  /**
+   * The inverse of the weights' covariance, by rows. Weights of which the observations tell nothing keep what was known
+   * of them in the beginning.
+   */
   #information: readonly [Vector, Vector, Vector] = [[1 / PRIOR, 0, 0], [0, 1 / PRIOR, 0], [0, 0, 1 / PRIOR]];
-  /** Of the chances given to tokens that came to be judged: what an average token is likely to have; begins as if 7 of 10 were accepted. */
+  /** The average acceptance of the last judged tokens. At first it is as if 7 of 10 had been accepted. */
   #mean = 0.7;
   #judged = MEAN_BEFORE;
-  #secondHits = 2;
-  #secondMisses = 2;
+  /** How often the runner-up was right, and how often it was wrong. At first it is as if 2 of 4 had been right. */
+  #runnerUpHits = 2;
+  #runnerUpMisses = 2;
 
-  /** `place` is 1 for the first token after the committed text. */
+  /** The chance of a token drafted with that confidence; `place` is 1 for the first token after the committed text. */
   chance(confidence: number, place: number): number {
     return sigmoid(dot(this.#weights, features(confidence, place)));
   }
 
-  /** Of a token of which nothing is known yet. */
+  /** The chance of a token of which nothing is known yet. */
   get mean(): number {
     return this.#mean;
   }
 
   /** The chance that the drafter's second choice is right where its first one was wrong. */
-  get secondChance(): number {
-    return this.#secondHits / (this.#secondHits + this.#secondMisses);
+  get runnerUpChance(): number {
+    return this.#runnerUpHits / (this.#runnerUpHits + this.#runnerUpMisses);
   }
 
-  /** What texts are like differs more than a text from its beginning: its own tokens soon outweigh those of the texts before. */
+  /** Lets a new text's own tokens soon outweigh the texts before: texts differ more than a text from its beginning. */
   newText(): void {
     this.#judged = Math.min(this.#judged, MEAN_BEFORE);
   }
 
-  /** Of a drafted token that was judged: all before it in its verification were accepted. */
+  /** Learns from a drafted token that was judged: all before it in its verification were accepted. */
   observe(confidence: number, place: number, accepted: boolean): void {
     const x = features(confidence, place);
     const p = sigmoid(dot(this.#weights, x));
@@ -61,13 +78,13 @@ export class Predictor {
     this.#mean += ((accepted ? 1 : 0) - this.#mean) / this.#judged;
   }
 
-  /** Whether the second choice was right where the first one was rejected. */
-  observeSecond(hit: boolean): void {
-    if (hit) this.#secondHits++;
-    else this.#secondMisses++;
-    if (this.#secondHits + this.#secondMisses > MEAN_OVER) {
-      this.#secondHits /= 2;
-      this.#secondMisses /= 2;
+  /** Learns whether the second choice was right where the first one was rejected. */
+  observeRunnerUp(hit: boolean): void {
+    if (hit) this.#runnerUpHits++;
+    else this.#runnerUpMisses++;
+    if (this.#runnerUpHits + this.#runnerUpMisses > MEAN_OVER) {
+      this.#runnerUpHits /= 2;
+      this.#runnerUpMisses /= 2;
     }
   }
 }
@@ -85,7 +102,7 @@ function sigmoid(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 
-/** What `matrix`, symmetric and positive definite, makes `wanted`, by Cramer's rule. */
+/** The x with `matrix` x = `wanted`, by Cramer's rule; the matrix is symmetric and positive definite. */
 function solve(matrix: readonly [Vector, Vector, Vector], wanted: Vector): Vector {
   const [a, b, c] = matrix;
   const determinant = dot(a, cross(b, c));

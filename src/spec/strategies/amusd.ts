@@ -1,36 +1,33 @@
+import { chancesOf } from "./chances.ts";
 import { Drafter } from "./drafter.ts";
 import { decodeAlone } from "./greedy.ts";
 import type { Run, Strategy } from "./strategy.ts";
-import type { CommittedToken, TokenNode } from "../token-log.ts";
+import type { CommittedToken } from "../token-log.ts";
 import { drain } from "../lanes/traced-lane.ts";
 import { Verifier } from "./verifier.ts";
 
 /**
  * Asynchronous speculative decoding (AMUSD, arXiv 2410.17375): both lanes run at once, and neither waits for the other
- * but as the launch rule says. Drafts of a rejected branch that are in the queue at that time can't be cut short; they
- * die on the log.
+ * but as the launch rule says. Drafts of a rejected branch that are in the queue as it is rejected can't be cut short;
+ * they die on the log.
  */
 export async function* amusd(run: Run): ReturnType<Strategy> {
-  const { log, signal } = run;
+  const { log, limits: { signal } } = run;
   const verifier = new Verifier(run);
   const drafter = new Drafter(run, verifier);
-  run.trace.start(log.length, [verifier.start, drafter.start], run.estimates.costs.figures);
+  run.scheduler.start(log.length, [verifier.start, drafter.start]);
   try {
     if (verifier.ended) return;
     verifier.prefill();
     drafter.prefill();
     // The first verification goes out behind the prefill with row 0 alone: to wait for drafts, or to take more rows,
-    // could make the first token later than greedy's.
+    // could make the first token later than greedy's. The rule isn't told: it doesn't know how long a prefill takes.
     verifier.verify([]);
     let batch: CommittedToken[] = [];
     while (!verifier.ended && (verifier.next || drafter.room > 0)) {
       // An idle verify lane comes first: to send the draft lane's next step takes the host a while.
       if (verifier.next && drafter.step(verifier.verifying)) continue;
-      const drafted = launch(run, verifier, drafter);
-      if (drafted) {
-        verifier.verify(drafted);
-        continue;
-      }
+      if (launch(run, verifier, drafter)) continue;
       if (!verifier.next && drafter.step(undefined)) continue;
       if (!verifier.next && !drafter.next) {
         // An idle draft lane would leave nothing to wait for.
@@ -51,20 +48,25 @@ export async function* amusd(run: Run): ReturnType<Strategy> {
     }
     yield* decodeAlone(verifier, batch);
   } finally {
-    await drain(run.trace, verifier.lane, drafter.lane);
+    await drain(run.scheduler.trace, verifier.lane, drafter.lane);
   }
 }
 
-/** The drafted tokens of the verification to send now; `undefined`: none is to be sent yet. */
-function launch({ log, launchRule }: Run, verifier: Verifier, drafter: Drafter): readonly TokenNode[] | undefined {
+/** Asks the launch rule, and sends the verification that it answers. Returns whether there is one. */
+function launch(run: Run, verifier: Verifier, drafter: Drafter): boolean {
+  const { log, scheduler: { rule } } = run;
   const { room, verifying } = verifier;
-  if (room < 0) return undefined;
+  if (room < 0) return false;
   const pending = log.pending();
-  const chances = drafter.chances(pending);
+  const chances = chancesOf(run, pending);
   const { staleInFlight } = drafter;
   const count = verifying === undefined
-    ? launchRule.take(chances, staleInFlight)
-    : launchRule.chain(chances, verifying, staleInFlight, drafter.hedgeChances);
+    ? rule.launchNow(chances, staleInFlight)
+    : rule.queueNext(chances, verifying, staleInFlight, drafter.hedgeChances);
+  if (count === null) return false;
+  if (verifying === undefined) rule.launched(count);
+  else rule.queued(count);
   const from = verifying === undefined ? 0 : verifying + 1;
-  return count === null ? undefined : pending.slice(from, from + Math.min(count, room));
+  verifier.verify(pending.slice(from, from + Math.min(count, room)));
+  return true;
 }

@@ -7,23 +7,23 @@ import { Verifier } from "./verifier.ts";
 /** The verify lane alone, one token a step. */
 export async function* greedy(run: Run): ReturnType<Strategy> {
   const verifier = new Verifier(run);
-  run.trace.start(run.log.length, [verifier.start]);
+  run.scheduler.start(run.log.length, [verifier.start]);
   try {
     if (verifier.ended) return;
     verifier.prefill();
     yield* decodeAlone(verifier, []);
   } finally {
-    await drain(run.trace, verifier.lane);
+    await drain(run.scheduler.trace, verifier.lane);
   }
 }
 
 /**
  * Yields `batch`, committed just before, and goes on without drafts to the run's end. No verification may be in flight.
- * The steps are chained on the device, `stepsAhead` of them in its queue, so that it never waits for the host; what it
- * decodes past the run's end is not used.
+ * The steps are chained on the device, `stepsAhead` of them in its queue, so that it never waits for the host; tokens
+ * that it decodes past the run's end are not used.
  */
 export async function* decodeAlone(verifier: Verifier, batch: CommittedToken[]): ReturnType<Strategy> {
-  const { run: { log, signal }, lane, maxLength } = verifier;
+  const { run: { log, limits: { signal } }, lane, maxLength } = verifier;
   const steps: Promise<Operation>[] = [];
   let token: number | null = log.end.token;
   let { position } = log.end;

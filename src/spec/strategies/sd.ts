@@ -7,13 +7,13 @@ import { Verifier } from "./verifier.ts";
 
 /** Speculative decoding in turn: the draft lane drafts `lookahead` tokens, then the verify lane verifies them. */
 export async function* sd(run: Run): ReturnType<Strategy> {
-  const { log, lookahead, signal } = run;
+  const { log, limits: { signal }, drafting: { lookahead } } = run;
   if (!(Number.isInteger(lookahead) && lookahead >= 1 && lookahead < MAX_ROWS)) {
     throw new RangeError(`Cannot draft with a lookahead of ${lookahead}: wanted 1 to ${MAX_ROWS - 1}`);
   }
   const verifier = new Verifier(run);
   const drafter = new Drafter(run, verifier);
-  run.trace.start(log.length, [verifier.start, drafter.start], run.estimates.costs.figures);
+  run.scheduler.start(log.length, [verifier.start, drafter.start]);
   try {
     if (verifier.ended) return;
     verifier.prefill();
@@ -35,6 +35,6 @@ export async function* sd(run: Run): ReturnType<Strategy> {
     }
     yield* decodeAlone(verifier, batch);
   } finally {
-    await drain(run.trace, verifier.lane, drafter.lane);
+    await drain(run.scheduler.trace, verifier.lane, drafter.lane);
   }
 }

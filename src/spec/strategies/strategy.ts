@@ -1,35 +1,45 @@
-import type { Estimates } from "../schedule/estimates.ts";
 import type { Lane } from "../lanes/lane.ts";
-import type { LaunchRule } from "../schedule/launch-rule.ts";
+import type { Scheduler } from "../schedule/scheduler.ts";
 import type { CommittedToken, TokenLog } from "../token-log.ts";
-import type { Trace } from "../trace/trace.ts";
 
 /** All that one run needs. */
 export interface Run {
   /** Holds the prompt when the run begins. */
   readonly log: TokenLog;
+  readonly lanes: RunLanes;
+  readonly limits: RunLimits;
+  readonly drafting: Drafting;
+  /** Has the launch rule and the trace, and adds this run to what the runs before on these lanes have taught. */
+  readonly scheduler: Scheduler;
+  /** Hears, while the verify lane is fed the prompt, how many of its tokens are. */
+  readonly onPrefill?: (fed: number, promptTokens: number) => void;
+  /** Takes one line for the user: a run goes on without its draft lane. */
+  readonly warn: (message: string) => void;
+}
+
+/** The lanes of a run, of which nobody else makes use meanwhile. */
+export interface RunLanes {
   readonly verify: Lane;
   /** `greedy` does without. */
   readonly draft?: Lane;
   /** How many of the prompt's first tokens each lane's cache holds already (see `cachedLength`); 0 if not given. */
   readonly cached?: { readonly verify: number; readonly draft: number };
+}
+
+/** When a run ends. */
+export interface RunLimits {
   readonly maxNewTokens: number;
   /** The end-of-text tokens. */
   readonly eosIds: readonly number[];
+  readonly signal?: { readonly aborted: boolean };
+}
+
+/** How a run drafts. */
+export interface Drafting {
   /** How many tokens `sd` drafts at a time, 1 to MAX_ROWS - 1. */
   readonly lookahead: number;
-  /** What the runs before on these lanes have taught; this one adds to it. */
-  readonly estimates: Estimates;
-  /** Of `amusd`. */
-  readonly launchRule: LaunchRule;
-  /** Of `amusd`: whether an idle draft lane hedges, if it can branch. */
+  /** Whether `amusd`'s draft lane hedges, if it can branch. */
   readonly hedge: boolean;
-  readonly signal?: { readonly aborted: boolean };
-  readonly trace: Trace;
-  /** Hears, while the verify lane is fed the prompt, how many of its tokens are. */
-  readonly onPrefill?: (fed: number, promptTokens: number) => void;
-  /** Takes one line for the user: a run goes on without its draft lane. */
-  readonly warn: (message: string) => void;
 }
 
 /**

@@ -2,6 +2,7 @@ import { MAX_ROWS } from "../lanes/lane.ts";
 import type { Run } from "./strategy.ts";
 import type { CommittedToken, TokenNode } from "../token-log.ts";
 import type { Operation, Start } from "../trace/trace-events.ts";
+import type { JudgedDraft } from "../schedule/predictor.ts";
 import { TracedLane } from "../lanes/traced-lane.ts";
 
 /** The verify lane's side of a run: it writes the log, and knows when the run has ended. */
@@ -17,7 +18,7 @@ export class Verifier {
 
   /** Throws a RangeError if the prompt is longer than the lane's capacity. */
   constructor(run: Run) {
-    const { log, verify, maxNewTokens } = run;
+    const { log, lanes: { verify, cached }, limits: { maxNewTokens }, scheduler } = run;
     if (log.length > verify.capacity) {
       throw new RangeError(
         `Cannot decode after a prompt of ${log.length} tokens: the ${verify.name} lane has room for ` +
@@ -25,14 +26,14 @@ export class Verifier {
       );
     }
     this.run = run;
-    this.lane = new TracedLane(verify, run.trace);
+    this.lane = new TracedLane(verify, scheduler.trace);
     this.maxLength = Math.min(log.promptLength + maxNewTokens, verify.capacity);
-    this.start = { name: verify.name, cached: run.cached?.verify ?? 0 };
+    this.start = { name: verify.name, cached: cached?.verify ?? 0 };
   }
 
   /** Whether nothing more is to be committed. */
   get ended(): boolean {
-    const { log, eosIds, signal } = this.run;
+    const { log, limits: { eosIds, signal } } = this.run;
     return log.length >= this.maxLength || signal?.aborted === true ||
       (log.length > log.promptLength && eosIds.includes(log.end.token));
   }
@@ -45,7 +46,7 @@ export class Verifier {
     if (tokens.length > 0) this.lane.prefill(tokens, cached, (count) => onPrefill?.(cached + count, log.promptLength));
   }
 
-  /** The oldest verification in flight: `commit` takes its answer. */
+  /** The answer of the oldest verification in flight, for `commit`. */
   get next(): Promise<Operation> | undefined {
     return this.#inFlight[0]?.answer;
   }
@@ -55,13 +56,13 @@ export class Verifier {
     const [oldest] = this.#inFlight;
     if (!oldest) return undefined;
     const [first] = oldest.drafted;
-    // Where the one before came to something else than it was queued for, they are no longer the text's next ones.
+    // If the verification before ended otherwise than expected, the drafts are no longer the text's next tokens.
     return first && first === this.run.log.pending()[0] ? oldest.drafted.length : 0;
   }
 
   /**
-   * How many drafted tokens the next verification can take at most, none below 0: of an idle lane, or queued behind the one in flight, so that the
-   * device doesn't wait for the host in between.
+   * How many drafted tokens the next verification can take at most: on an idle lane, or queued behind the one in flight,
+   * so that the device doesn't wait for the host in between. Below 0 none can be sent.
    */
   get room(): number {
     const [first, second] = this.#inFlight;
@@ -71,8 +72,8 @@ export class Verifier {
   }
 
   /**
-   * Sends a verification of tokens drafted after the log's end, or, where one is in flight, after what that one would commit at most; there is
-   * `room` for them.
+   * Sends a verification of tokens drafted after the log's end or, while one is in flight, after all that this one may
+   * commit; there is `room` for them.
    */
   verify(drafted: readonly TokenNode[]): Promise<Operation> {
     const { token, position } = this.run.log.end;
@@ -86,12 +87,12 @@ export class Verifier {
   }
 
   /**
-   * Commits the answer to the oldest verification in flight, or to a decode step that began at the log's end, but nothing after an end-of-text
-   * token; `beside` is the draft lane, if it was let work meanwhile.
+   * Commits the answer to the oldest verification in flight, or to a decode step that began at the log's end, but
+   * nothing after an end-of-text token. `beside` is the draft lane, if it was let work meanwhile.
    */
   commit(answer: Operation, beside?: TracedLane): CommittedToken[] {
-    const { log, eosIds, estimates, launchRule, trace } = this.run;
-    const { startMs, endMs } = answer;
+    const { log, limits: { eosIds }, scheduler } = this.run;
+    const { operation, startMs, endMs } = answer;
     this.#inFlight.shift();
     const pending = log.pending();
     const eosAt = answer.chosen.findIndex((token) => eosIds.includes(token));
@@ -99,26 +100,26 @@ export class Verifier {
     const batch = log.commit(answer.tokens.slice(1), chosen);
     answer.accepted = batch.filter(({ origin }) => origin === "accepted").length;
     answer.stale = false;
-    estimates.costs.observeVerify(answer.tokens.length, endMs - startMs, beside?.busyShare(startMs, endMs) ?? 0);
-    if (answer.operation === "verify" && this.lane.turnaroundMs !== undefined) {
-      estimates.costs.observeTurnaround("verify", this.lane.turnaroundMs);
-    }
-    this.#judge(pending, batch);
-    launchRule.observe(answer);
-    trace.settle(answer);
-    trace.commit(batch);
+    scheduler.observe(answer, {
+      otherBusy: beside?.busyShare(startMs, endMs) ?? 0,
+      // Decode steps are chained on the device: they don't wait for the host.
+      turnaroundMs: operation === "verify" ? this.lane.turnaroundMs : undefined,
+      judged: judgedDrafts(pending, batch),
+    });
+    scheduler.trace.commit(batch);
     return batch;
   }
+}
 
-  /** Tells the predictor what became of the drafted tokens in the places of those that were committed, verified or not. */
-  #judge(pending: readonly TokenNode[], batch: readonly CommittedToken[]): void {
-    const { predictor } = this.run.estimates;
-    for (const [i, { token, draft }] of pending.slice(0, batch.length).entries()) {
-      const isRight = token === batch[i]!.token;
-      predictor.observe(draft!.confidence, i + 1, isRight);
-      if (isRight) continue;
-      predictor.observeSecond(draft!.second === batch[i]!.token);
-      return;
-    }
+/** The drafts in the places of committed tokens, verified or not, up to the first wrong one. */
+function judgedDrafts(pending: readonly TokenNode[], batch: readonly CommittedToken[]): JudgedDraft[] {
+  const judged: JudgedDraft[] = [];
+  for (const [i, { token, draft }] of pending.slice(0, batch.length).entries()) {
+    const isRight = token === batch[i]!.token;
+    // All pending tokens were drafted.
+    const { confidence, runnerUp } = draft!;
+    judged.push({ confidence, place: i + 1, isRight, runnerUpIsRight: runnerUp === batch[i]!.token });
+    if (!isRight) break;
   }
+  return judged;
 }

@@ -26,8 +26,8 @@ export function chromeTrace(events: readonly TraceEvent[]): { traceEvents: Chrom
 }
 
 /**
- * Turns a run, event by event, into Chrome's trace event format: a track for the host's commits, one for each lane, and an arrow from each
- * verification that rejected something to the first operation after the rollback.
+ * Turns a run, event by event, into Chrome's trace event format: a track for the host's commits, one for each lane, and
+ * an arrow from each verification that rejected something to the first operation after the rollback.
  */
 export class ChromeTrace {
   /** Names the host's track. */
@@ -37,7 +37,7 @@ export class ChromeTrace {
   #epoch = 0;
   /** The last verification that committed something. */
   #verification: Operation | undefined;
-  /** What the last rollback began with, and its epoch, until the draft lane has restarted. */
+  /** The verification that caused the last rollback, and its epoch, until the draft lane has restarted. */
   #rollback: { readonly cause: Operation; readonly epoch: number } | undefined;
 
   /** The event's entries. */

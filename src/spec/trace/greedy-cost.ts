@@ -1,13 +1,14 @@
 import type { OneRowTimes } from "./summary.ts";
 
-/** The mean of fewer times may be that of a moment: they count where they agree with other costs, to that factor. */
+/** The mean of fewer times may be that of a slow moment: they count only where they agree with the usual cost. */
 const LEAST_TIMES = 3;
+/** Costs agree if the larger is at most this many times the smaller. */
 const AGREEMENT = 1.25;
 
 /**
- * What a token takes the verify lane by itself, in ms: by `usualMs`, as `Costs.verifyMs(1, false)` has it, which may be
- * of a shorter text or of a moment at which the machine was slow, and by a run's own passes of one row. null where too
- * little was measured, or does not agree.
+ * The verify lane's time for a token by itself, in ms. It follows from a run's own passes of one row and from `usualMs`,
+ * which is `Costs.verifyMs(1, false)` and may be that of a shorter text or of a slow moment of the machine. null where
+ * too little was measured, or where the two do not agree.
  */
 export function greedyCost(usualMs: number | undefined, { count, leastMs, sumMs }: OneRowTimes): number | null {
   if (!usualMs || count === 0) return null;

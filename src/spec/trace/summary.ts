@@ -1,6 +1,6 @@
 import type { Operation, Start, TraceEvent } from "./trace-events.ts";
 
-/** What a run's trace comes to. Times are in ms; null where there is nothing to divide by. */
+/** The figures of a run, from its trace. Times are in ms; null where there is nothing to divide by. */
 export interface Summary {
   readonly promptTokens: number;
   /** Committed after the prompt. */
@@ -28,7 +28,7 @@ export interface Summary {
   readonly overlapMs: number;
 }
 
-/** What the verify lane took for the committed answers that it fed one row for, as greedy does. */
+/** The verify lane's times, in ms, of the committed answers to one row, as greedy's are. */
 export interface OneRowTimes {
   readonly count: number;
   /** Infinity where there is none. */
@@ -43,7 +43,10 @@ export function summarize(events: readonly TraceEvent[]): Summary {
   return summarizer.summary;
 }
 
-/** Adds a trace up event by event, each as it is when nothing more will become of it; a lane's operations come in their order. */
+/**
+ * Adds a trace up event by event, each as it is when nothing more will become of it; a lane's operations come in their
+ * order.
+ */
 export class Summarizer {
   #start: Start | undefined;
   #busy: BusyTime[] = [];
@@ -94,7 +97,7 @@ export class Summarizer {
     this.#oneRow = { count: count + 1, leastMs: Math.min(leastMs, ms), sumMs: sumMs + ms };
   }
 
-  /** Of what was added so far. Throws a RangeError where that has no start. */
+  /** The figures of the events that were added so far. Throws a RangeError where there is no start among them. */
   get summary(): Summary {
     const start = this.#start;
     if (!start) throw new RangeError("Cannot summarize a trace: it has no start event");
@@ -119,13 +122,16 @@ export class Summarizer {
   }
 }
 
-/** When a lane was busy: intervals apart from each other, in order; of the past only what the other lane may still overlap with. */
+/**
+ * When a lane was busy: intervals apart from each other, in order. Past ones are kept as long as the other lane may
+ * still overlap with them.
+ */
 class BusyTime {
   busyMs = 0;
   #endMs = -Infinity;
   readonly #recent: { readonly startMs: number; readonly endMs: number }[] = [];
 
-  /** Returns for how long of what is new both were busy. */
+  /** Adds an interval, and returns for how much of its new part both lanes were busy. */
   add(fromMs: number, endMs: number, other: BusyTime | undefined): number {
     const startMs = Math.max(fromMs, this.#endMs);
     if (endMs <= startMs) return 0;

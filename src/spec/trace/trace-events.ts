@@ -5,7 +5,7 @@ interface LaneCosts {
   readonly verifyMs: Readonly<Record<number, number>>;
 }
 
-/** By whether the other lane was at work: td, and tv(n) by n, in ms. */
+/** The times of a draft step and of a verification by its rows, in ms, beside an idle other lane and a busy one. */
 export interface CostFigures {
   readonly otherIdle: LaneCosts;
   readonly otherBusy: LaneCosts;
@@ -21,7 +21,7 @@ export interface Start {
    * already.
    */
   readonly lanes: readonly { readonly name: string; readonly cached: number }[];
-  /** What was known of the lanes' times, by the calibration and the runs before; none where nothing drafts. */
+  /** The lanes' times as the calibration and the runs before told them; none where nothing drafts. */
   readonly costs?: CostFigures;
 }
 
@@ -32,20 +32,20 @@ export interface Operation {
   readonly operation: "prefill" | "verify" | "decode" | "keep";
   /** How many rollbacks there had been when the message was sent. */
   readonly epoch: number;
-  /** Of the first token fed. */
+  /** The first fed token's position. */
   readonly position: number;
-  /** Where the branch parts that it fed; none where it fed the trunk. */
+  /** Where the branch parts that the message fed; none where it fed the main sequence. */
   readonly fork?: number;
   readonly tokens: readonly number[];
   readonly chosen: readonly number[];
-  /** For each chosen token how sure the model was of it, and which would have been its second choice; see LaneResult. */
+  /** For each chosen token how sure the model was of it, and the model's second choice; see LaneResult. */
   readonly confidences?: readonly number[];
   readonly runnersUp?: readonly number[];
   readonly startMs: number;
   readonly endMs: number;
-  /** Of the verify lane, once its answer was committed: how many of the fed drafted tokens were. */
+  /** How many of the fed drafted tokens were accepted: set once an answer of the verify lane is committed. */
   accepted?: number;
-  /** Whether nothing of what it chose was of use: drafted on a rejected branch, or chosen after the run's end. */
+  /** Whether no chosen token was of use: drafted on a rejected branch, or chosen after the run's end. */
   stale: boolean;
 }
 
@@ -56,11 +56,11 @@ export interface Commit {
   readonly tokens: readonly CommittedToken[];
 }
 
-/** The draft lane was sent back below what it had been fed. */
+/** The draft lane was sent back below the end of its text. */
 export interface Rollback {
   readonly kind: "rollback";
   readonly ms: number;
-  /** Of the first token to be fed anew. */
+  /** The position of the first token to be fed anew. */
   readonly position: number;
 }
 

@@ -4,18 +4,19 @@ import { type OneRowTimes, Summarizer, type Summary } from "./summary.ts";
 import type { CommittedToken } from "../token-log.ts";
 
 /**
- * What happened in a run, in the order in which the host saw it: as a list, and told one by one to `onEvent` once nothing more will become of each (in
- * that order too: an event waits for an operation before it). Without the list nothing of a long run is kept but figures.
+ * The events of a run, in the order in which the host saw them: as a list, and told one by one to `onEvent` once nothing
+ * more will become of each (in that order too: an event waits for an operation before it). Without the list nothing of a
+ * long run is kept but figures.
  */
 export class Trace {
-  /** Empty where they are not kept. */
+  /** The list; empty where the events are not kept. */
   readonly events: TraceEvent[] = [];
   readonly #clock: Clock;
   readonly #keeps: boolean;
   readonly #onEvent: ((event: TraceEvent) => void) | undefined;
   readonly #summarizer = new Summarizer();
   readonly #contents = new CacheContents();
-  /** Not told yet; the first one is an operation of which something may still become. */
+  /** The events that are not told yet; the first one is an operation of which something may still become. */
   readonly #untold: TraceEvent[] = [];
   readonly #open = new Set<TraceEvent>();
   #epoch = 0;
@@ -31,22 +32,22 @@ export class Trace {
     return this.#epoch;
   }
 
-  /** In ms, on the events' clock. */
+  /** The time in ms, on the events' clock. */
   get now(): number {
     return this.#clock.now();
   }
 
-  /** Of what has been told. Throws a RangeError before the start. */
+  /** The figures of the events that have been told. Throws a RangeError before the start. */
   get summary(): Summary {
     return this.#summarizer.summary;
   }
 
-  /** Of what has been told. */
+  /** The times of one-row answers among the events that have been told. */
   get oneRow(): OneRowTimes {
     return this.#summarizer.oneRow;
   }
 
-  /** As the function of that name. */
+  /** As the function of that name tells it from the events so far. */
   cachedLength(lane: string, text: readonly number[]): number {
     return this.#contents.length(lane, text);
   }
@@ -55,7 +56,7 @@ export class Trace {
     this.#add({ kind: "start", ms: this.now, promptTokens, lanes, ...(costs && { costs }) });
   }
 
-  /** Keeps the operation itself: what becomes of its answer is noted on it later, until `settle`. */
+  /** Keeps the operation itself: `accepted` and `stale` are set on it later, until `settle`. */
   operation(operation: Operation): void {
     if (operation.chosen.length > 0) this.#open.add(operation);
     this.#add(operation);
@@ -109,7 +110,7 @@ export function cachedLength(events: readonly TraceEvent[], lane: string, text: 
   return contents.length(lane, text);
 }
 
-/** The tokens that the lanes' caches hold, by position. What they held when the run began is the prompt's. */
+/** The tokens that the lanes' KV caches hold, by position. Those from before the run are the prompt's. */
 class CacheContents {
   readonly #texts = new Map<string, (number | typeof PROMPT)[]>();
 
@@ -133,4 +134,5 @@ class CacheContents {
   }
 }
 
+/** Stands for a token that a cache held before the run: it is the prompt's in that place. */
 const PROMPT = -1;

@@ -1,10 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { calibrate } from "../../../src/spec/schedule/calibrate.ts";
-import { VirtualClock } from "../../../src/spec/clock.ts";
 import { Costs } from "../../../src/spec/schedule/costs.ts";
-import { SimulatedLane } from "../../../src/spec/lanes/simulated-lane.ts";
-import { hashModel, laneOptions } from "../simulated-run.ts";
 
 test("Costs are lower quartiles of the last times: what makes operations slower for a while moves nothing", () => {
   const costs = new Costs();
@@ -20,13 +16,16 @@ test("Costs tell apart what verifications take at best and on average, beside a 
   const costs = new Costs();
   costs.observeVerify(2, 15, 0);
   for (const ms of [10, 10, 10]) costs.observeVerify(1, ms, 0);
-  assert.equal([costs.aloneMs, costs.strain], [10, 1]);
+  assert.equal([costs.aloneMs, costs.excessContention], [10, 1]);
   for (let i = 0; i < 400; i++) costs.observeVerify(1, i % 2 ? 10 : 12, 0);
   assert.is(costs.verifyMs(1, false), 10);
   assert.ok(Math.abs(costs.aloneMs! - 11) < 0.1, `${costs.aloneMs} ms`);
-  assert.is(costs.strain, 1, "of verifications beside a busy one nothing is known");
+  assert.is(costs.excessContention, 1, "of verifications beside a busy one nothing is known");
   for (let i = 0; i < 400; i++) costs.observeVerify(1, i % 2 ? 20 : 32, 1);
-  assert.ok(Math.abs(costs.strain - 1.3 / 1.1) < 0.02, `${costs.strain}: a slowdown of all is no part of it`);
+  assert.ok(
+    Math.abs(costs.excessContention - 1.3 / 1.1) < 0.02,
+    `${costs.excessContention}: a slowdown of all is no part of it`,
+  );
 });
 
 test("Costs tell what a draft lane that works for a part of a verification takes from it from a slow machine", () => {
@@ -66,7 +65,7 @@ test("Costs are kept apart for the other lane busy and idle, and one stands in f
   assert.equal(
     [1, 3, 9].map((rows) => costs.verifyMs(rows, true)),
     [15, 21, 75],
-    "with the slowdown of the size that is known in both",
+    "with the contention of the size that is known in both",
   );
   costs.observeVerify(1, 40, 1);
   assert.is(costs.verifyMs(1, true), 15, "seen but once: the rest says that it was an outlier");
@@ -83,7 +82,7 @@ test("Costs take a lane alone for no slower than beside a busy one", () => {
   assert.ok(costs.aloneMs! > 33, `${costs.aloneMs} ms`);
   // The machine is faster now, which was seen with both at work only.
   for (let i = 0; i < 64; i++) costs.observeVerify(1, 20, 1);
-  assert.equal([costs.verifyMs(1, false), costs.aloneMs, costs.strain], [20, 20, 1]);
+  assert.equal([costs.verifyMs(1, false), costs.aloneMs, costs.excessContention], [20, 20, 1]);
   assert.is(costs.verifyMs(2, false), 50);
 });
 
@@ -138,35 +137,6 @@ test("Costs never fall with the rows, nor below 0", () => {
   assert.is(costs.verifyMs(16), 9);
   costs.observeVerify(2, 1, 1);
   assert.is(costs.verifyMs(1), 0);
-});
-
-const clocked = async (verifyOptions: object) => {
-  const clock = new VirtualClock();
-  const costs = new Costs();
-  const next = hashModel(1, 50);
-  const verify = new SimulatedLane(
-    clock,
-    laneOptions("verify", next, { latencyMs: 0.5, verifyMs: (rows) => 9 + rows, ...verifyOptions }),
-  );
-  const draft = new SimulatedLane(clock, laneOptions("draft", next, { latencyMs: 0.5 }));
-  await clock.run(() => calibrate(verify, draft, costs, clock));
-  return { costs, ms: clock.now() };
-};
-
-test("calibrate() measures td, tv(n) and what a message takes beyond them", async () => {
-  const { costs } = await clocked({});
-  for (const rows of [1, 2, 3, 4, 8, 16]) assert.is(costs.verifyMs(rows, false), 9 + rows);
-  assert.equal([costs.draftMs(false), costs.draftMs(true)], [2, 2]);
-  assert.is(costs.turnaroundMs("verify"), 0.5);
-  assert.equal(Object.keys(costs.figures.otherBusy.verifyMs), ["1", "2", "4"], "and with the draft lane at work");
-});
-
-test("calibrate() leaves sizes out where they take too long, or where there is no room", async () => {
-  const slow = await clocked({ verifyMs: (rows: number) => 1000 * rows });
-  assert.equal(Object.keys(slow.costs.figures.otherIdle.verifyMs), ["1"]);
-  assert.ok(slow.ms < 5000, `${slow.ms} ms`);
-  const small = await clocked({ capacity: 2 });
-  assert.equal(Object.keys(small.costs.figures.otherIdle.verifyMs), ["1", "2"]);
 });
 
 test.run();

@@ -66,9 +66,9 @@ test("Predictor's average goes over 60 tokens, and soon over a new text's own", 
 
 test("Predictor learns how often the second choice is right", () => {
   const predictor = new Predictor();
-  assert.is(predictor.secondChance, 0.5);
-  for (let i = 0; i < 500; i++) predictor.observeSecond(i % 5 === 0);
-  assert.ok(Math.abs(predictor.secondChance - 0.2) < 0.05);
+  assert.is(predictor.runnerUpChance, 0.5);
+  for (let i = 0; i < 500; i++) predictor.observeRunnerUp(i % 5 === 0);
+  assert.ok(Math.abs(predictor.runnerUpChance - 0.2) < 0.05);
 });
 
 test("Predictor gives a chance whatever it has seen", () => {

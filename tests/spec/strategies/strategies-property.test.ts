@@ -50,10 +50,14 @@ const lane = fc.record({
   jitter: fc.boolean(),
   branchCapacity: fc.constantFrom(0, 1, 3, 16),
 });
-/** A rule may remember: this one lets the draft go and stop in turns of `stretch` questions. */
+/** A rule may remember: this one lets the draft go and stop in turns of `stretch` operations. */
 function stopAndGo(stretch: number): LaunchRule {
-  let questions = 0;
-  return { ...launchAtOnce, pauses: () => Math.floor(questions++ / stretch) % 2 === 0 };
+  let operations = 0;
+  return {
+    ...launchAtOnce,
+    holdDraft: () => Math.floor(operations / stretch) % 2 === 0,
+    observe: () => void operations++,
+  };
 }
 type RuleOf = (estimates: Estimates, clock: Clock) => LaunchRule;
 const rule: fc.Arbitrary<RuleOf> = fc.oneof(
@@ -62,15 +66,15 @@ const rule: fc.Arbitrary<RuleOf> = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 60 }).map((stretch) => () => stopAndGo(stretch)) },
   {
     weight: 1,
-    arbitrary: fc.record({ least: fc.nat(8), behind: fc.nat(8), most: fc.nat(40), pause: fc.nat(20) }).map(
+    arbitrary: fc.record({ least: fc.nat(8), behind: fc.nat(8), most: fc.nat(40), hold: fc.nat(20) }).map(
       (rule) => () => ({
-        take: ({ length }: readonly number[]) => length < rule.least ? null : Math.min(length, rule.most),
-        pauses: (_: number, ahead: number) => ahead > rule.pause,
-        chain: ({ length }: readonly number[], verifying: number) => {
+        ...launchAtOnce,
+        launchNow: ({ length }: readonly number[]) => length < rule.least ? null : Math.min(length, rule.most),
+        holdDraft: (_: number, ahead: number) => ahead > rule.hold,
+        queueNext: ({ length }: readonly number[], verifying: number) => {
           assert.ok(verifying <= length, `${verifying} of ${length} pending tokens are being verified`);
           return length < rule.behind ? null : Math.min(length, rule.most);
         },
-        observe: () => {},
       }),
     ),
   },
@@ -128,7 +132,7 @@ async function runScenario(strategy: Strategy, scenario: Scenario, trouble: Trou
       next,
       confidence: (text) => hash(text, 5) / 2 ** 32,
       // Right where the first choice is wrong, half of the time.
-      second: (text, chosen) => {
+      runnerUp: (text, chosen) => {
         const right = verifyNext(text);
         return chosen !== right && hash(text, 6) % 2 === 0 ? right : chosen + 1;
       },

@@ -9,7 +9,7 @@ import { LaneLostError } from "../../../src/spec/lanes/lane.ts";
 import { launchAtOnce, type LaunchRule } from "../../../src/spec/schedule/launch-rule.ts";
 import { sd } from "../../../src/spec/strategies/sd.ts";
 import { SimulatedLane, type SimulatedLaneOptions } from "../../../src/spec/lanes/simulated-lane.ts";
-import type { Run, Strategy } from "../../../src/spec/strategies/strategy.ts";
+import type { Strategy } from "../../../src/spec/strategies/strategy.ts";
 import { summarize } from "../../../src/spec/trace/summary.ts";
 import {
   agreeingModel,
@@ -19,7 +19,8 @@ import {
   laneOptions,
   type Outcome,
   plainLoop,
-  simulate,
+  type RunOptions,
+  simulateText,
 } from "../simulated-run.ts";
 import { WatchedLane } from "../lanes/watched-lane.ts";
 
@@ -36,7 +37,7 @@ interface Watched extends Outcome {
 /** A run on two watched lanes; by default the draft is the verify model itself, five times as fast. */
 function watch(
   strategy: Strategy,
-  options: Partial<Run> & {
+  options: Partial<RunOptions> & {
     readonly verifyLane?: Partial<SimulatedLaneOptions>;
     readonly draftLane?: Partial<SimulatedLaneOptions>;
     readonly consume?: Parameters<typeof collect>[4];
@@ -148,17 +149,12 @@ test("amusd drafts on while the verify lane works, and sends the draft back at o
 });
 
 test("amusd lets a launch rule hold the verify lane back, but not for nothing", async () => {
-  const patient = {
-    take: () => null,
-    pauses: (_: number, ahead: number) => ahead > 4,
-    chain: () => null,
-    observe: () => {},
-  };
+  const patient = { ...launchAtOnce, launchNow: () => null, holdDraft: (_: number, ahead: number) => ahead > 4 };
   const run = await watch(amusd, { maxNewTokens: 16, launchRule: patient });
   assert.equal(run.verifyMessages.slice(0, 4), ["prefill 2 at 0", "verify 1 at 2", "verify 5 at 3", "verify 5 at 8"]);
   const greedyOne = await watch(amusd, {
     maxNewTokens: 4,
-    launchRule: { take: () => null, pauses: () => true, chain: () => null, observe: () => {} },
+    launchRule: { ...patient, holdDraft: () => true },
   });
   assert.equal(greedyOne.verifyMessages, [
     "prefill 2 at 0",
@@ -171,17 +167,17 @@ test("amusd lets a launch rule hold the verify lane back, but not for nothing", 
 });
 
 /** Takes nothing as the lane falls idle, and queues a verification of what is pending behind each one. */
-const chaining: LaunchRule = {
+const queueing: LaunchRule = {
   ...launchAtOnce,
-  take: () => 0,
-  chain: ({ length }, verifying) => length > verifying + 1 ? length - verifying - 1 : null,
+  launchNow: () => 0,
+  queueNext: ({ length }, verifying) => length > verifying + 1 ? length - verifying - 1 : null,
 };
 
 test("amusd queues a verification behind one whose answer it doesn't know", async () => {
   const run = await watch(amusd, {
     maxNewTokens: 40,
     verifyLane: { latencyMs: 3, stepsAhead: 2 },
-    launchRule: chaining,
+    launchRule: queueing,
   });
   assert.equal(run.tokens, plainLoop(next, prompt, 43));
   const verified = run.events.filter((event) => event.kind === "operation").filter((event) =>
@@ -196,7 +192,7 @@ test("amusd learns from drafts that were never verified", async () => {
   const wrong = (text: readonly number[]) => next(text) + 1;
   for (const [drafts, mean] of [[next, 1], [wrong, 0]] as const) {
     const estimates = new Estimates();
-    const launchRule = { ...launchAtOnce, take: () => 0 };
+    const launchRule = { ...launchAtOnce, launchNow: () => 0 };
     await watch(amusd, { maxNewTokens: 200, draftLane: { next: drafts }, estimates, launchRule });
     assert.ok(Math.abs(estimates.predictor.mean - mean) < 0.1, `${estimates.predictor.mean}, ${mean} are right`);
     const others = mean === 1 ? wrong : next;
@@ -205,11 +201,11 @@ test("amusd learns from drafts that were never verified", async () => {
   }
 });
 
-test("amusd's draft catches up when it was paused for long", async () => {
+test("amusd's draft catches up when it was held back for long", async () => {
   let commits = 0;
   const run = await watch(amusd, {
     maxNewTokens: 40,
-    launchRule: { ...launchAtOnce, pauses: () => commits < 30 },
+    launchRule: { ...launchAtOnce, holdDraft: () => commits < 30 },
     consume: () => {
       commits++;
     },
@@ -232,8 +228,8 @@ test("amusd's launch rule hears that the draft lane catches up: the next draft i
     draftLane: { prefillMs: 5 },
     launchRule: {
       ...launchAtOnce,
-      pauses: () => commits < 30,
-      take: ({ length }, stale) => {
+      holdDraft: () => commits < 30,
+      launchNow: ({ length }, stale) => {
         heard.push(stale);
         return length > 0 || stale === Infinity ? length : null;
       },
@@ -288,9 +284,9 @@ test("no strategy's first token is later than greedy's", async () => {
 });
 
 test("in simulated time the strategies gain what an independent simulation says", async () => {
-  // td = 0.2 tv on the average, acceptance 0.8, rows for free. sd with 5 ahead: (1 - a^6) / ((1 - a)(5 c + 1)) = 1.84
-  // times greedy. amusd that launches with one token pending and cannot cut a step short: 2.08 to 2.15 by the
-  // prototype that the design rests on, for td from 0.19 to 0.21 tv.
+  // A draft step takes c = 0.2 of a verification on average, the acceptance a is 0.8, rows are free. sd with 5 ahead:
+  // (1 - a^6) / ((1 - a)(5 c + 1)) = 1.84 times greedy. amusd that launches with one token pending and cannot cut a step
+  // short: 2.08 to 2.15 by the prototype that the design rests on, for c from 0.19 to 0.21.
   let count = 0;
   const jitter = () => 0.5 + hash([count++], 3) / 2 ** 32;
   const recent = (text: readonly number[]) => next(text.slice(-8));
@@ -303,8 +299,8 @@ test("in simulated time the strategies gain what an independent simulation says"
     jitter,
   });
   const msPerToken = async (strategy: Strategy) => {
-    const { events } = await simulate(strategy, prompt, verify, draft, { maxNewTokens: 8000 });
-    return summarize(events).msPerToken!;
+    const { trace } = await simulateText(strategy, prompt, { verify, draft }, 8000);
+    return trace.summary.msPerToken!;
   };
   const greedyMs = await msPerToken(greedy);
   assert.is(greedyMs, 10);
@@ -450,8 +446,8 @@ test("ten thousand tokens are the same in all strategies", async () => {
   const draft = laneOptions("draft", (text) => draftNext(text.slice(-9)), { capacity: 20_000 });
   const wanted = plainLoop(recent, prompt, 10_003);
   for (const strategy of Object.values(strategies)) {
-    const { tokens } = await simulate(strategy, prompt, verify, draft, { maxNewTokens: 10_000 });
-    assert.equal(tokens, wanted);
+    const { log } = await simulateText(strategy, prompt, { verify, draft }, 10_000);
+    assert.equal(log.committed.slice(prompt.length), wanted);
   }
 });
 

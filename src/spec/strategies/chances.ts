@@ -1,0 +1,21 @@
+import type { Run } from "./strategy.ts";
+import type { TokenNode } from "../token-log.ts";
+
+/**
+ * The chances of pending tokens to be accepted, each given those before it, by a verification that begins behind
+ * `length` tokens; by default these are the committed ones.
+ */
+export function chancesOf(
+  { log, scheduler }: Run,
+  pending: readonly TokenNode[],
+  length: number = log.length,
+): number[] {
+  const { predictor } = scheduler.estimates;
+  // All pending tokens were drafted.
+  return pending.map(({ draft, position }) => predictor.chance(draft!.confidence, position - length + 1));
+}
+
+/** `first` times all of the numbers. */
+export function product(numbers: readonly number[], first = 1): number {
+  return numbers.reduce((product, number) => product * number, first);
+}
