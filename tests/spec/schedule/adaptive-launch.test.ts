@@ -1,14 +1,11 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { HEDGED, laneOptionsOf, lanesOf, PROMPT, simulate, simulateRun } from "../../../src/plan/simulate.ts";
-import { betaAcceptance, simulatedPair } from "../../../src/plan/simulated-pair.ts";
 import { AdaptiveLaunch } from "../../../src/spec/schedule/adaptive-launch.ts";
 import { type Clock, VirtualClock } from "../../../src/spec/clock.ts";
 import { Estimates } from "../../../src/spec/schedule/estimates.ts";
 import { MAX_ROWS } from "../../../src/spec/lanes/lane.ts";
 import type { Operation } from "../../../src/spec/trace/trace-events.ts";
-import { hardwareOf } from "./point.ts";
 
 /** Estimates of lanes that were seen 20 times. */
 function estimatesOf(draftMs: number, verifyMs: (rows: number) => number, acceptance: number): Estimates {
@@ -40,6 +37,29 @@ function ruleOf(estimates: Estimates, clock: Clock = new VirtualClock()): Adapti
   rule.observe({ ...operation, accepted: 0 });
   return rule;
 }
+
+test("AdaptiveLaunch launches at once before there are costs to go by, and looks at them as a verification ends", () => {
+  const estimates = new Estimates();
+  const rule = ruleOf(estimates);
+  assert.equal([rule.launchNow([0.01, 0.01], 0), rule.launchNow([], 0)], [2, null]);
+  estimates.costs.observeDraft(9, true);
+  for (const rows of [1, 2]) estimates.costs.observeVerify(rows, 10 * rows, 1);
+  assert.is(rule.launchNow([0.01, 0.01], 0), 2);
+  rule.observe({ ...operation, position: 4, accepted: 0 });
+  assert.is(rule.launchNow([0.01, 0.01], 0), 0);
+});
+
+test("AdaptiveLaunch waits for the draft step in flight, whatever was sent behind it", async () => {
+  const clock = new VirtualClock();
+  await clock.run(async () => {
+    const rule = ruleOf(estimatesOf(20, (rows) => 39 + rows, 0.7), clock);
+    rule.drafting();
+    await clock.sleep(18);
+    rule.drafting();
+    await clock.sleep(1);
+    assert.is(rule.launchNow([], 0), null, "the first one is about to come");
+  });
+});
 
 test("AdaptiveLaunch takes no rows where they are dear, all where they are free", () => {
   for (const [rowMs, taken] of [[30, 0], [0, 15]] as const) {
@@ -126,55 +146,65 @@ test("AdaptiveLaunch takes what is there, or waits, whatever it has seen", () =>
   }));
 });
 
-/** Asks each question three times, other questions between them. */
-class Curious extends AdaptiveLaunch {
-  asked = 0;
+/** Things that happen: to the costs and the acceptance, or as a strategy reports them. */
+const happening = fc.oneof(
+  fc.record({
+    kind: fc.constant("costs" as const),
+    rows: fc.integer({ min: 1, max: 16 }),
+    ms: fc.integer({ min: 10, max: 60 }),
+  }),
+  fc.record({ kind: fc.constant("judged" as const), isRight: fc.boolean() }),
+  fc.record({ kind: fc.constantFrom("launched" as const, "queued" as const), count: fc.nat(15) }),
+  fc.record({ kind: fc.constantFrom("drafting" as const, "drafted" as const, "begin" as const) }),
+  fc.record({ kind: fc.constant("committed" as const), accepted: fc.nat(3), ms: fc.nat(40) }),
+);
 
-  override launchNow(...question: Parameters<AdaptiveLaunch["launchNow"]>): number | null {
-    return this.#ask(() => super.launchNow(...question));
-  }
-
-  override queueNext(...question: Parameters<AdaptiveLaunch["queueNext"]>): number | null {
-    return this.#ask(() => super.queueNext(...question));
-  }
-
-  override holdDraft(...question: Parameters<AdaptiveLaunch["holdDraft"]>): boolean {
-    return this.#ask(() => super.holdDraft(...question));
-  }
-
-  #ask<T>(question: () => T): T {
-    this.asked++;
-    const answer = question();
-    for (const chances of [[], [0.9, 0.1, 0.6], Array<number>(20).fill(0.8)]) {
-      super.launchNow(chances, 1);
-      super.queueNext(chances, 1, 0, chances);
-      for (const chance of chances) super.holdDraft(chance, 1);
-    }
-    for (let i = 0; i < 2; i++) assert.is(question(), answer, "asked again, it answers the same");
-    return answer;
-  }
-}
-
-test("AdaptiveLaunch's questions have no effects: a run is the same however often it is asked", async () => {
-  for (const point of [{ a: 0.7, c: 0.2, beta: 0.1 }, { a: 0.3, c: 0.5, beta: 0.1 }]) {
-    const [hardware, acceptance] = [hardwareOf(point, 0.2), betaAcceptance(point.a)];
-    const rules: Curious[] = [];
-    const launchRule = (estimates: Estimates, clock: Clock) => {
-      rules.push(new Curious(estimates, clock));
-      return rules[0]!;
-    };
-    const { events } = await simulateRun({ ...HEDGED, launchRule }, hardware, acceptance, 400, 1, true);
-    assert.ok(rules[0]!.asked > 400);
-    assert.equal(events, (await simulateRun(HEDGED, hardware, acceptance, 400, 1, true)).events);
-  }
-});
-
-test("AdaptiveLaunch learns from text to text, on lanes that nobody has measured", async () => {
-  const point = { a: 0.8, c: 0.1, beta: 0 };
-  const options = laneOptionsOf(hardwareOf(point), simulatedPair(betaAcceptance(point.a), 2), PROMPT.length + 41);
-  const simulation = { setting: HEDGED, lanes: lanesOf(options), tokens: 40, texts: 5, calibrates: false };
-  const times = (await simulate(simulation)).map(({ startMs, endMs }) => endMs - startMs);
-  assert.ok(times.at(-1)! < 0.9 * times[0]!, `${times.join(", ")} ms for the same text`);
+test("AdaptiveLaunch's questions have no effects: asked often or once, it answers the same", async () => {
+  const chances = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 20 });
+  const asked = fc.record({
+    chances,
+    stale: fc.nat(2),
+    verifying: fc.nat(3),
+    chance: fc.double({ min: 0, max: 1, noNaN: true }),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(happening, { minLength: 20, maxLength: 60 }),
+      asked,
+      asked,
+      async (happenings, first, last) => {
+        const clock = new VirtualClock();
+        const estimates = estimatesOf(8, (rows) => 30 + rows, 0.7);
+        const [often, once] = [ruleOf(estimates, clock), ruleOf(estimates, clock)];
+        let position = 4;
+        const answers = (rule: AdaptiveLaunch, { chances, stale, verifying, chance }: typeof first) => [
+          rule.launchNow(chances, stale),
+          rule.queueNext(chances, verifying, stale, chances.slice(0, 2)),
+          rule.holdDraft(chance, chances.length),
+        ];
+        await clock.run(async () => {
+          for (const happening of happenings) {
+            for (const question of [first, last]) answers(often, question);
+            await clock.sleep(5);
+            if (happening.kind === "costs") estimates.costs.observeVerify(happening.rows, happening.ms, 1);
+            if (happening.kind === "judged") estimates.predictor.observe(0.5, 1, happening.isRight);
+            for (const rule of [often, once]) {
+              if (happening.kind === "launched" || happening.kind === "queued") rule[happening.kind](happening.count);
+              if (happening.kind === "drafting" || happening.kind === "begin") rule[happening.kind]();
+              if (happening.kind === "drafted") rule.observe({ ...operation, lane: "draft", endMs: clock.now() });
+              if (happening.kind !== "committed") continue;
+              const { accepted, ms } = happening;
+              rule.observe({ ...operation, position, accepted, endMs: clock.now() + ms });
+            }
+            if (happening.kind === "committed") position += happening.accepted + 1;
+          }
+          const wanted = answers(once, last);
+          for (let i = 0; i < 3; i++) assert.equal(answers(often, last), wanted);
+        });
+      },
+    ),
+    { numRuns: 300 },
+  );
 });
 
 test.run();

@@ -77,6 +77,10 @@ test("Verifier tells the scheduler which drafts were right, those that were not 
     ]);
     verifier.commit(await verifier.verify([]));
     assert.equal(scheduler.heard.at(-1)!.judged, [], "nothing was pending");
+    // A text that goes on right behind a wrong token is no judgement of what comes behind.
+    draft(two, [9, text[4]!]);
+    verifier.commit(await verifier.verify(draft(two, text.slice(3, 5))));
+    assert.equal(scheduler.heard.at(-1)!.judged!.map(({ place, isRight }) => [place, isRight]), [[1, false]]);
   });
 });
 
