@@ -1,7 +1,7 @@
 /**
- * The original program's figures beside the simulation's: its two sample files from their own times and accepted tokens,
- * and the three rows of the paper's table, for which the acceptance is fitted on the sd column and the amusd column
- * predicted: `deno run -A lab/schedule/paper.ts`. docs/internals/schedule.md has the figures.
+ * The original program's figures beside the simulation's: its two sample files from their own times and accepted
+ * tokens, and the three rows of the paper's table, for which the acceptance is fitted on the sd column and the amusd
+ * column predicted: `deno run -A lab/schedule/paper.ts`. docs/internals/schedule.md has the figures.
  */
 import { GREEDY, HEDGED, PUBLISHED, sdOf, type Setting, simulateRun } from "../../src/plan/simulate.ts";
 import { type Acceptance, betaAcceptance } from "../../src/plan/simulated-pair.ts";

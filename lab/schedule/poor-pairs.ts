@@ -1,8 +1,8 @@
 /**
  * Whether amusd is ever slower than greedy: pairs whose drafts are of little use, simulated over the acceptance, the
- * times of draft steps and verifications, the turnaround L of the verify lane, and the contention: how many times as long
- * the verify lane takes while the draft lane works on the same device. `deno run -A lab/schedule/poor-pairs.ts` takes
- * about two minutes. README.md has the figures.
+ * times of draft steps and verifications, the turnaround L of the verify lane, and the contention: how many times as
+ * long the verify lane takes while the draft lane works on the same device. `deno run -A lab/schedule/poor-pairs.ts`
+ * takes about two minutes. README.md has the figures.
  *
  * For each length of the texts, contention, and whether the draft's confidence tells anything, it prints the geometric
  * mean of the speed-ups, how many are below 0.98, and the three least.

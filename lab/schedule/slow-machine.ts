@@ -1,12 +1,13 @@
 /**
- * amusd over many texts on a machine that others share: simulated with the acceptance and times of benchmark results, one
- * engine for all texts in random order.
- * `deno run -A lab/schedule/slow-machine.ts [--slow FACTOR] [--stretch MS] [--every MS] [--contention SHARE]
- * [--tokens N] [--engines N] RESULTS.json ...`
+ * amusd over many texts on a machine that others share: simulated with the acceptance and times of benchmark results,
+ * one engine for all texts in random order. Usage:
  *
- * All work takes FACTOR times as long in stretches of up to MS, up to `every` apart. Beside a busy draft lane a third of
- * the verifications takes longer, by SHARE. For each file it prints the speed-up over greedy in the same stretches, the
- * least text's, and the first and fifth percentile of the samples.
+ *     deno run -A lab/schedule/slow-machine.ts [--slow FACTOR] [--stretch MS] [--every MS] [--contention SHARE]
+ *       [--tokens N] [--engines N] RESULTS.json ...
+ *
+ * All work takes FACTOR times as long in stretches of up to MS, up to `every` apart. Beside a busy draft lane a third
+ * of the verifications takes longer, by SHARE. For each file it prints the speed-up over greedy in the same stretches,
+ * the least text's, and the first and fifth percentile of the samples.
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";

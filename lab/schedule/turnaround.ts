@@ -1,7 +1,7 @@
 /**
  * The gain of queued verifications over none, simulated over the turnaround L of the verify lane (from the device's end
- * to the next one's begin, a fourth of it for the draft lane), in one-row verifications, beside the grid's a, c and beta:
- * `deno run -A lab/schedule/turnaround.ts`. README.md has the figures.
+ * to the next one's begin, a fourth of it for the draft lane), in one-row verifications, beside the grid's a, c and
+ * beta: `deno run -A lab/schedule/turnaround.ts`. README.md has the figures.
  */
 import { AdaptiveLaunch } from "../../src/spec/schedule/adaptive-launch.ts";
 import { HEDGED, type Setting } from "../../src/plan/simulate.ts";

@@ -24,7 +24,9 @@ export interface LaneTimes {
   readonly prefillMs: number;
   /** The time from the device's end of a message to the host's knowing. */
   readonly latencyMs: number;
-  /** Steps that are kept in the lane's queue: 2 as on GPUs if not given, so that the device doesn't wait for the host. */
+  /**
+   * Steps that are kept in the lane's queue: 2 as on GPUs if not given, so that the device doesn't wait for the host.
+   */
   readonly stepsAhead?: 1 | 2;
 }
 

@@ -22,8 +22,8 @@ export interface Acceptance {
 const DRAWS = 4096;
 
 /**
- * Chances that the draft model knows, Beta(mean s, (1 - mean) s) distributed, where s is the concentration; all are equal
- * if it is infinite.
+ * Chances that the draft model knows, Beta(mean s, (1 - mean) s) distributed, where s is the concentration; all are
+ * equal if it is infinite.
  */
 export function betaAcceptance(mean: number, { concentration = 1, runnerUp = 0.5, seed = 1 } = {}): Acceptance {
   const random = randomOf(seed);
@@ -39,8 +39,8 @@ export function betaAcceptance(mean: number, { concentration = 1, runnerUp = 0.5
 const LEAST_DRAFTS = 50;
 
 /**
- * The acceptance in recorded runs: each token that was drafted after the right text, verified or not, has the chance that
- * the predictor gives it once it has seen them all. Throws a RangeError where there are too few.
+ * The acceptance in recorded runs: each token that was drafted after the right text, verified or not, has the chance
+ * that the predictor gives it once it has seen them all. Throws a RangeError where there are too few.
  */
 export function recordedAcceptance(runs: readonly (readonly TraceEvent[])[], where: string): Acceptance {
   const drafts = runs.flatMap(judgedDrafts);

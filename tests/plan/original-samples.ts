@@ -18,8 +18,8 @@ export interface OriginalSample {
   /** sd's mean draft step. */
   readonly sdDraftMs: number;
   /**
-   * amusd's draft step: its draft lane never waits, so this is that lane's time over its steps. 0.7 to 0.8 ms lie between
-   * two steps (the lane looks at its queue, and blocks on a rollback's acknowledgement).
+   * amusd's draft step: its draft lane never waits, so this is that lane's time over its steps. 0.7 to 0.8 ms lie
+   * between two steps (the lane looks at its queue, and blocks on a rollback's acknowledgement).
    */
   readonly amusdDraftMs: number;
   /** sd's time over its tokens. */
@@ -67,8 +67,8 @@ export const ORIGINAL_SAMPLES: readonly OriginalSample[] = [
 ];
 
 /**
- * Lanes as the original program has them, in ms: the draft catches up token by token, and the time of a verification lies
- * on the line through those of one row and six.
+ * Lanes as the original program has them, in ms: the draft catches up token by token, and the time of a verification
+ * lies on the line through those of one row and six.
  */
 export function originalHardware(draftMs: number, oneMs: number, sixMs: number): SimulatedHardware {
   const lane = (passMs: (rows: number) => number) => ({

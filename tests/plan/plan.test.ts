@@ -153,7 +153,8 @@ test("what is wrong with a profile is said in one line", () => {
 });
 
 test("models by name: multiply-adds and bytes as published", () => {
-  // 1.24 and 8.03 thousand million parameters, the embedding of the tied 1B counted once, of the 8B twice, one of which a pass reads.
+  // 1.24 and 8.03 thousand million parameters, the embedding of the tied 1B counted once, of the 8B twice, one of which
+  // a pass reads.
   const one = namedModel("llama-3.2-1b:f16")!;
   assert.ok(Math.abs(one.multiplyAdds / 1.236e9 - 1) < 0.01, `${one.multiplyAdds}`);
   assert.is(one.weightBytes, 2 * one.multiplyAdds);

@@ -9,7 +9,8 @@ test("a long run keeps its text and the lanes' caches, and nothing else a token"
   }).output();
   const bytes = Number(new TextDecoder().decode(stdout));
   assert.ok(bytes > 0, new TextDecoder().decode(stderr));
-  // The text, what two simulated lanes hold and what the trace knows of that: five lists of numbers. A node or an event would be 100 bytes and more.
+  // The text, what two simulated lanes hold and what the trace knows of that: five lists of numbers. A node or an event
+  // would be 100 bytes and more.
   assert.ok(bytes < 90, `${bytes} bytes a token`);
 });
 

@@ -8,8 +8,8 @@ const LONGEST = 16;
 /**
  * A lane without a model or a device: it looks for the longest end of the text that occurs before, and chooses the
  * token that followed its last occurrence (prompt look-up; github.com/apoorvumang/prompt-lookup-decoding). That is
- * right where a text repeats itself, as edits of code do. Its confidence is n / (n + 1) for a match of n tokens, about 0
- * for none; the predictor learns what chance that stands for.
+ * right where a text repeats itself, as edits of code do. Its confidence is n / (n + 1) for a match of n tokens, about
+ * 0 for none; the predictor learns what chance that stands for.
  */
 export class NgramLane implements Lane {
   readonly name: string;

@@ -19,9 +19,13 @@ export interface AdaptiveLaunchOptions {
   readonly reachedLate?: number;
 }
 
-/** The default of `reached` where drafts are dear: searched over a .6 to .9, c .05 to .5 (docs/internals/schedule.md). */
+/**
+ * The default of `reached` where drafts are dear: searched over a .6 to .9, c .05 to .5 (docs/internals/schedule.md).
+ */
 const REACHED = 0.1;
-/** Where drafts are cheap, `reached` is this many times a draft step's share of a one-row verification; searched too. */
+/**
+ * Where drafts are cheap, `reached` is this many times a draft step's share of a one-row verification; searched too.
+ */
 const REACHED_BY_COST = 0.6;
 /** The least default of `reached`, however cheap drafts are. */
 const LEAST_REACHED = 0.02;

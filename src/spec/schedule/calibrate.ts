@@ -15,8 +15,8 @@ const DRAFT_STEPS = 4;
 const BUDGET_MS = 200;
 
 /**
- * Measures the times of draft steps and verifications on two lanes that nobody uses yet, each alone and both at once, so
- * that the first run knows what drafting costs. The lanes are fed nothing but token 0, from position 0 on; the next
+ * Measures the times of draft steps and verifications on two lanes that nobody uses yet, each alone and both at once,
+ * so that the first run knows what drafting costs. The lanes are fed nothing but token 0, from position 0 on; the next
  * prefill is to begin there.
  */
 export async function calibrate(verify: Lane, draft: Lane, costs: Costs, clock: Clock): Promise<void> {

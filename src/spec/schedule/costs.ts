@@ -21,8 +21,8 @@ export class Costs {
   }
 
   /**
-   * `otherBusy` is the share of the time during which the draft lane was at work. The verification counts as if that had
-   * been all of the time, or nothing, whichever is nearer.
+   * `otherBusy` is the share of the time during which the draft lane was at work. The verification counts as if that
+   * had been all of the time, or nothing, whichever is nearer.
    */
   observeVerify(rows: number, measuredMs: number, otherBusy: number): void {
     const isBusy = otherBusy > 0.5;
@@ -163,8 +163,8 @@ class RowCosts {
 }
 
 /**
- * The value on the line through the nearest of two or more sizes on either side of `rows`, or through the two nearest on
- * one side; never less for more rows.
+ * The value on the line through the nearest of two or more sizes on either side of `rows`, or through the two nearest
+ * on one side; never less for more rows.
  */
 function onLine(sizes: readonly number[], at: (size: number) => number, rows: number): number {
   const above = sizes.findIndex((size) => size > rows);

@@ -1,7 +1,7 @@
 import { Costs } from "./costs.ts";
 import { Predictor } from "./predictor.ts";
 
-/** What runs have taught of a pair of lanes: kept from one run to the next. */
+/** The costs and chances that runs have taught of a pair of lanes: kept from one run to the next. */
 export class Estimates {
   readonly costs: Costs = new Costs();
   readonly predictor: Predictor = new Predictor();

@@ -32,11 +32,11 @@ export interface LaunchPolicy {
  *
  * It solves a semi-Markov decision process. The state is how many tokens are pending as the verify lane falls idle. The
  * rule waits for one more draft, or takes k of the pending tokens, which commits 1 + a + ... + a^k tokens (a is the
- * acceptance) while the draft goes on for verifyMs[k + 1]. If all were right and the bonus is the draft's own next token,
- * all that was drafted meanwhile is pending, else nothing. The rate is the one at which the best cycle from nothing to
- * nothing earns just its time (Howard's average reward criterion). It is found by Newton's method (Dinkelbach, "On
- * nonlinear fractional programming", Management Science 13, 1967): the next guess is what the best cycle at the last
- * guess earned.
+ * acceptance) while the draft goes on for verifyMs[k + 1]. If all were right and the bonus is the draft's own next
+ * token, all that was drafted meanwhile is pending, else nothing. The rate is the one at which the best cycle from
+ * nothing to nothing earns just its time (Howard's average reward criterion). It is found by Newton's method
+ * (Dinkelbach, "On nonlinear fractional programming", Management Science 13, 1967): the next guess is what the best
+ * cycle at the last guess earned.
  */
 export function solveLaunchPolicy(costs: LaunchCosts): LaunchPolicy {
   const { verifyMs } = costs;

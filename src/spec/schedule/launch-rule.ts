@@ -3,22 +3,23 @@ import type { Operation } from "../trace/trace-events.ts";
 
 /**
  * Decides when the verify lane starts and with how many drafts, and when the draft lane is held back. A strategy asks
- * after every answer of either lane. The three questions have no effects: a rule may be asked as often as one likes, and
- * goes by what the reports told it and by its clock.
+ * after every answer of either lane. The three questions have no effects: a rule may be asked as often as one likes,
+ * and goes by what the reports told it and by its clock.
  */
 export interface LaunchRule {
   /**
-   * Asked while the verify lane is idle: how many of the pending drafted tokens it takes now, as far as MAX_ROWS allows.
-   * With 0 it feeds the last committed token alone, with `null` it waits for more drafts; but where the draft lane has
-   * nothing to do it takes all, whatever the answer. `chances` are the tokens' chances to be accepted, each given those
-   * before it. The next draft comes after `stale` more steps of the draft lane that are of no use.
+   * Asked while the verify lane is idle: how many of the pending drafted tokens it takes now, as far as MAX_ROWS
+   * allows. With 0 it feeds the last committed token alone, with `null` it waits for more drafts; but where the draft
+   * lane has nothing to do it takes all, whatever the answer. `chances` are the tokens' chances to be accepted, each
+   * given those before it. The next draft comes after `stale` more steps of the draft lane that are of no use.
    */
   launchNow(chances: readonly number[], stale: number): number | null;
   /**
    * Asked while a verification is in flight: how many pending drafted tokens to verify in a second one queued behind it
    * (`null`: none is queued for now). Of `chances`, the first `verifying` are being judged, the next one guesses the
-   * token that the verification adds, and only those after it can be taken. `hedge` has the chance that the verification
-   * ends with the hedge's first token, then those of the hedge's other tokens; it is empty without a hedge.
+   * token that the verification adds, and only those after it can be taken. `hedge` has the chance that the
+   * verification ends with the hedge's first token, then those of the hedge's other tokens; it is empty without a
+   * hedge.
    */
   queueNext(
     chances: readonly number[],
@@ -34,17 +35,17 @@ export interface LaunchRule {
 
   /** A run begins: nothing is in flight. */
   begin(): void;
-  /** The verification of `count` drafts is sent that `launchNow` answered; where the run is about to end, of fewer. */
+  /** The verification that `launchNow` asked for is sent: of `count` drafts, or fewer if the run is about to end. */
   launched(count: number): void;
-  /** The verification of `count` drafts is queued that `queueNext` answered; where the run is about to end, of fewer. */
+  /** The verification that `queueNext` asked for is queued: of `count` drafts, or fewer if the run is about to end. */
   queued(count: number): void;
-  /** A draft step is sent that `holdDraft` didn't hold back. */
+  /** A draft step that `holdDraft` let pass is sent. */
   drafting(): void;
   /** An operation has ended, and it is known what came of its tokens. */
   observe(operation: Operation): void;
 }
 
-/** The rule holds the draft lane only this far ahead: two full verifications while the next token is drafted. */
+/** The draft lane gets no further ahead: two full verifications are more than can run while it drafts a token. */
 const FAR_AHEAD = 2 * (MAX_ROWS - 1);
 
 /** Verifies all that is pending as soon as at least that many tokens are. */

@@ -23,8 +23,8 @@ export interface JudgedDraft {
 
 /**
  * Predicts the chance that a drafted token is accepted, given that those before it in its verification are: a logistic
- * regression on the logit of the confidence with which it was drafted and on the logarithm of its place. The weights are
- * learnt while running, by a Newton step an observation, with a memory that fades (recursive least squares on the
+ * regression on the logit of the confidence with which it was drafted and on the logarithm of its place. The weights
+ * are learnt while running, by a Newton step an observation, with a memory that fades (recursive least squares on the
  * linearisation: Ljung, "System Identification", chapter 11, in terms of the information matrix, which rounding can't
  * make indefinite). At first the chance is the confidence itself. Each drafter has a predictor of its own.
  */

@@ -7,19 +7,21 @@ import type { Trace } from "../trace/trace.ts";
 /** The other lane counts as busy during an operation if it was at work for more than this share of the time. */
 const BUSY = 0.5;
 
-/** What is known of an operation beside its own record. */
+/** The circumstances of an operation, beside its own record. */
 export interface Circumstances {
   /** For what share of the operation's time the other lane's device was busy. */
   readonly otherBusy: number;
-  /** The time that its message took beyond the device's, in ms; `undefined` where the lane doesn't wait for the host. */
+  /**
+   * The time that its message took beyond the device's, in ms; `undefined` where the lane doesn't wait for the host.
+   */
   readonly turnaroundMs: number | undefined;
   /** The drafts of which its answer tells whether they were right. */
   readonly judged?: readonly JudgedDraft[];
 }
 
 /**
- * The one place that hears of a run's operations when it is known what came of them: it passes them on to the estimates,
- * to the launch rule and to the trace.
+ * The one place that hears of a run's operations when it is known what came of them: it passes them on to the
+ * estimates, to the launch rule and to the trace.
  */
 export class Scheduler {
   /** Taught by the runs before on these lanes, and by this one. */

@@ -21,7 +21,9 @@ export class DraftQueue {
   readonly lane: TracedLane;
   readonly #run: Run;
   readonly #verifyLane: TracedLane;
-  /** The branch of which the lane chose last of all: a step that goes on from a token still on the device must be its. */
+  /**
+   * The branch of which the lane chose last of all: a step that goes on from a token still on the device must be its.
+   */
   #newest: Branch | undefined;
   /** The messages in flight, the oldest first. `added` settles once their tokens are on the log. */
   readonly #inFlight: { readonly branch: Branch; readonly added: Promise<void> }[] = [];
@@ -43,15 +45,17 @@ export class DraftQueue {
   }
 
   /**
-   * Whether there is room for one more step of a branch. Behind a token that is still on the device there is none unless
-   * the lane chose that token last of all.
+   * Whether there is room for one more step of a branch. Behind a token that is still on the device there is none
+   * unless the lane chose that token last of all.
    */
   takes(branch: Branch): boolean {
     const steps = branch.head - branch.tip.position;
     return steps === 0 || (steps < this.lane.stepsAhead && branch === this.#newest);
   }
 
-  /** Drafts `steps` more tokens on a branch, in the branch slots if `fork`, the position of its first token, is given. */
+  /**
+   * Drafts `steps` more tokens on a branch, in the branch slots if `fork`, the position of its first token, is given.
+   */
   extend(branch: Branch, steps: number, fork?: number): Promise<void> {
     const { tip, head } = branch;
     // With a step in flight the token is still on the device.

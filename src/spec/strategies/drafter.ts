@@ -95,9 +95,9 @@ export class Drafter {
   }
 
   /**
-   * Sends the draft step that the text is likeliest to come to, on the main sequence or on a hedge, while a verification
-   * of the first `verifying` pending tokens is in flight, or none (`undefined`). Returns whether there was one that is
-   * worth it.
+   * Sends the draft step that the text is likeliest to come to, on the main sequence or on a hedge, while a
+   * verification of the first `verifying` pending tokens is in flight, or none (`undefined`). Returns whether there was
+   * one that is worth it.
    */
   step(verifying: number | undefined): boolean {
     const { log, scheduler: { rule } } = this.#run;
@@ -109,8 +109,8 @@ export class Drafter {
     const ahead = continues ? main.head + 1 - log.length : 0;
     const chance = continues ? this.#reach(main, path) : 1;
     if (verifying !== undefined && this.#hedge.step(verifying, path, chance)) return true;
-    // Where drafting is slower than verifying, a step that begins anew is stale before it has begun: more than one would
-    // pile up.
+    // Where drafting is slower than verifying, a step that begins anew is stale before it has begun: more than one
+    // would pile up.
     const isFull = continues ? !this.#queue.takes(main) : this.#queue.branches.length > this.lane.stepsAhead;
     if (ahead >= this.room || isFull || rule.holdDraft(chance, ahead + 1)) return false;
     rule.drafting();

@@ -5,8 +5,8 @@ import type { Draft, TokenNode } from "../token-log.ts";
 
 /**
  * How many times as likely a hedge's next token has to be as the main sequence's. The latter's draft is of use longer:
- * in simulation (a .6 to .9, c .1 to .5) 2 gains 3.4 % on average over no hedge and never loses, 1 gains 2.8 % and loses
- * up to 1 %.
+ * in simulation (a .6 to .9, c .1 to .5) 2 gains 3.4 % on average over no hedge and never loses, 1 gains 2.8 % and
+ * loses up to 1 %.
  */
 const MARGIN = 2;
 
@@ -28,8 +28,8 @@ interface Candidate {
 
 /**
  * Drafts a branch beside the main sequence while a verification is in flight, in case that ends with a correction: from
- * the runner-up at one of the places in question, where the text is likelier to come to that than to the main sequence's
- * next token. There is one such branch at most, in the lane's branch slots.
+ * the runner-up at one of the places in question, where the text is likelier to come to that than to the main
+ * sequence's next token. There is one such branch at most, in the lane's branch slots.
  */
 export class Hedge {
   readonly #run: Run;
@@ -64,8 +64,8 @@ export class Hedge {
 
   /**
    * Sends a step on the branch that there is, or on a new one beside `path`, the main sequence's pending tokens, if the
-   * text is likelier to come to the branch's next token than to the main sequence's, the chance of which is `mainChance`.
-   * A verification of the first `verifying` pending tokens is in flight. Returns whether a step was sent.
+   * text is likelier to come to the branch's next token than to the main sequence's, the chance of which is
+   * `mainChance`. A verification of the first `verifying` pending tokens is in flight. Returns whether a step was sent.
    */
   step(verifying: number, path: readonly TokenNode[], mainChance: number): boolean {
     const branch = this.#branch;
@@ -85,8 +85,8 @@ export class Hedge {
   }
 
   /**
-   * Looks where the text went. Where the branch's first token was committed, moves the branch into the main sequence and
-   * returns it; where the text went another way, gives it up.
+   * Looks where the text went. Where the branch's first token was committed, moves the branch into the main sequence
+   * and returns it; where the text went another way, gives it up.
    */
   adopt(): Branch | undefined {
     const { log, scheduler: { trace } } = this.#run;

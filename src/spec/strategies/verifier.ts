@@ -61,8 +61,8 @@ export class Verifier {
   }
 
   /**
-   * How many drafted tokens the next verification can take at most: on an idle lane, or queued behind the one in flight,
-   * so that the device doesn't wait for the host in between. Below 0 none can be sent.
+   * How many drafted tokens the next verification can take at most: on an idle lane, or queued behind the one in
+   * flight, so that the device doesn't wait for the host in between. Below 0 none can be sent.
    */
   get room(): number {
     const [first, second] = this.#inFlight;

@@ -6,9 +6,9 @@ const LEAST_TIMES = 3;
 const AGREEMENT = 1.25;
 
 /**
- * The verify lane's time for a token by itself, in ms. It follows from a run's own passes of one row and from `usualMs`,
- * which is `Costs.verifyMs(1, false)` and may be that of a shorter text or of a slow moment of the machine. null where
- * too little was measured, or where the two do not agree.
+ * The verify lane's time for a token by itself, in ms. It follows from a run's own passes of one row and from
+ * `usualMs`, which is `Costs.verifyMs(1, false)` and may be that of a shorter text or of a slow moment of the machine.
+ * null where too little was measured, or where the two do not agree.
  */
 export function greedyCost(usualMs: number | undefined, { count, leastMs, sumMs }: OneRowTimes): number | null {
   if (!usualMs || count === 0) return null;

@@ -4,9 +4,9 @@ import { type OneRowTimes, Summarizer, type Summary } from "./summary.ts";
 import type { CommittedToken } from "../token-log.ts";
 
 /**
- * The events of a run, in the order in which the host saw them: as a list, and told one by one to `onEvent` once nothing
- * more will become of each (in that order too: an event waits for an operation before it). Without the list nothing of a
- * long run is kept but figures.
+ * The events of a run, in the order in which the host saw them: as a list, and told one by one to `onEvent` once
+ * nothing more will become of each (in that order too: an event waits for an operation before it). Without the list
+ * nothing of a long run is kept but figures.
  */
 export class Trace {
   /** The list; empty where the events are not kept. */

@@ -128,7 +128,7 @@ export function laneContract(name: string, { tokens, withLane, onlyDrafts = fals
     await rejects(() => lane.decode(rows[0]!, promptLength + steps + 1, 1), RangeError);
   });
 
-  check("says of each chosen token how sure it is of it, and what its second choice is", async (lane) => {
+  check("says of each chosen token how sure it is of it, and its second choice", async (lane) => {
     const prefilled = await lane.prefill(prompt, 0);
     assert.equal([prefilled.confidences, prefilled.runnersUp], [[], []]);
     const verified = await lane.verify(rows, promptLength);
@@ -145,24 +145,24 @@ export function laneContract(name: string, { tokens, withLane, onlyDrafts = fals
     assert.is(decoded.runnersUp[0], verified.runnersUp[0]);
   });
 
-  check("decodes a branch beside the trunk as it decodes the trunk, and keeps it", async (lane) => {
+  check("decodes a branch beside the main sequence as it decodes that, and keeps it", async (lane) => {
     if (lane.branchCapacity === 0) {
       await lane.prefill(prompt, 0);
       return rejects(() => lane.keep(promptLength, 1), RangeError);
     }
     assert.ok(lane.branchCapacity >= steps, `room for ${lane.branchCapacity} on a branch`);
     await lane.prefill(prompt, 0);
-    // The trunk's own text from the prompt on, and that of a branch one token later.
+    // The main sequence's own text from the prompt on, and that of a branch one token later.
     const fork = promptLength + 1;
     const branched = await lane.prefill(rows.slice(0, 1), promptLength).then(() => lane.decode(rows[2]!, fork, steps));
-    const trunk = await stepByStep(lane, rows[0]!);
+    const main = await stepByStep(lane, rows[0]!);
 
     const first = await lane.decode(rows[2]!, fork, 1, fork);
     assert.equal(first.tokens, branched.tokens.slice(0, 1));
-    assert.equal(first.confidences, branched.confidences.slice(0, 1), "the same bits in the strip");
-    const again = await lane.decode(trunk.at(-1)!, promptLength + steps, 1);
-    assert.equal((await lane.decode(trunk.at(-2)!, promptLength + steps - 1, 1)).tokens, trunk.slice(-1));
-    assert.is(again.tokens.length, 1, "the trunk goes on between");
+    assert.equal(first.confidences, branched.confidences.slice(0, 1), "the same bits in the branch slots");
+    const again = await lane.decode(main.at(-1)!, promptLength + steps, 1);
+    assert.equal((await lane.decode(main.at(-2)!, promptLength + steps - 1, 1)).tokens, main.slice(-1));
+    assert.is(again.tokens.length, 1, "the main sequence goes on between");
     const rest = await Promise.all([
       lane.decode(first.tokens[0]!, fork + 1, 2, fork),
       lane.decode(null, fork + 3, steps - 3, fork),
@@ -171,9 +171,9 @@ export function laneContract(name: string, { tokens, withLane, onlyDrafts = fals
 
     await lane.keep(fork, 3);
     const kept = await lane.decode(branched.tokens[2]!, fork + 3, steps - 3);
-    assert.equal(kept.tokens, branched.tokens.slice(3), "the branch is the trunk");
+    assert.equal(kept.tokens, branched.tokens.slice(3), "the branch is the main sequence");
 
-    // Another branch takes the strip.
+    // Another branch takes its slots.
     const { tokens: other } = await lane.decode(rows[3]!, promptLength, 2, promptLength);
     await lane.keep(promptLength, 2);
     assert.equal((await lane.decode(rows[3]!, promptLength, 2)).tokens, other);

@@ -18,7 +18,7 @@ const contract = (title: string, options: Partial<SimulatedLaneOptions>) =>
     },
   });
 contract("simulated", {});
-contract("simulated, with a strip for a branch", { branchCapacity: 8 });
+contract("simulated, with branch slots", { branchCapacity: 8 });
 contract("simulated, with latency and jitter", {
   stepsAhead: 2,
   branchCapacity: 6,

@@ -38,7 +38,7 @@ function ruleOf(estimates: Estimates, clock: Clock = new VirtualClock()): Adapti
   return rule;
 }
 
-test("AdaptiveLaunch launches at once before there are costs to go by, and looks at them as a verification ends", () => {
+test("AdaptiveLaunch launches at once before there are costs, and looks at them as a verification ends", () => {
   const estimates = new Estimates();
   const rule = ruleOf(estimates);
   assert.equal([rule.launchNow([0.01, 0.01], 0), rule.launchNow([], 0)], [2, null]);

@@ -12,7 +12,7 @@ test("Costs are lower quartiles of the last times: what makes operations slower 
   assert.is(costs.draftMs(), 5, "the last ones count");
 });
 
-test("Costs tell apart what verifications take at best and on average, beside a busy draft lane and an idle one", () => {
+test("Costs tell a verification's typical time from its mean, beside a busy draft lane and an idle one", () => {
   const costs = new Costs();
   costs.observeVerify(2, 15, 0);
   for (const ms of [10, 10, 10]) costs.observeVerify(1, ms, 0);

@@ -10,7 +10,7 @@ const costs = fc.record({
   beta: fc.double({ min: 0, max: 1, noNaN: true }),
   unitMs: fc.constantFrom(0.5, 1, 40),
 });
-const valueOf = ({ a, c, beta, unitMs }: { a: number; c: number; beta: number; unitMs: number }) =>
+const policyOf = ({ a, c, beta, unitMs }: { a: number; c: number; beta: number; unitMs: number }) =>
   solveLaunchPolicy({
     acceptance: a,
     draftMs: c * unitMs,
@@ -18,10 +18,10 @@ const valueOf = ({ a, c, beta, unitMs }: { a: number; c: number; beta: number; u
     staleSteps: 0.5,
   });
 
-test("solveLaunchPolicy() earns at least what the verify lane does alone, and at most what any linear scheme can", () => {
+test("solveLaunchPolicy() earns at least what the verify lane does alone, at most what a linear scheme can", () => {
   fc.assert(fc.property(costs, (point) => {
     const { a, c, unitMs } = point;
-    const speedup = valueOf(point).rate * unitMs;
+    const speedup = policyOf(point).rate * unitMs;
     assert.ok(speedup >= 0.999, `${speedup}`);
     // The bound of ../shared/notes/speculation.md; at most a full verification and its bonus at a time.
     assert.ok(speedup <= 1.001 / ((1 - a) + a * c), `${speedup}, a ${a}, c ${c}`);
@@ -35,7 +35,7 @@ test("solveLaunchPolicy() is at least what sd earns with its best window", () =>
     const sd = Math.max(
       ...Array.from({ length: MAX_ROWS }, (_, k) => (1 - a ** (k + 1)) / ((1 - a) * (k * c + 1 + beta * k))),
     );
-    const speedup = valueOf(point).rate * unitMs;
+    const speedup = policyOf(point).rate * unitMs;
     // A rejection leaves half a draft step that sd doesn't have.
     assert.ok(speedup >= sd / (1 + c / 2), `${speedup}, sd ${sd}`);
   }));
@@ -43,7 +43,7 @@ test("solveLaunchPolicy() is at least what sd earns with its best window", () =>
 
 test("solveLaunchPolicy() values more expected tokens more, and none at nothing", () => {
   fc.assert(fc.property(costs, (point) => {
-    const { value } = valueOf(point);
+    const { value } = policyOf(point);
     assert.is(value(0), 0);
     let last = 0;
     for (let expected = 0.1; expected < 30; expected += 0.4) {

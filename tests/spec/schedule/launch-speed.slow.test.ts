@@ -31,8 +31,8 @@ async function timeOf(setting: Setting, lanes: Parameters<typeof lanesOf>[0], to
 }
 
 /**
- * Simulated speed over greedy's, by a verify lane whose host takes `latencyMs` to hear of an answer. The draft knows its
- * chances, which are mostly near 0 or 1, as those of real models are.
+ * Simulated speed over greedy's, by a verify lane whose host takes `latencyMs` to hear of an answer. The draft knows
+ * its chances, which are mostly near 0 or 1, as those of real models are.
  */
 async function speedup(setting: Setting, point: Point, { latencyMs = 0, seed = 7 } = {}): Promise<number> {
   const tokens = 3000;
@@ -82,7 +82,7 @@ test("AdaptiveLaunch hides what a host takes to hear of an answer", async () => 
 
 for (const point of [{ a: 0.6, c: 0.5, beta: 0 }, { a: 0.8, c: 0.25, beta: 0 }]) {
   const { a, c } = point;
-  test(`AdaptiveLaunch, a ${a}, c ${c}: where rows are free and the host is prompt, queues cost next to nothing`, async () => {
+  test(`AdaptiveLaunch, a ${a}, c ${c}: queues cost little where rows are free and the host is prompt`, async () => {
     const options = { latencyMs: 0.05 };
     const [queued, control] = [await speedup(HEDGED, point, options), await speedup(UNQUEUED, point, options)];
     assert.ok(queued > 0.985 * control, `${queued}, unqueued ${control}`);
@@ -118,7 +118,7 @@ for (
   });
 }
 
-test("while drafting is paused, the verify lane's steps are chained: it doesn't wait for the host between them", async () => {
+test("while drafting is paused, the verify lane doesn't wait for the host between its steps", async () => {
   const model = hashModel(5, 1000);
   // A host that takes 0.3 of a step to hear of an answer, and a draft as dear as the verify model, and mostly wrong.
   const common = { decodeMs: 1, prefillMs: 0.1, latencyMs: 0.3, capacity: 5000 };

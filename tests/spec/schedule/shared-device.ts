@@ -23,7 +23,9 @@ const BOAST = 0.9;
 /** How often the verify lane looks whether the draft lane has begun, in one-row verifications. */
 const LOOK = 0.05;
 
-/** Simulated speed over greedy's of one engine that writes texts one after the other, on a device that both lanes share. */
+/**
+ * Simulated speed over greedy's of one engine that writes texts one after the other, on a device that both lanes share.
+ */
 export async function sharedSpeedup(
   point: SharedPoint,
   { texts, tokens }: { readonly texts: number; readonly tokens: number },

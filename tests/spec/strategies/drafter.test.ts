@@ -96,7 +96,7 @@ test("Drafter asks the rule with a step's chance and place, and reports a step t
   assert.equal(heard, ["1.00 at 1", "drafting", "0.50 at 2", "drafting", "0.25 at 3"]);
 });
 
-test("Drafter tells the scheduler of its steps: their time, whether the verify lane worked, what the host took", async () => {
+test("Drafter tells the scheduler what its steps and the host took, and whether the verify lane worked", async () => {
   for (const stepsAhead of [1, 2]) {
     await lanes(
       { draftLane: { stepsAhead, latencyMs: 1, prefillMs: 0 }, verifyLane: { prefillMs: 0 } },

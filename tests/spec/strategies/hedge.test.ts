@@ -11,8 +11,8 @@ const text = plainLoop(next, prompt, 40);
 const DOUBTFUL = 4;
 
 /**
- * Three drafts are pending, at positions 3 to 5, of which the first two are being verified. Their chances are 0.9, but for
- * `doubt` at position 4.
+ * Three drafts are pending, at positions 3 to 5, of which the first two are being verified. Their chances are 0.9, but
+ * for `doubt` at position 4.
  */
 function lanes(options: Partial<TwoLanesOptions>, doubt: number, body: (lanes: TwoLanes) => Promise<void>) {
   return withTwoLanes({
@@ -47,7 +47,7 @@ async function steps({ drafter, draftMessages }: TwoLanes, count: number): Promi
   return draftMessages.slice(sent);
 }
 
-test("Hedge begins with the likeliest runner-up, where that is twice as likely as the main sequence's next token", async () => {
+test("Hedge begins with the likeliest runner-up, if that is twice as likely as the main sequence's token", async () => {
   // The runner-up's chance is 0.9 (1 - doubt) / 2, that of the token behind the three drafts 0.9 doubt 0.9.
   await lanes({}, 0.2, async (two) => {
     assert.equal(await steps(two, 1), ["decode one forked at 4 x1 at 4"]);
@@ -60,7 +60,7 @@ test("Hedge begins with the likeliest runner-up, where that is twice as likely a
   });
 });
 
-test("Hedge's branch goes on to the main sequence's place in turn, and no further than the branch slots go", async () => {
+test("Hedge's branch goes no further than the branch slots do, and then the main sequence goes on", async () => {
   await lanes({}, 0.02, async (two) => {
     const sent = await steps(two, 5);
     assert.equal(sent.slice(0, 2), ["decode one forked at 4 x1 at 4", "decode one forked at 4 x1 at 5"]);
@@ -102,7 +102,7 @@ test("Hedge's branch is given up where the text goes another way", async () => {
   });
 });
 
-test("nothing is hedged without branch slots, against the user's will, or where the rule holds the step back", async () => {
+test("nothing is hedged without branch slots, against the user's will, or if the rule holds steps back", async () => {
   const isHedge = (message: string) => message.includes("forked");
   const launchRule = { ...launchAtOnce, holdDraft: () => true };
   for (

@@ -285,8 +285,8 @@ test("no strategy's first token is later than greedy's", async () => {
 
 test("in simulated time the strategies gain what an independent simulation says", async () => {
   // A draft step takes c = 0.2 of a verification on average, the acceptance a is 0.8, rows are free. sd with 5 ahead:
-  // (1 - a^6) / ((1 - a)(5 c + 1)) = 1.84 times greedy. amusd that launches with one token pending and cannot cut a step
-  // short: 2.08 to 2.15 by the prototype that the design rests on, for c from 0.19 to 0.21.
+  // (1 - a^6) / ((1 - a)(5 c + 1)) = 1.84 times greedy. amusd that launches with one token pending and cannot cut a
+  // step short: 2.08 to 2.15 by the prototype that the design rests on, for c from 0.19 to 0.21.
   let count = 0;
   const jitter = () => 0.5 + hash([count++], 3) / 2 ** 32;
   const recent = (text: readonly number[]) => next(text.slice(-8));

@@ -21,7 +21,7 @@ function draft({ run: { log } }: TwoLanes, tokens: readonly number[]) {
   return tokens.map((token) => tip = log.draft(tip, token, DRAFT));
 }
 
-test("Verifier has room for a verification's rows, as far as the text's end is away and the lane's queue goes", async () => {
+test("Verifier has room for as many rows as the text's end and the lane's queue allow", async () => {
   await lanes({ verifyLane: { capacity: 12, stepsAhead: 2 } }, async (two) => {
     const { verifier } = two;
     assert.is(verifier.room, 8, "the token in the last place is the verify lane's own");
