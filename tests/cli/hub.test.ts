@@ -3,9 +3,10 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { parquetWriteBuffer } from "hyparquet-writer";
-import { command, finish } from "./host.ts";
+import { assertRefused, command, finish } from "./host.ts";
 import { randomModel } from "../random-models.ts";
 import { COMMIT, serveHub } from "../hub/hub-server.ts";
+import "../untuned.ts";
 
 const cache = await Deno.makeTempDir();
 const ask = (content: string) => [{ role: "user", content }, { role: "assistant", content: "b" }];
@@ -58,11 +59,7 @@ test("what fails is told in a line", async () => {
       [["benchmark", "--column", "text"], /^Cannot take --column by itself: give --dataset too\n/, 2],
     ] as [string[], RegExp, number][]
   ) {
-    const { code, stdout, stderr } = await amusd(...args);
-    assert.match(stderr, message);
-    assert.match(stderr, /^[^\n]+\n$/);
-    assert.is(stdout, "");
-    assert.is(code, wanted);
+    assertRefused(await amusd(...args), wanted, message);
   }
 });
 
