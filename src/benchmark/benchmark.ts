@@ -16,7 +16,7 @@ export interface IndexedSample {
 
 export interface BenchmarkOptions {
   readonly strategies: readonly StrategyName[];
-  readonly maxNewTokens: number;
+  readonly maxTokens: number;
   readonly decoding: GenerationOptions;
   /** Of the order of strategies. */
   readonly seed: number;
@@ -38,7 +38,7 @@ export async function* runBenchmark(
   samples: readonly IndexedSample[],
   options: BenchmarkOptions,
 ): AsyncGenerator<BenchmarkRun, void, undefined> {
-  const { strategies, maxNewTokens, decoding, seed, done = [], signal, watch = () => async () => [] } = options;
+  const { strategies, maxTokens, decoding, seed, done = [], signal, watch = () => async () => [] } = options;
   for (const { index, sample } of samples) {
     const messages: ChatMessage[] = [];
     for (const [turn, prompt] of sample.turns.entries()) {
@@ -47,7 +47,7 @@ export async function* runBenchmark(
       let first = done.find((run) => run.sample === index && run.turn === turn);
       for (const strategy of shuffled(strategies, randomOf(seed + 1000 * index + turn))) {
         if (done.some((run) => run.sample === index && run.turn === turn && run.strategy === strategy)) continue;
-        const generation = engine.generate(tokens, { ...decoding, strategy, maxNewTokens, signal });
+        const generation = engine.generate(tokens, { ...decoding, strategy, maxNewTokens: maxTokens, signal });
         const watched = watch();
         for await (const _ of generation);
         const monitor = await watched();
@@ -80,11 +80,11 @@ export async function warmUp(
 export function contextOf(
   engine: Pick<BenchmarkEngine, "encode" | "encodeChat">,
   samples: readonly DatasetSample[],
-  maxNewTokens: number,
+  maxTokens: number,
 ): number {
   return Math.max(...samples.map((sample) => {
     const messages = sample.turns.map((content) => ({ role: "user", content }));
-    return promptTokens(engine, sample, messages).length + sample.turns.length * (maxNewTokens + TURN_TOKENS);
+    return promptTokens(engine, sample, messages).length + sample.turns.length * (maxTokens + TURN_TOKENS);
   }));
 }
 

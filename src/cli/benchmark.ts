@@ -29,7 +29,7 @@ interface BenchmarkFlags extends ModelFlags, DecodingFlags {
   readonly column?: string;
   readonly "num-samples"?: number;
   readonly strategies: readonly StrategyName[];
-  readonly "max-new-tokens": number;
+  readonly "max-tokens": number;
   readonly seed: number;
   readonly "output-file"?: string;
   readonly resume: boolean;
@@ -75,7 +75,7 @@ export const benchmarkCommand = buildCommand({
         placeholder: "NAMES",
         default: NAMES.join(","),
       },
-      "max-new-tokens": { kind: "parsed", parse: count(2), brief: "Longest answer", placeholder: "N", default: "64" },
+      "max-tokens": { kind: "parsed", parse: count(2), brief: "Longest answer", placeholder: "N", default: "64" },
       ...decodingFlags,
       seed: {
         kind: "parsed",
@@ -91,7 +91,7 @@ export const benchmarkCommand = buildCommand({
     },
   },
   func: async (flags: BenchmarkFlags) => {
-    const { dataset, strategies, "max-new-tokens": maxNewTokens, lookahead, seed, "output-file": file } = flags;
+    const { dataset, strategies, "max-tokens": maxTokens, lookahead, seed, "output-file": file } = flags;
     assertDrafter(strategies, flags);
     const decoding = decodingOptions(flags);
     const samples = await chooseSamples(flags);
@@ -102,7 +102,7 @@ export const benchmarkCommand = buildCommand({
         encodeChat: (messages: Parameters<typeof encodeChat>[2]) =>
           encodeChat(verify.tokenizer, verify.checkpoint.metadata, messages, { addGenerationPrompt: true }),
       };
-      const wanted = contextOf(encoder, samples.map(({ sample }) => sample), maxNewTokens);
+      const wanted = contextOf(encoder, samples.map(({ sample }) => sample), maxTokens);
       return Math.min(wanted, verify.config.contextLength);
     });
     const abort = new AbortController();
@@ -123,7 +123,7 @@ export const benchmarkCommand = buildCommand({
         dataset: dataset ?? "bundled",
         strategies,
         samples: samples.map(({ index }) => index),
-        maxNewTokens,
+        maxTokens,
         lookahead,
         launch: flags.launch,
         hedge: flags.hedge === "on",
@@ -166,7 +166,7 @@ export const benchmarkCommand = buildCommand({
       for await (
         const run of runBenchmark(engine, samples, {
           strategies,
-          maxNewTokens,
+          maxTokens,
           decoding: { ...decoding, onPrefill },
           seed,
           done,

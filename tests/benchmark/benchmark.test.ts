@@ -15,7 +15,7 @@ const SAMPLES: readonly DatasetSample[] = [
 const INDEXED = SAMPLES.map((sample, index) => ({ index: index + 5, sample }));
 const OPTIONS = {
   strategies: ["greedy", "sd", "amusd"],
-  maxNewTokens: 4,
+  maxTokens: 4,
   decoding: { lookahead: 5 },
   seed: 1,
 } as const;

@@ -83,7 +83,7 @@ export async function simulateBenchmark(options: SimulatedBenchmark = {}): Promi
       dataset: "simulated",
       strategies,
       samples: Array.from({ length: samples }, (_, i) => i),
-      maxNewTokens: tokens,
+      maxTokens: tokens,
       lookahead: 5,
       launch: "adaptive",
       hedge: true,

@@ -12,7 +12,7 @@ write(
   "data.jsonl",
   ["one", "two", "three"].map((text) => JSON.stringify({ question_id: text, turns: [text, "and?"] })).join("\n"),
 );
-const BENCHMARK = ["benchmark", ...MODELS, "--dataset", at("data.jsonl"), "--max-new-tokens", "3"];
+const BENCHMARK = ["benchmark", ...MODELS, "--dataset", at("data.jsonl"), "--max-tokens", "3"];
 
 async function assertRefusal(wanted: number, message: RegExp, ...args: string[]) {
   assertRefused(await amusd(...args), wanted, message);
@@ -79,6 +79,38 @@ test("a benchmark is written, counted and drawn", async () => {
   assert.equal(resumed.runs.slice(0, 7), results.runs.slice(0, 7));
 });
 
+/** The results as a program wrote them whose version of the format was 2. */
+function asVersion2(results: Results): string {
+  const renamed: [string, string][] = [
+    ['"version":3', '"version":2'],
+    ['"maxTokens":', '"maxNewTokens":'],
+    ['"variants":', '"kernels":'],
+    ['"finishReason":', '"finish":'],
+    ['"launch":"adaptive"', '"launch":"best"'],
+  ];
+  return renamed.reduce((text, [now, then]) => text.replaceAll(now, then), resultsText(results));
+}
+
+test("results of the version before are counted, drawn and gone on with", async () => {
+  const file = at("old.json");
+  const args = [...BENCHMARK, "--num-samples", "1", "--output-file", file];
+  assert.is((await amusd(...args)).code, 0);
+  const whole: Results = JSON.parse(Deno.readTextFileSync(file));
+  const stats = await amusd("stats", "--json", file);
+  write("old.json", asVersion2(whole));
+  assert.equal(await amusd("stats", "--json", file), stats);
+  const viz = await amusd("viz", file, "--output", at("old"));
+  assert.is(viz.code, 0, viz.stderr);
+  write("old.json", asVersion2({ ...whole, runs: whole.runs.slice(0, 2) }));
+  const { code, stderr } = await amusd(...args, "--resume");
+  assert.is(code, 0, stderr);
+  const resumed: Results = JSON.parse(Deno.readTextFileSync(file));
+  assert.is(resumed.version, 3);
+  assert.equal(resumed.configuration, whole.configuration);
+  assert.equal(parts(resumed), parts(whole));
+  assert.equal(resumed.runs.slice(0, 2), whole.runs.slice(0, 2));
+});
+
 const parts = ({ runs }: Results) =>
   runs.map(({ strategy, sample, turn, tokens }) => ({ strategy, sample, turn, tokens }));
 
@@ -91,7 +123,7 @@ test("what has been killed in the middle is resumed, and no answer but the one i
     ...MODELS,
     "--dataset",
     data,
-    "--max-new-tokens",
+    "--max-tokens",
     "3",
     "--output-file",
     file,

@@ -23,15 +23,15 @@ const amusd = (...args: string[]) =>
   finish(command(args, { env: { HF_ENDPOINT: hub.url, HF_HUB_CACHE: cache, HF_TOKEN: "" } }));
 
 const MODELS = ["--verify-model-path", "owner/name:verify.gguf", "--draft-model-path", "owner/name:draft.gguf@v1"];
-const DATASET = ["--dataset", "owner/name", "--max-new-tokens", "3"];
+const DATASET = ["--dataset", "owner/name"];
 
 test("generate takes a conversation's first turn by a hub's name, and a second time without the hub", async () => {
-  const args = [...DATASET, "--sample-index", "1", ...MODELS, "--strategy", "amusd", "--json"];
+  const args = [...DATASET, "--sample-index", "1", ...MODELS, "--strategy", "amusd", "--max-new-tokens", "3", "--json"];
   const first = await amusd(...args);
   assert.is(first.code, 0, first.stderr);
   const record = JSON.parse(first.stdout);
   assert.is(
-    record.models.verify.path ?? record.models.verify,
+    record.models.verify,
     `${cache}/models--owner--name/snapshots/${COMMIT}/verify.gguf`,
   );
   hub.seen.length = 0;
@@ -43,7 +43,15 @@ test("generate takes a conversation's first turn by a hub's name, and a second t
 });
 
 test("benchmark replays all turns", async () => {
-  const { code, stdout, stderr } = await amusd("benchmark", ...DATASET, ...MODELS, "--num-samples", "2");
+  const { code, stdout, stderr } = await amusd(
+    "benchmark",
+    ...DATASET,
+    ...MODELS,
+    "--max-tokens",
+    "3",
+    "--num-samples",
+    "2",
+  );
   assert.is(code, 0, stderr);
   assert.match(stdout, /\namusd +4 +12 .*yes\n$/);
 });

@@ -61,7 +61,7 @@ test("what can't be drawn is one line, and nothing is written", async () => {
     [[written("cut.json", text.slice(0, -9))], 1, /^Cannot .*cut\.json": .*cut short/],
     [[written("list.json", "[1]")], 1, /^Cannot .*list\.json": .*results/],
     [[written("null.json", "null")], 1, /^Cannot .*null\.json": .*results/],
-    [[written("other.json", text.replace('"version":2', '"version":3'))], 1, /^Cannot .*other\.json": .*version 3/],
+    [[written("other.json", text.replace('"version":3', '"version":4'))], 1, /^Cannot .*other\.json": .*version 4/],
     [[written("empty.json", JSON.stringify({ ...results, runs: [] }))], 1, /^Cannot draw .*no runs yet; .*--resume/],
     [[at("d.json"), "--output", at("d.json/such")], 1, /^Cannot write ".*such-tokens\.svg": on the way ".*" is no fo/],
   ];
