@@ -18,11 +18,11 @@ import { samplingOf } from "../engine/sampling-options.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import { UsageError } from "./errors.ts";
 import { columnFlag, count, text } from "./flags.ts";
+import { readContent } from "./input.ts";
 import { loadEngine, type ModelFlags, modelFlags, withHub } from "./models.ts";
-import { assertNew, assertWritable, Progress } from "./output.ts";
+import { prepareOutput, Progress } from "./output.ts";
 import { ResultsFile } from "./results-file.ts";
 import { seedParser } from "./sampling.ts";
-import { readContent } from "./stats.ts";
 
 interface BenchmarkFlags extends ModelFlags, DecodingFlags {
   readonly dataset?: string;
@@ -228,8 +228,7 @@ async function earlierResults({ "output-file": file, resume, force }: BenchmarkF
     return null;
   }
   if (resume) return parseInterrupted(await readContent(file, "resume"), `Cannot resume "${file}"`);
-  await assertWritable(file);
-  if (!force) await assertNew(file);
+  await prepareOutput(file, force);
   return null;
 }
 
