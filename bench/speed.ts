@@ -7,7 +7,7 @@ import { openModelFile } from "../src/engine/model-pair.ts";
 import { assertSame, type BenchModel, type BenchOptions, decode, MODEL_PATHS, openBenchModel } from "./fixture.ts";
 import { progress, readGoldens } from "./fixture.ts";
 import { type Build, installPeer, type Peer, startPeer } from "./peer.ts";
-import { ratio, show, type Spread, spread } from "./stats.ts";
+import { ratio, show, type Spread, spread } from "./rounds.ts";
 
 const ROWS = [1, 2, 3, 4, 6, 8, 12, 16];
 const CLI = fileURLToPath(new URL("../cli.ts", import.meta.url));

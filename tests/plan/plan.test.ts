@@ -12,7 +12,7 @@ import {
   shippedHardware,
 } from "../../src/plan/hardware-spec.ts";
 import { namedModel, SHAPE_NAMES } from "../../src/plan/model-work.ts";
-import { acceptanceOf, ORIGINAL_SAMPLES, originalHardware } from "../../lab/schedule/original-samples.ts";
+import { acceptanceOf, ORIGINAL_SAMPLES, originalHardware } from "./original-samples.ts";
 import { plan } from "../../src/plan/plan.ts";
 import { benchTimes, recordedTimes, tracesOf } from "../../src/plan/recorded.ts";
 import { GREEDY, HEDGED, PUBLISHED, sdOf, type Setting, simulateRun } from "../../src/plan/simulate.ts";
