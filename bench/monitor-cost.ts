@@ -10,17 +10,19 @@ import { ADAPTER, assertOracle, type BenchOptions, MODEL_PATHS, progress, readGo
 import { ratio, rotate, show, type Spread, spread } from "./rounds.ts";
 
 const PROMPT = "HumanEval/0";
-/** Rounds for each that is asked for: single ones differ by more than what is sought. */
+/** This many rounds are run for each that is asked for: single rounds differ by more than the cost that is sought. */
 const REPEATS = 4;
+/** Samples taken in a row to time one. */
 const LONE_SAMPLES = 2000;
 
 export interface MonitorCost {
   readonly msPerToken: Spread;
   readonly monitoredMsPerToken: Spread;
-  /** With the monitor over without, round by round. */
+  /** ms/token with the monitor over ms/token without, round by round. */
   readonly cost: Spread;
-  /** CPU time of one sample, ms, and its share of one core at the monitor's interval. */
+  /** CPU time of one sample, in ms. */
   readonly sampleMs: number;
+  /** The share of one core that samples take at the monitor's interval. */
   readonly sampleShare: number;
 }
 

@@ -9,10 +9,10 @@
 //   on any dataset and keeps results; this part needs the oracle's tokens.)
 // - monitor-cost: what it costs to watch the devices meanwhile.
 //
-// All that is compared runs in one process's rounds, one after the other, on the same llvmpipe device with one thread;
-// figures are medians over the rounds with the least and the most, ratios are taken round by round. `speed` needs npm
-// and Node, to install and run llama.cpp in bench/llama-cpp/ (160 MB; Linux on x64). A wrong token ends it with an
-// error. Nothing else should run on the machine. --quick does less of all, to try it out.
+// All that is compared takes turns within the rounds of one process, on the same llvmpipe device with one thread.
+// Figures are medians over the rounds with the least and the most, and ratios are taken round by round. `speed` needs
+// npm and Node, to install and run llama.cpp in bench/llama-cpp/ (160 MB; Linux on x64). A wrong token ends the program
+// with an error. Nothing else should run on the machine. --quick does less of everything, to try the program out.
 
 import os from "node:os";
 import path from "node:path";
@@ -67,10 +67,11 @@ async function machine() {
   };
 }
 
-// Drivers read it in this process and in those started from here. One thread: that of the device's queue.
+// Drivers read this variable here and in the processes started from here. With 0 llvmpipe computes on one thread, that
+// of the device's queue.
 Deno.env.set("LP_NUM_THREADS", "0");
 const { names, json, runs, quick } = readArguments(Deno.args);
-// Rather now than after all rounds.
+// A folder that is missing is an error now rather than after all rounds.
 if (json !== undefined) await Deno.stat(path.dirname(json));
 const figures: Record<string, unknown> = { machine: await machine(), runs, quick };
 console.log(Object.entries(figures.machine as object).map(([key, value]) => `${key} ${value}`).join("; "));

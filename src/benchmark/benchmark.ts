@@ -5,7 +5,7 @@ import type { DatasetSample } from "./datasets.ts";
 import { randomOf } from "../util/random.ts";
 import type { BenchmarkRun, MonitorSample } from "./results.ts";
 
-/** What a benchmark asks of an engine. */
+/** The part of an engine that a benchmark needs. */
 export type BenchmarkEngine = Pick<Engine, "encode" | "encodeChat" | "generate" | "pieces">;
 
 /** A sample and where it stands in its dataset. */
@@ -18,20 +18,20 @@ export interface BenchmarkOptions {
   readonly strategies: readonly StrategyName[];
   readonly maxTokens: number;
   readonly decoding: GenerationOptions;
-  /** Of the order of strategies. */
+  /** Seeds the order of the strategies. */
   readonly seed: number;
   /** Runs of an interrupted benchmark with the same configuration: they are not run again. */
   readonly done?: readonly BenchmarkRun[];
   readonly signal?: AbortSignal;
-  /** Looks at the devices until the function that it gives is called; by default nothing does. */
+  /** Begins to look at the devices; the function that it returns ends that. By default nothing looks at them. */
   readonly watch?: () => () => Promise<readonly MonitorSample[]>;
 }
 
 /**
- * Runs each turn of each sample by all strategies, one after the other in an order drawn for each turn, so that a drift of the machine hits
- * all alike, and yields every run as it ends. Each generation is a fresh one: it feeds its whole prompt, whatever the caches hold,
- * and its clock runs from there. A later turn's prompt holds the answers before it, which are the first strategy's. Ends early, without the run in
- * flight, when `signal` is aborted.
+ * Runs each turn of each sample by all strategies and yields every run as it ends. The strategies run one after the
+ * other in an order drawn for each turn, so that a drift of the machine hits all alike. Each generation feeds its whole
+ * prompt, whatever the caches hold, and is timed from there. A later turn's prompt holds the first strategy's answers
+ * to the turns before. Ends early, without the run in flight, when `signal` is aborted.
  */
 export async function* runBenchmark(
   engine: BenchmarkEngine,
@@ -64,7 +64,7 @@ export async function* runBenchmark(
   }
 }
 
-/** A short generation by each strategy, so that what is done once is done. */
+/** Generates a few tokens by each strategy, so that no timed run pays for what is done once. */
 export async function warmUp(
   engine: BenchmarkEngine,
   strategies: readonly StrategyName[],
@@ -76,7 +76,7 @@ export async function warmUp(
   }
 }
 
-/** Positions that the longest conversation takes, where every answer is as long as it may be. */
+/** The positions that the longest conversation takes if every answer is as long as it may be. */
 export function contextOf(
   engine: Pick<BenchmarkEngine, "encode" | "encodeChat">,
   samples: readonly DatasetSample[],
@@ -88,7 +88,7 @@ export function contextOf(
   }));
 }
 
-/** At most so many tokens stand around an answer in a chat template. */
+/** Tokens that a chat template puts around an answer, at most. */
 const TURN_TOKENS = 16;
 
 function promptTokens(

@@ -12,9 +12,9 @@ import bundled from "./prompts.jsonl" with { type: "text" };
 
 /** One prompt of a dataset. */
 export interface DatasetSample {
-  /** The dataset's own: "HumanEval/0", "81"; else the row's number. */
+  /** The dataset's own id, as "HumanEval/0" or "81"; else the row's number. */
   readonly id: string;
-  /** What the user says, turn by turn: at least one. */
+  /** The user's messages, turn by turn: at least one. */
   readonly turns: readonly string[];
   /** "complete": the turn is the beginning of a program, to be continued as it stands. "answer": turns are messages. */
   readonly task: "complete" | "answer";
@@ -23,10 +23,11 @@ export interface DatasetSample {
 /** A dataset whose samples are read as they are taken. */
 export interface Dataset {
   readonly length: number;
-  /** Samples `start` to `end`, that one not included. Throws a SyntaxError where a row has no prompt. */
+  /** Samples `start` to `end`, without `end` itself. Throws a SyntaxError where a row has no prompt. */
   take(start: number, end: number): Promise<DatasetSample[]>;
 }
 
+/** The columns that hold an id, the likeliest first. */
 const IDS = ["task_id", "question_id", "prompt_id", "id"];
 /** The columns that hold a prompt, the likeliest first. */
 const PROMPTS = ["turns", "messages", "conversations", "conversation", "prompt"];
@@ -35,11 +36,11 @@ const FORMATS = `a text, a list of texts, or messages of "role" and "content" in
 }; or name another column by --column`;
 
 /**
- * Opens local files, which are one dataset: JSON a line (gzipped or not), a JSON array, or parquet; the content tells. A row's prompt stands in
- * `column`, or in the first of the usual ones that it has. HumanEval's rows are programs to be completed, all others messages; of a
- * conversation the user's turns are taken.
+ * Opens local files that together are one dataset: JSON a line (gzipped or not), a JSON array, or parquet; the content
+ * tells which. A row's prompt stands in `column`, or in the first of the usual columns that the row has. HumanEval's
+ * rows are programs to be completed, all others messages; of a conversation the user's turns are taken.
  *
- * Throws an Error where a file cannot be read, a SyntaxError where it is not of that form.
+ * Throws an Error where a file cannot be read, a SyntaxError where it is in none of these forms.
  */
 export async function openDataset(paths: readonly string[], column?: string): Promise<Dataset> {
   const parts = await Promise.all(paths.map((path) => openPart(path, column)));
@@ -68,13 +69,13 @@ export async function sampleAt(dataset: Dataset, index: number): Promise<Dataset
   );
 }
 
-/** A few prompts of our own: code to write, code to change, questions. */
+/** A few prompts that ship with the program: code to write, code to change, questions. */
 export function bundledPrompts(): DatasetSample[] {
   const cannot = "Cannot read the bundled prompts";
   return parseRows(bundled, cannot).map(({ row, where }, at) => parseSample(row, where, at));
 }
 
-/** One file; `take` numbers rows without an id from `first` on. */
+/** One file of a dataset. `take` numbers rows without an id from `first` on. */
 interface Part {
   readonly length: number;
   take(start: number, end: number, first: number): Promise<DatasetSample[]>;
@@ -112,7 +113,7 @@ async function readHead(path: string): Promise<string> {
   }
 }
 
-/** Of a parquet file only the columns and the row groups are read that are needed. */
+/** Opens a parquet file, of which only the needed columns and row groups are read. */
 async function openParquet(path: string, cannot: string, column: string | undefined): Promise<Part> {
   const damaged = (cause: unknown) => {
     throw new SyntaxError(`${cannot}: its parquet is damaged or cut short; fetch it again`, { cause });
@@ -223,7 +224,7 @@ function otherColumns(names: readonly string[], column: string | undefined): str
   return `has the columns ${shown}, wanted ${column === undefined ? FORMATS : `"${column}"; correct --column`}`;
 }
 
-/** What the user says in a text, a list of texts, or a list of messages; nothing where it is none of these. */
+/** The user's turns in a text, a list of texts, or a list of messages; none where it is none of these. */
 function turnsOf(value: unknown): string[] {
   if (typeof value === "string") return value === "" ? [] : [value];
   if (!Array.isArray(value)) return [];

@@ -38,7 +38,10 @@ export function renderTable(rows: readonly StrategyStatistics[], markdown = fals
   return tableOf(columns, rows, markdown);
 }
 
-/** The share of the tokens in each place of a verification that were accepted, the first drafted one first; "" where no strategy drafted. */
+/**
+ * The share of the drafts in each place of a verification that were accepted, the first draft's first, as a table; ""
+ * where no strategy drafted.
+ */
 export function renderPositions(rows: readonly StrategyStatistics[], markdown = false): string {
   const drafting = rows.filter(({ acceptanceByPosition }) => acceptanceByPosition.length > 0);
   if (drafting.length === 0) return "";

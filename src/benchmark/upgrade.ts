@@ -5,7 +5,7 @@ const NEW_NAMES: ReadonlyMap<string, string> = new Map([
   ["finish", "finishReason"],
   ["kernels", "variants"],
   ["maxNewTokens", "maxTokens"],
-  // Files from before November 2026 only: it stands in their events.
+  // Only the events of files from before November 2026 have this one.
   ["seconds", "runnersUp"],
 ]);
 

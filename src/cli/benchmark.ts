@@ -50,8 +50,8 @@ export const benchmarkCommand = buildCommand({
   docs: {
     brief: "Time the strategies against each other on a dataset's prompts",
     fullDescription:
-      "Answers each sample by all strategies in turn, and prints a table; without flags by the embedded models, on a few " +
-      "bundled prompts. The results file, with all traces, is for stats and viz.",
+      "Answers each sample by all strategies in turn, and prints a table; without flags by the embedded models, on a " +
+      "few bundled prompts. The results file, with all traces, is for stats and viz.",
   },
   parameters: {
     flags: {
@@ -80,7 +80,7 @@ export const benchmarkCommand = buildCommand({
       seed: {
         kind: "parsed",
         parse: seedParser,
-        brief: "Of the order of strategies, and of what is drawn with --temperature",
+        brief: "Seeds the order of strategies, and the tokens drawn with --temperature",
         placeholder: "N",
         default: "1",
       },
@@ -96,6 +96,7 @@ export const benchmarkCommand = buildCommand({
     const decoding = decodingOptions(flags);
     const samples = await chooseSamples(flags);
     const before = await earlierResults(flags);
+    // The context must be known before the models are on their devices: their caches are made as they are loaded.
     const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (verify) => {
       const encoder = {
         encode: (prompt: string, raw = false) => encodePrompt(verify, prompt, raw),
@@ -106,6 +107,7 @@ export const benchmarkCommand = buildCommand({
       return Math.min(wanted, verify.config.contextLength);
     });
     const abort = new AbortController();
+    // The first Ctrl-C ends the run in order, a second one at once.
     const onSignal = () => abort.signal.aborted ? process.exit(130) : abort.abort();
     process.on("SIGINT", onSignal);
     const progress = new Progress();
@@ -160,7 +162,7 @@ export const benchmarkCommand = buildCommand({
         const elapsedMs = performance.now() - startMs;
         progress.show(progressLine({ strategies, runs, turns, before: begun, elapsedMs, prefill }));
       };
-      // The last token is not fed by the prefill.
+      // The prompt's last token is fed by the first verification, not by the prefill.
       const onPrefill = (fed: number, of: number) => showProgress(fed < of - 1 ? { fed, of } : undefined);
       showProgress();
       for await (
@@ -221,7 +223,10 @@ async function chooseSamples(
   return samples.map((sample, index) => ({ index, sample }));
 }
 
-/** The results to go on from, if any. Throws where the file can't be written, or is there and shall not be replaced. */
+/**
+ * The results to go on from, if any. Throws an Error where the file can't be written, a UsageError where it is there
+ * and shall not be replaced.
+ */
 async function earlierResults({ "output-file": file, resume, force }: BenchmarkFlags): Promise<Results | null> {
   if (file === undefined) {
     if (resume) throw new UsageError("Cannot resume: give the --output-file of the interrupted run");
@@ -232,6 +237,7 @@ async function earlierResults({ "output-file": file, resume, force }: BenchmarkF
   return null;
 }
 
+/** Throws a UsageError where an interrupted run had another configuration or program: their runs can't be compared. */
 function assertSame<T extends object>(file: string, before: T, now: T): void {
   const differs = (Object.keys(now) as (keyof T & string)[])
     .find((key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]));
@@ -244,7 +250,7 @@ function assertSame<T extends object>(file: string, before: T, now: T): void {
   );
 }
 
-/** Null where no lane computes on the CPU. */
+/** The threads that the software lanes have together; null where no lane computes on the CPU. */
 function softwareThreads({ adapters }: Engine): number | null {
   const lanes = Object.values(adapters).filter(({ kind }) => kind === "software").length;
   return lanes > 0 ? laneThreads(lanes) : null;

@@ -48,6 +48,7 @@ function parseShare(input: string): number {
   return value;
 }
 
+/** Flags of one kind, with their default. */
 const hardwareFlag = (brief: string, name: string) =>
   ({ kind: "parsed", parse: String, brief, placeholder: "HARDWARE", default: name }) as const;
 const modelFlag = (brief: string, name: string) =>
@@ -59,7 +60,8 @@ export const planCommand = buildCommand({
   docs: {
     brief: "Simulate the strategies on hardware that you don't have",
     fullDescription:
-      "Runs the very strategies on simulated lanes and prints what a token would take, what bounds it, and the setting to use. " +
+      "Runs the very strategies on simulated lanes and prints what a token would take, what bounds it, and the " +
+      "setting to use. " +
       `Hardware that ships: ${SHIPPED_HARDWARE.join(", ")}. Models: ${SHAPE_NAMES.join(", ")}, each with :FORMAT.`,
   },
   parameters: {

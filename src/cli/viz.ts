@@ -13,8 +13,9 @@ export const vizCommand = buildCommand({
   docs: {
     brief: "Draw a benchmark's results",
     fullDescription:
-      "Draws a benchmark's results: tokens over time, the lanes' timeline, the devices' use, acceptance by position and " +
-      "speed-ups, as NAME-tokens.svg and .png and so on, and NAME.html, one page with all of them and the samples' texts.",
+      "Draws a benchmark's results: tokens over time, the lanes' timeline, the devices' use, acceptance by position " +
+      "and speed-ups, as NAME-tokens.svg and .png and so on, and NAME.html, one page with all of them and the " +
+      "samples' texts.",
   },
   parameters: {
     positional: {
@@ -27,7 +28,7 @@ export const vizCommand = buildCommand({
     },
   },
   func: async ({ output, force }: VizFlags, file: string) => {
-    // Only here, for it takes long to load and no other command needs it.
+    // Vega takes long to load, so it is imported here: no other command needs it.
     const { drawFiles, FILE_ENDINGS } = await import("../benchmark/viz/files.ts");
     const targets = FILE_ENDINGS.map((ending) => (output ?? file.replace(/\.json$/, "")) + ending);
     for (const target of targets) await prepareOutput(target, force);

@@ -17,24 +17,25 @@ import {
 export interface PlanOptions {
   readonly hardware: SimulatedHardware;
   readonly acceptance: Acceptance;
-  /** Of each run. */
+  /** Tokens of each run. */
   readonly tokens: number;
-  /** Runs of each setting, on other draws. */
+  /** Runs of each setting, each on draws of its own. */
   readonly runs: number;
-  /** Hears how many of all runs are done. */
+  /** Is called after each run with the number of runs done. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** What a setting comes to. Times in ms. */
+/** A setting's figures, means of its runs. Times are in ms. */
 export interface PlanRow {
-  /** As the command line says it. */
+  /** The flags that stand for it on the command line. */
   readonly setting: string;
   readonly msPerToken: number;
   /** The least and the most of the runs. */
   readonly spread: readonly [number, number];
-  /** Over greedy. */
+  /** How many times as fast as greedy. */
   readonly speedup: number;
   readonly tokensPerVerification: number;
+  /** The share of the time in which a lane is busy. */
   readonly verifyBusy: number;
   /** Null where nothing drafts. */
   readonly draftBusy: number | null;
@@ -48,21 +49,25 @@ export interface Plan {
   readonly use: string;
   /** Mean chance of a drafted token. */
   readonly acceptance: number;
+  /** Ms of a draft step. */
   readonly draftMs: number;
-  /** tv(n), by n. */
+  /** Ms of a verification by its rows. */
   readonly verifyMs: readonly number[];
-  /** No scheme without branches is faster, over greedy: 1 / ((1 - a) + a c). Hedges may be. */
+  /**
+   * No scheme without branches is more than this many times as fast as greedy: 1 / ((1 - a) + a c), where a is the
+   * acceptance and c a draft step over a verification of one row. A scheme with hedges may be.
+   */
   readonly linearBound: number;
 }
 
-/** Rules that take so many tokens at a time: the best of them is shown. */
+/** Sizes of the fixed launch rules, of which the best is shown. */
 const FIXED = [1, 2, 3, 4, 6, 8, 12];
 /** A lane that is busy for more of the time than this bounds the run. */
 const BOUND = 0.9;
-/** What the best lookahead and the best fixed rule are sought with. */
+/** Length of the runs by which the best lookahead and the best fixed rule are found, in tokens. */
 const SEARCH_TOKENS = 600;
 
-/** Simulates the strategies on hardware that one need not have, on the very code that runs on hardware. */
+/** Simulates the strategies on hardware that one need not have, by the very code that runs on real hardware. */
 export async function plan(options: PlanOptions): Promise<Plan> {
   const { hardware, acceptance, tokens, runs, onProgress } = options;
   const searched = [...LOOKAHEADS.map(sdOf), ...FIXED.map(fixedOf)];

@@ -4,23 +4,29 @@ import type { TraceEvent } from "../spec/trace/trace-events.ts";
 
 const VOCABULARY = 1000;
 
-/** A drafted token: how sure the draft says it is, and the chance that it is accepted if those before it are. */
+/** A drafted token: how sure the draft model is, and the chance that it is accepted if those before it are. */
 export interface Draw {
   readonly confidence: number;
   readonly chance: number;
 }
 
-/** What a draft model's tokens are like, and how often its second choice is right where the first one is wrong. */
+/** How good a draft model's tokens are. */
 export interface Acceptance {
-  /** Each as likely as the others, anywhere in the text; or, `inOrder`, what is drafted for each of the text's tokens, over and over. */
+  /** Drafted tokens, each as likely as the others at any place of the text. */
   readonly draws: readonly Draw[];
+  /** Whether `draws` stand in the order of the text's tokens instead, and begin anew when they have run out. */
   readonly inOrder?: boolean;
+  /** How often the second choice is right where the first one is wrong. */
   readonly second: number;
 }
 
+/** With this many draws the standard error of their mean is about 0.005. */
 const DRAWS = 4096;
 
-/** Chances of that mean, Beta(a s, (1 - a) s) distributed (all equal for an infinite s), which the draft knows. */
+/**
+ * Chances of that mean that are Beta(a s, (1 - a) s) distributed, where a is the mean and s the concentration (all
+ * equal for an infinite one). The draft model's confidence is the chance itself.
+ */
 export function betaAcceptance(mean: number, { concentration = 1, second = 0.5, seed = 1 } = {}): Acceptance {
   const random = randomOf(seed);
   const draws = Array.from({ length: DRAWS }, () => {
@@ -31,19 +37,19 @@ export function betaAcceptance(mean: number, { concentration = 1, second = 0.5, 
   return { draws, second };
 }
 
-/** Drafts of which a record has to tell whether they were right: fewer say too little. */
+/** A record has to tell of this many drafts whether they were right: fewer say too little. */
 const LEAST_DRAFTS = 50;
 
 /**
- * What runs say of their draft: each token that it drafted after the right text, verified or not, with the chance that the predictor gives it when it has
- * seen them all. Throws a RangeError where there are too few.
+ * The acceptance in recorded runs: each token drafted after the right text, verified or not, with the chance that the
+ * predictor gives it once it has seen them all. Throws a RangeError where there are too few such tokens.
  */
 export function recordedAcceptance(runs: readonly (readonly TraceEvent[])[], where: string): Acceptance {
   const drafts = runs.flatMap(knownDrafts);
   if (drafts.length < LEAST_DRAFTS) {
     throw new RangeError(
-      `${where}: of ${drafts.length} drafted tokens it tells whether they were right, wanted ${LEAST_DRAFTS} or more; ` +
-        "record longer runs of sd or amusd",
+      `${where}: of ${drafts.length} drafted tokens it tells whether they were right, wanted ${LEAST_DRAFTS} or ` +
+        "more; record longer runs of sd or amusd",
     );
   }
   const predictor = new Predictor();
@@ -64,7 +70,7 @@ interface KnownDraft {
   readonly secondIsRight: boolean;
 }
 
-/** The drafts of a run that stand behind nothing but what was committed, by then or later. */
+/** The drafts of a run that follow nothing but tokens that were committed, by then or later. */
 function knownDrafts(events: readonly TraceEvent[]): KnownDraft[] {
   const start = events.find((event) => event.kind === "start");
   const text: number[] = [];
@@ -74,7 +80,7 @@ function knownDrafts(events: readonly TraceEvent[]): KnownDraft[] {
   const isText = (token: number | undefined, position: number) =>
     position < (start?.promptTokens ?? 0) || text[position] === token;
   let committed = start?.promptTokens ?? 0;
-  /** How far the draft lane's cache holds the text. */
+  /** Up to this position the draft lane's cache holds the text. */
   let held = 0;
   const known: KnownDraft[] = [];
   for (const event of events) {
@@ -84,7 +90,7 @@ function knownDrafts(events: readonly TraceEvent[]): KnownDraft[] {
     if (Math.min(fork ?? position, position) > held) continue;
     let right = 0;
     while (right < tokens.length && isText(tokens[right], position + right)) right++;
-    // A branch is left out but for its first step: what it holds isn't followed.
+    // Of a branch only the first step counts: whether its later tokens follow the text isn't tracked.
     if (fork === undefined) held = Math.min(held, position) + (position <= held ? right : 0);
     else if (position !== fork) continue;
     for (let i = event.operation === "verify" ? chosen.length - 1 : 0; i < chosen.length && i < right; i++) {

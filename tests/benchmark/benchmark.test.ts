@@ -23,7 +23,10 @@ const OPTIONS = {
 const bytesOf = (text: string) => [...new TextEncoder().encode(text)];
 const textOf = (tokens: readonly number[]) => new TextDecoder().decode(new Uint8Array(tokens));
 
-/** An engine whose tokens are bytes, and whose answer is the last letter of the prompt, twice; `wrong` strategies give another. */
+/**
+ * An engine whose tokens are bytes, and whose answer is the last letter of the prompt, twice; `wrong` strategies give
+ * another.
+ */
 class FakeEngine implements BenchmarkEngine {
   readonly asked: string[] = [];
   constructor(readonly wrong: readonly string[] = []) {}

@@ -1,5 +1,5 @@
-// The results file's border: what is let in, held against ajv and the JSON Schema, and against the statistics and pictures that
-// must not fail on it; and what an interruption leaves of a file, cut at every byte.
+// The results file's border. Files that are let in are held against ajv and the JSON Schema, and against the statistics
+// that must not fail on them; then a file is cut at every byte, as an interruption may leave it.
 
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { test } from "uvu";
@@ -103,7 +103,7 @@ test("the schema is one, takes the fixture, and says no to a file that lacks or 
       const accepted = isAccepted(text);
       assert.is(accepted, validate(JSON.parse(text)));
       if (!accepted) refused++;
-      // What is let in is counted: nothing here throws.
+      // The statistics of a file that is let in can be taken: nothing here throws.
       else {
         const rows = statisticsOf("f", JSON.parse(text));
         renderTable(rows);
@@ -115,7 +115,10 @@ test("the schema is one, takes the fixture, and says no to a file that lacks or 
   assert.ok(refused > 500, `${refused}`);
 });
 
-/** The value with each of its parts, one at a time, in turn replaced (or, by undefined, left out); of long lists the first two. */
+/**
+ * The value with one of its parts replaced by `wrong` (left out, if that is undefined), for each part in turn, but in a
+ * list for the first two only.
+ */
 function* mutated(value: unknown, wrong: unknown): Generator<unknown> {
   if (Array.isArray(value)) {
     for (const [i, part] of value.slice(0, 2).entries()) {
@@ -130,7 +133,7 @@ function* mutated(value: unknown, wrong: unknown): Generator<unknown> {
   }
 }
 
-test("a run is appended as if all had been written at once, and nothing but it is lost wherever the writing ends", async () => {
+test("a run is appended as if all had been written at once, and wherever that ends only it is lost", async () => {
   const tiny = JSON.parse(JSON.stringify(await simulateBenchmark({ samples: 1, tokens: 2, prompt: 'é\n,{"]}' })));
   const [first, second, third] = tiny.runs;
   const before = new TextEncoder().encode(resultsText({ ...tiny, runs: [first, second] }));

@@ -91,7 +91,7 @@ test("--json, --output-file and --trace write the same run, for generate by name
   assert.equal((await Array.fromAsync(Deno.readDir(at("")))).filter(({ name }) => name.endsWith(".part")), []);
 });
 
-/** How many tokens the prompt has that the command finds: read off the message that it doesn't fit, without a device. */
+/** The length in tokens of the prompt that the command finds: the message that it doesn't fit has it. */
 async function promptLength(args: readonly string[], stdin?: string): Promise<number> {
   const child = spawn([...VERIFY, "--context", "2", ...args], stdin === undefined ? "null" : "piped");
   if (stdin !== undefined) {
@@ -107,7 +107,8 @@ async function promptLength(args: readonly string[], stdin?: string): Promise<nu
 }
 
 test("the prompt comes from a flag, a file, stdin or a dataset", async () => {
-  const text = "0 1\nü 2"; // Each byte is a token.
+  // Each byte is a token.
+  const text = "0 1\nü 2";
   const promptFile = write("prompt.txt", text);
   const row = (i: number) => `{"task_id":"HE/${i}","prompt":"${"7".repeat(10 + i)}"}\n`;
   const humanEval = write("he.jsonl", row(0) + row(1) + row(2));

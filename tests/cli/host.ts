@@ -11,13 +11,13 @@ const installed = Deno.env.get("AMUSD_TEST_HOST");
 
 export const isNode: boolean = installed !== undefined;
 
-/** What Dawn itself writes to stderr for an adapter; under Node nobody can silence it. */
+/** The line that Dawn itself writes to stderr for an adapter; under Node nothing can silence it. */
 export const DAWN_LINE = isNode ? /^Warning: max\w+ artificially reduced .*\n/gm : /(?!)/g;
 
 export interface Outcome {
   readonly code: number;
   readonly stdout: string;
-  /** Under Node without Dawn's own lines. */
+  /** Without Dawn's own lines, which come under Node. */
   readonly stderr: string;
 }
 

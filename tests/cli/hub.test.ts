@@ -1,4 +1,4 @@
-// The command line with models and a dataset by a hub's names, as a user has it: a process.
+// The command line with models and a dataset by a hub's names, run as a process.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";

@@ -1,4 +1,4 @@
-// What ends `generate` early: Ctrl-C, and a reader that goes away.
+// `generate` is ended early: by Ctrl-C, and by a reader that goes away.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -14,7 +14,7 @@ function endless(...args: string[]): Deno.ChildProcess {
   return spawn([...model, "--raw", "--max-new-tokens", "90000", ...args]);
 }
 
-/** Reads until `enough`; returns what came and a promise of all the rest. */
+/** Reads until the text is `enough`; returns that text and a promise of the rest. */
 async function readSome(
   stream: Deno.ChildProcess["stdout"],
   enough: (text: string) => boolean,
@@ -59,10 +59,11 @@ withProc("a second Ctrl-C ends at once", async () => {
       try {
         return Deno.readLinkSync(`/proc/${child.pid}/fd/${name}`).endsWith(".gguf");
       } catch {
-        return false; // Closed since.
+        // It has been closed since.
+        return false;
       }
     });
-  // Once the models are loaded the run begins, and feeds the prompt for a second or more before it looks up.
+  // Once the models are loaded the run feeds the prompt, for a second or more, before it notices the first signal.
   while (!holdsModel()) await sleep();
   while (holdsModel()) await sleep();
   let ended = false;
@@ -71,7 +72,8 @@ withProc("a second Ctrl-C ends at once", async () => {
     try {
       child.kill("SIGINT");
     } catch {
-      break; // It has ended.
+      // The process has ended.
+      break;
     }
     await sleep();
   }

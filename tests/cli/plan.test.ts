@@ -24,7 +24,7 @@ test("plan takes a recorded run's times and chances, or hardware, and writes a t
   const { rows, use } = JSON.parse(recorded.stdout) as Plan;
   assert.is(rows[0]!.setting, "greedy");
   assert.ok(rows.some(({ setting }) => setting === use));
-  // A record of a time when the runners-up had another name.
+  // In older records the runners-up have another name.
   const old = write("old.json", Deno.readTextFileSync(record).replaceAll('"runnersUp"', '"seconds"'));
   const asBefore = await amusd("plan", "--times", old, "--record", old, ...sizes, "--json");
   assert.is(asBefore.stdout, recorded.stdout);

@@ -1,4 +1,4 @@
-// What no command can do: the messages and the exit codes of all of them.
+// The messages and exit codes of all commands for what they can't do.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -6,7 +6,7 @@ import { randomModel, TRAINED_CONTEXT } from "../random-models.ts";
 import { at, MODELS, VERIFY, verifyPath, write } from "./fixture.ts";
 import { amusd, assertRefused } from "./host.ts";
 
-/** The bytes with a text in them replaced by one of the same length. */
+/** Replaces a text in bytes by another one of the same length. */
 function replaceText(bytes: Uint8Array, from: string, to: string): Uint8Array {
   const latin = new TextDecoder("latin1").decode(bytes);
   const changed = bytes.slice();

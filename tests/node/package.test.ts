@@ -38,7 +38,7 @@ withNpm("Node imports all of the API", async () => {
 
 withNpm("an example runs under Node by the package", async () => {
   await Deno.copyFile(new URL("examples/answer.mjs", root), `${folder}/answer.mjs`);
-  // In the checkout, for its models.
+  // It runs in the checkout, which has the models that the package lacks.
   const printed = await run(root, "node", `${folder}/answer.mjs`);
   assert.match(printed, /\S\s*\n\d+ tokens, \d+\.\d ms each\n$/);
 });
@@ -50,7 +50,7 @@ for (const version of COMPILERS) {
     await write("package.json", '{ "type": "module" }');
     await run(user, "npm", "install", "--prefer-offline", `typescript@${version}`);
 
-    // What has no type has type `any`, which fits here.
+    // A name without a type has type `any`, which fits here, so that the expected error is missing.
     const lines = Object.keys(await import("../../mod.ts")).map((name) =>
       `// @ts-expect-error\nexport const ${name}: "a type of its own" = amusd.${name};\n`
     );

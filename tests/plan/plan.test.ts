@@ -62,7 +62,7 @@ test("plan() obeys what must hold on any hardware", async () => {
         // Greedy keeps a step ahead in the queue: the latency is hidden while it is shorter than a step.
         assert.ok(Math.abs(greedy!.msPerToken - 20) < 0.1, `greedy ${greedy!.msPerToken}`);
         for (const row of made.rows) {
-          // 400 tokens are off the mean by chance.
+          // A run of 400 tokens is off the mean by chance.
           const most = row.setting === HEDGED.name ? 1.3 : 1.15;
           assert.ok(row.speedup < most * made.linearBound, `${row.setting}: ${row.speedup}, bound ${made.linearBound}`);
           assert.ok(row.verifyBusy <= 1.0001 && (row.draftBusy ?? 0) <= 1.0001 && row.wastedPerToken >= 0);
@@ -153,7 +153,8 @@ test("what is wrong with a hardware file is said in one line", () => {
 });
 
 test("models by name: multiply-adds and bytes as published", () => {
-  // 1.24 and 8.03 thousand million parameters, the embedding of the tied 1B counted once, of the 8B twice, one of which a pass reads.
+  // 1.24 and 8.03 thousand million parameters. The tied embedding of the 1B counts once; the 8B has an output matrix
+  // too, and a pass reads only that one whole.
   const one = namedModel("llama-3.2-1b:f16")!;
   assert.ok(Math.abs(one.multiplyAdds / 1.236e9 - 1) < 0.01, `${one.multiplyAdds}`);
   assert.is(one.weightBytes, 2 * one.multiplyAdds);

@@ -123,7 +123,7 @@ ${renderTokens(run)}
 </article>`;
 }
 
-/** Without the tokens' own texts, the whole text, and a box for each token. */
+/** The answer's tokens, coloured by origin. Results without the tokens' own texts show the text and empty boxes. */
 function renderTokens(run: BenchmarkRun): string {
   const { startMs } = spanOf(run);
   const committed: (CommittedToken & { readonly ms: number })[] = run.events.flatMap((event) =>
@@ -141,7 +141,7 @@ function renderTokens(run: BenchmarkRun): string {
   return (pieces ? "" : `<pre>\n${escapeText(run.text)}</pre>\n`) + `<pre class="tokens">\n${spans.join("")}</pre>`;
 }
 
-/** Escaped, of many lines; what can't be shown otherwise is `printable`. */
+/** Escapes a text of many lines; characters that can't be shown are replaced as `printable` does. */
 function escapeText(text: string): string {
   return escapeMarkup(text.split(/([\n\t])/).map((part) => /^[\n\t]$/.test(part) ? part : printable(part)).join(""));
 }
