@@ -34,7 +34,7 @@ test("there are these examples, of 30 lines at most, by the public API alone", a
 for (const [name, printed] of Object.entries(PRINTED)) {
   test(name, async () => {
     const program = (await Deno.readTextFile(new URL(name, folder)))
-      .replaceAll(/maxNewTokens: \d+/g, `maxNewTokens: ${TOKENS}`);
+      .replaceAll(/maxTokens: \d+/g, `maxTokens: ${TOKENS}`);
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--ext=mjs", "-"],
       cwd: root,

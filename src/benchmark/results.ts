@@ -1,6 +1,6 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import type { Sampling } from "../util/sampling.ts";
-import type { GenerationRecord, StrategyName } from "../engine/generation.ts";
+import type { GenerationRecord, StrategyName } from "../engine/generation-run.ts";
 import type { LaunchName } from "../spec/schedule/launch-rule.ts";
 import schema from "./results.schema.json" with { type: "json" };
 
@@ -44,7 +44,7 @@ export interface ResultsConfiguration {
   readonly strategies: readonly StrategyName[];
   /** Indices into the dataset. */
   readonly samples: readonly number[];
-  readonly maxNewTokens: number;
+  readonly maxTokens: number;
   readonly lookahead: number;
   readonly launch: LaunchName;
   readonly hedge: boolean;

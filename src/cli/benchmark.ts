@@ -9,16 +9,14 @@ import { Monitor } from "../benchmark/monitor/monitor.ts";
 import { parseInterrupted, type Results, RESULTS_VERSION } from "../benchmark/results.ts";
 import { statisticsOf } from "../benchmark/statistics.ts";
 import { renderTable } from "../benchmark/table.ts";
-import { fetchDataset } from "../hub/hub.ts";
-import { encodeChat } from "../tokenizer/chat-template.ts";
-import { encodePrompt, type Engine } from "../engine/engine.ts";
-import { STRATEGIES, type StrategyName } from "../engine/generation.ts";
+import type { Engine, StrategyName } from "../../mod.ts";
+import { STRATEGIES } from "../engine/generation-run.ts";
 import { type BenchmarkState, progressLine } from "./benchmark-progress.ts";
 import { samplingOf } from "../engine/sampling-options.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import { UsageError } from "./errors.ts";
 import { columnFlag, count, text } from "./flags.ts";
-import { loadEngine, type ModelFlags, modelFlags, withHub } from "./models.ts";
+import { datasetFiles, loadEngine, type ModelFlags, modelFlags } from "./models.ts";
 import { assertNew, assertWritable, Progress } from "./output.ts";
 import { ResultsFile } from "./results-file.ts";
 import { seedParser } from "./sampling.ts";
@@ -29,7 +27,7 @@ interface BenchmarkFlags extends ModelFlags, DecodingFlags {
   readonly column?: string;
   readonly "num-samples"?: number;
   readonly strategies: readonly StrategyName[];
-  readonly "max-new-tokens": number;
+  readonly "max-tokens": number;
   readonly seed: number;
   readonly "output-file"?: string;
   readonly resume: boolean;
@@ -75,7 +73,7 @@ export const benchmarkCommand = buildCommand({
         placeholder: "NAMES",
         default: NAMES.join(","),
       },
-      "max-new-tokens": { kind: "parsed", parse: count(2), brief: "Longest answer", placeholder: "N", default: "64" },
+      "max-tokens": { kind: "parsed", parse: count(2), brief: "Longest answer", placeholder: "N", default: "64" },
       ...decodingFlags,
       seed: {
         kind: "parsed",
@@ -91,19 +89,14 @@ export const benchmarkCommand = buildCommand({
     },
   },
   func: async (flags: BenchmarkFlags) => {
-    const { dataset, strategies, "max-new-tokens": maxNewTokens, lookahead, seed, "output-file": file } = flags;
+    const { dataset, strategies, "max-tokens": maxTokens, lookahead, seed, "output-file": file } = flags;
     assertDrafter(strategies, flags);
     const decoding = decodingOptions(flags);
     const samples = await chooseSamples(flags);
     const before = await earlierResults(flags);
-    const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (verify) => {
-      const encoder = {
-        encode: (prompt: string, raw = false) => encodePrompt(verify, prompt, raw),
-        encodeChat: (messages: Parameters<typeof encodeChat>[2]) =>
-          encodeChat(verify.tokenizer, verify.checkpoint.metadata, messages, { addGenerationPrompt: true }),
-      };
-      const wanted = contextOf(encoder, samples.map(({ sample }) => sample), maxNewTokens);
-      return Math.min(wanted, verify.config.contextLength);
+    const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (codec) => {
+      const wanted = contextOf(codec, samples.map(({ sample }) => sample), maxTokens);
+      return Math.min(wanted, codec.contextLength);
     });
     const abort = new AbortController();
     const onSignal = () => abort.signal.aborted ? process.exit(130) : abort.abort();
@@ -123,7 +116,7 @@ export const benchmarkCommand = buildCommand({
         dataset: dataset ?? "bundled",
         strategies,
         samples: samples.map(({ index }) => index),
-        maxNewTokens,
+        maxTokens,
         lookahead,
         launch: flags.launch,
         hedge: flags.hedge === "on",
@@ -132,7 +125,7 @@ export const benchmarkCommand = buildCommand({
         kvCache: flags["kv-cache"],
         draftVocabulary: engine.draftVocabulary,
         threads,
-        sampling: decoding.sampling ? samplingOf(decoding.sampling) : null,
+        sampling: samplingOf(decoding),
         seed,
       };
       if (before) {
@@ -166,7 +159,7 @@ export const benchmarkCommand = buildCommand({
       for await (
         const run of runBenchmark(engine, samples, {
           strategies,
-          maxNewTokens,
+          maxTokens,
           decoding: { ...decoding, onPrefill },
           seed,
           done,
@@ -210,7 +203,7 @@ async function chooseSamples(
   }
   const all = dataset === undefined
     ? bundledPrompts()
-    : await openDataset(await withHub(offline, (hub) => fetchDataset(dataset, hub)), column);
+    : await openDataset(await datasetFiles(dataset, offline), column);
   if (most !== undefined && most > all.length) {
     throw new RangeError(
       `Cannot take ${most} samples: the dataset has ${all.length}; give --num-samples ${all.length} or less`,

@@ -1,4 +1,4 @@
-import type { FinishReason, GenerationRecord } from "../engine/generation.ts";
+import type { FinishReason, GenerationRecord } from "../engine/generation-run.ts";
 
 /** Ends of an answer that need no word. */
 const USUAL: readonly FinishReason[] = ["eos", "stop", "length"];

@@ -5,6 +5,7 @@ import { pollFor } from "./poll-shim.ts";
 import { DRIVER_VARIABLE, provideSoftwareAdapter } from "./drivers/software-adapter.ts";
 import { hasVulkanDriver } from "./drivers/vulkan-loader.ts";
 
+/** What an adapter is; "unknown" where the driver doesn't tell. "software": a CPU does the work. */
 export type AdapterKind = "discrete" | "integrated" | "software" | "unknown";
 
 /** One GPU, or a CPU that stands in for one. All fields are plain data. */
@@ -23,9 +24,12 @@ export interface AdapterInfo {
   readonly limits: Readonly<Record<string, number>>;
   /** The smallest and the largest subgroup, or `null` where there are none. */
   readonly subgroupSizes: readonly [number, number] | null;
-  /** What finds it again. */
+  /** How the driver is asked for it again. */
   readonly request: AdapterRequest;
 }
+
+/** How a user names an adapter: by its index, by a part of its name, or as `listAdapters` gave it. */
+export type AdapterSelector = number | string | AdapterInfo;
 
 export interface DeviceSelection {
   readonly adapter: AdapterInfo;
@@ -95,16 +99,22 @@ export async function listAdapters(): Promise<AdapterInfo[]> {
 }
 
 /**
- * The adapter that a user means by its index or by a part of its name in any case (the first that has it). Throws a
+ * The adapter that a user means; a part of a name counts in any case, and means the first adapter that has it. Throws a
  * RangeError that lists all if there is none.
  */
-export function findAdapter(adapters: readonly AdapterInfo[], selector: string): AdapterInfo {
-  const wanted = selector.trim().toLowerCase();
-  const byIndex = /^\d+$/.test(wanted) ? adapters[Number(wanted)] : undefined;
-  const found = byIndex ?? adapters.find(({ name }) => wanted !== "" && name.toLowerCase().includes(wanted));
+export function findAdapter(adapters: readonly AdapterInfo[], selector: AdapterSelector): AdapterInfo {
+  const found = typeof selector === "object"
+    ? adapters.find(({ index, name }) => index === selector.index && name === selector.name)
+    : adapterNamed(adapters, String(selector).trim().toLowerCase());
   if (found) return found;
+  const wanted = typeof selector === "object" ? selector.name : selector;
   const list = adapters.map(({ index, name }) => `${index} "${name}"`).join(", ");
-  throw new RangeError(`Cannot use device "${selector}": no adapter has this index or name; there is ${list}`);
+  throw new RangeError(`Cannot use device "${wanted}": no adapter has this index or name; there is ${list}`);
+}
+
+function adapterNamed(adapters: readonly AdapterInfo[], wanted: string): AdapterInfo | undefined {
+  const byIndex = /^\d+$/.test(wanted) ? adapters[Number(wanted)] : undefined;
+  return byIndex ?? adapters.find(({ name }) => wanted !== "" && name.toLowerCase().includes(wanted));
 }
 
 /**
@@ -114,8 +124,8 @@ export function findAdapter(adapters: readonly AdapterInfo[], selector: string):
  */
 export function chooseAdapters(
   adapters: readonly AdapterInfo[],
-  draftSelector?: string,
-  verifySelector?: string,
+  draftSelector?: AdapterSelector,
+  verifySelector?: AdapterSelector,
 ): { draft: DeviceSelection; verify: DeviceSelection } {
   const verify = verifySelector === undefined ? adapters[0]! : findAdapter(adapters, verifySelector);
   const draft = draftSelector === undefined

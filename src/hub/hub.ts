@@ -11,6 +11,8 @@ export interface HubOptions {
   readonly offline?: boolean;
   /** Hears how many bytes of a file are there. */
   readonly onProgress?: (file: string, done: number, total: number) => void;
+  /** Ends what is under way, with the signal's reason. */
+  readonly signal?: AbortSignal;
   readonly fetch?: typeof fetch;
   /** How long the hub may be silent; default: HF_HUB_DOWNLOAD_TIMEOUT in seconds, else 30 s. */
   readonly timeoutMs?: number;
@@ -120,12 +122,16 @@ async function fetchFiles(
     for (const path of chosen) {
       const file = files.get(path)!;
       if (there.get(path) === file.size) continue;
-      const onBytes = (done: number) => options.onProgress?.(path, done, file.size);
+      const onBytes = (done: number) => {
+        options.signal?.throwIfAborted();
+        options.onProgress?.(path, done, file.size);
+      };
       await cache.add(commit, file, (offset) => hub.open(commit, path, offset), onBytes);
     }
     await cache.setCommit(revision, commit);
     return { folder: cache.snapshot(commit), files: chosen };
   } catch (error) {
+    options.signal?.throwIfAborted();
     const message = error instanceof Error ? error.message : String(error);
     throw new Error(`Cannot fetch ${type} "${name}": ${message}`, { cause: error });
   }
@@ -146,6 +152,7 @@ class Hub {
   readonly #token = process.env.HF_TOKEN || undefined;
   readonly #fetch: typeof fetch;
   readonly #timeoutMs: number;
+  readonly #signal: AbortSignal | undefined;
 
   constructor(type: RepoType, repo: string, options: HubOptions) {
     this.#type = type;
@@ -158,6 +165,7 @@ class Hub {
       throw new Error('HF_TOKEN is no token, which begins with "hf_"; correct it');
     }
     this.#fetch = options.fetch ?? fetch;
+    this.#signal = options.signal;
     this.#timeoutMs = options.timeoutMs ?? (Number(process.env.HF_HUB_DOWNLOAD_TIMEOUT) * 1000 || TIMEOUT_MS);
   }
 
@@ -204,10 +212,11 @@ class Hub {
   readonly #request: typeof fetch = async (url, init) => {
     for (let tries = 0;; tries++) {
       // Not AbortSignal.timeout: the body may take as long as it comes.
-      const abort = new AbortController();
-      const timer = setTimeout(() => abort.abort(), this.#timeoutMs);
-      const response = await this.#fetch(url, { ...init, signal: abort.signal }).catch((cause) => {
-        throw new Error(abort.signal.aborted ? this.#silent() : this.#unreachable(cause), { cause });
+      const silence = new AbortController();
+      const timer = setTimeout(() => silence.abort(), this.#timeoutMs);
+      const signal = this.#signal ? AbortSignal.any([this.#signal, silence.signal]) : silence.signal;
+      const response = await this.#fetch(url, { ...init, signal }).catch((cause) => {
+        throw new Error(silence.signal.aborted ? this.#silent() : this.#unreachable(cause), { cause });
       }).finally(() => clearTimeout(timer));
       if (response.ok) return response;
       await response.body?.cancel();
@@ -248,7 +257,7 @@ class Hub {
       while (true) {
         let timer: ReturnType<typeof setTimeout> | undefined;
         const silence = new Promise<null>((resolve) => timer = setTimeout(resolve, this.#timeoutMs, null));
-        // A body that breaks off, or falls silent, ends: the count of its bytes tells.
+        // A body that breaks off, is aborted or falls silent ends: the count of its bytes tells.
         const next = await Promise.race([reader.read().catch(() => null), silence]).finally(() => clearTimeout(timer));
         if (!next || next.done) return;
         yield next.value;

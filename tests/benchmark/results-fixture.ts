@@ -5,7 +5,7 @@ import {
   type Results,
   RESULTS_VERSION,
 } from "../../src/benchmark/results.ts";
-import { STRATEGIES, type StrategyName } from "../../src/engine/generation.ts";
+import { STRATEGIES, type StrategyName } from "../../src/engine/generation-run.ts";
 import { summarize } from "../../src/spec/trace/summary.ts";
 import type { TraceEvent } from "../../src/spec/trace/trace-events.ts";
 import { agreeingModel, hash, hashModel, laneOptions, simulate } from "../spec/simulated-run.ts";
@@ -83,7 +83,7 @@ export async function simulateBenchmark(options: SimulatedBenchmark = {}): Promi
       dataset: "simulated",
       strategies,
       samples: Array.from({ length: samples }, (_, i) => i),
-      maxNewTokens: tokens,
+      maxTokens: tokens,
       lookahead: 5,
       launch: "adaptive",
       hedge: true,

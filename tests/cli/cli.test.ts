@@ -5,7 +5,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Plan } from "../../src/plan/plan.ts";
 import type { Profile } from "../../src/cli/profile.ts";
-import type { GenerationRecord } from "../../src/engine/generation.ts";
+import type { GenerationRecord } from "../../src/engine/generation-run.ts";
 import { amusd, command, DAWN_LINE, finish, isNode, type Outcome } from "./host.ts";
 import { type RandomLlama, randomLlama } from "../checkpoint/gguf-builder.ts";
 import { SMALL } from "../llama/llama-fixture.ts";

@@ -94,7 +94,7 @@ function facts({ created, program, configuration, runs }: Results, cases: readon
     ...Object.keys(models).map((
       lane,
     ) => [`${lane} lane`, `${models[lane]} on ${devices[lane] ?? "an unknown device"}`]),
-    ["answers", `${cases.length}, of at most ${configuration.maxNewTokens} tokens`],
+    ["answers", `${cases.length}, of at most ${configuration.maxTokens} tokens`],
     [
       "equality",
       different
