@@ -2,10 +2,12 @@ import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import type { Sampling } from "../util/sampling.ts";
 import type { GenerationRecord, StrategyName } from "../engine/generation-run.ts";
 import type { LaunchName } from "../spec/schedule/launch-rule.ts";
+import { isRecord } from "../util/is-record.ts";
 import schema from "./results.schema.json" with { type: "json" };
+import { upgraded } from "./upgrade.ts";
 
-/** The version of the format; files of another one are refused. */
-export const RESULTS_VERSION = 2;
+/** The version of the format that is written. Files of the one before are read too, those of others refused. */
+export const RESULTS_VERSION = 3;
 
 /** What `benchmark` writes: how it ran, and every generation with its trace. */
 export interface Results {
@@ -38,8 +40,8 @@ export interface ResultsConfiguration {
   /** By lane: "verify", "draft". */
   readonly models: Readonly<Record<string, string>>;
   readonly devices: Readonly<Record<string, string>>;
-  /** Variant of the kernels; results from before there was a choice have none. */
-  readonly variants?: Readonly<Record<string, string>>;
+  /** Which variant of the products ran. */
+  readonly variants: Readonly<Record<string, string>>;
   readonly dataset: string;
   readonly strategies: readonly StrategyName[];
   /** Indices into the dataset. */
@@ -128,19 +130,12 @@ function isJson(text: string): boolean {
 let validate: ValidateFunction | undefined;
 
 /**
- * The results in a file's content; `where` begins the message of an error. Throws a SyntaxError where it is no JSON, a TypeError where it is
- * something else, a RangeError where it is of another version.
+ * The results in a file's content; `where` begins the message of an error. Throws a SyntaxError where it is no JSON, a
+ * TypeError where it is something else, a RangeError where it is of a version that can't be read.
  */
 export function parseResults(content: string, where: string): Results {
-  let results: Partial<Results> | null;
-  try {
-    results = JSON.parse(content);
-  } catch {
-    throw new SyntaxError(
-      `${where}: it is no JSON, or cut short; give a file that benchmark wrote, or end an interrupted one by --resume`,
-    );
-  }
-  if (results?.format !== "amusd results") {
+  const results = currentResults(parseJson(content, where));
+  if (!isRecord(results) || results.format !== "amusd results") {
     throw new TypeError(`${where}: it is not a benchmark's results; give a file that benchmark wrote`);
   }
   if (results.version !== RESULTS_VERSION) {
@@ -153,5 +148,21 @@ export function parseResults(content: string, where: string): Results {
     const { instancePath, message } = validate.errors![0]!;
     throw new TypeError(`${where}: ${instancePath || "it"} ${message}; run benchmark anew`);
   }
-  return results as Results;
+  return results as unknown as Results;
+}
+
+function parseJson(content: string, where: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    throw new SyntaxError(
+      `${where}: it is no JSON, or cut short; give a file that benchmark wrote, or end an interrupted one by --resume`,
+    );
+  }
+}
+
+/** Results of version 2 as today's; all else as it is. */
+function currentResults(value: unknown): unknown {
+  if (!isRecord(value) || value.version !== 2) return value;
+  return upgraded({ ...value, version: RESULTS_VERSION });
 }

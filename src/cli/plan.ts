@@ -1,5 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import { access } from "node:fs/promises";
+import { upgraded } from "../benchmark/upgrade.ts";
 import { openModelFile } from "../engine/model-pair.ts";
 import {
   type HardwareProfile,
@@ -127,7 +128,7 @@ async function hardwareOf(flags: PlanFlags): Promise<SimulatedHardware> {
   if (flags.times !== undefined) {
     const where = `Cannot take times from "${flags.times}"`;
     const value = await readJson(flags.times, where);
-    return benchTimes(value, where) ?? recordedTimes(tracesOf(value, where), where);
+    return benchTimes(value, where) ?? recordedTimes(tracesOf(upgraded(value), where), where);
   }
   const lane = async (name: "verify" | "draft"): Promise<LaneTimes> => {
     const profile = await profileOf(flags[`${name}-profile`]);
@@ -175,7 +176,7 @@ async function modelOf(name: string): Promise<ModelWork> {
 async function acceptanceOf({ record, acceptance }: PlanFlags): Promise<Acceptance> {
   if (record === undefined) return betaAcceptance(acceptance);
   const where = `Cannot take chances from "${record}"`;
-  return recordedAcceptance(tracesOf(await readJson(record, where), where), where);
+  return recordedAcceptance(tracesOf(upgraded(await readJson(record, where)), where), where);
 }
 
 async function readJson(file: string, where: string): Promise<unknown> {

@@ -64,9 +64,6 @@ interface KnownDraft {
   readonly secondIsRight: boolean;
 }
 
-/** What was recorded up to 2026-11 names the runners-up so. */
-type OldOperation = { readonly seconds?: readonly number[] };
-
 /** The drafts of a run that stand behind nothing but what was committed, by then or later. */
 function knownDrafts(events: readonly TraceEvent[]): KnownDraft[] {
   const start = events.find((event) => event.kind === "start");
@@ -83,8 +80,7 @@ function knownDrafts(events: readonly TraceEvent[]): KnownDraft[] {
   for (const event of events) {
     if (event.kind === "commit") committed += event.tokens.length;
     if (event.kind !== "operation" || event.lane !== start?.lanes[1]?.name) continue;
-    const { position, fork, tokens, chosen, confidences } = event;
-    const runnersUp = event.runnersUp ?? (event as OldOperation).seconds;
+    const { position, fork, tokens, chosen, confidences, runnersUp } = event;
     if (Math.min(fork ?? position, position) > held) continue;
     let right = 0;
     while (right < tokens.length && isText(tokens[right], position + right)) right++;

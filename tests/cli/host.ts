@@ -1,6 +1,9 @@
 // The command line as its users have it: a process. It is this checkout's under Deno, or the npm package's under Node
 // where tests/node/on-node.ts says so.
 
+import * as assert from "uvu/assert";
+import type { GenerationRecord } from "../../src/engine/generation.ts";
+
 const root = new URL("../../", import.meta.url);
 
 /** The folder in which the npm package is installed; without it the command line runs under Deno. */
@@ -36,4 +39,24 @@ export async function finish(child: Pick<Deno.ChildProcess, "output">): Promise<
 /** Runs `amusd` to its end. */
 export function amusd(...args: string[]): Promise<Outcome> {
   return finish(command(args));
+}
+
+/** Starts `amusd` with its stdout and stderr piped. */
+export function spawn(args: readonly string[], stdin: "null" | "piped" = "null"): Deno.ChildProcess {
+  return command(args, { stdin, stdout: "piped", stderr: "piped" }).spawn();
+}
+
+/** Throws unless it ended with one line on stderr, nothing on stdout, and this exit code. */
+export function assertRefused({ code, stdout, stderr }: Outcome, wanted: number, message: RegExp): void {
+  assert.match(stderr, message);
+  assert.match(stderr, /^[^\n]+\n$/);
+  assert.is(stdout, "");
+  assert.is(code, wanted);
+}
+
+/** What `generate --json` printed; throws where it failed. */
+export function recordOf({ code, stdout, stderr }: Outcome): GenerationRecord {
+  assert.is(code, 0, stderr);
+  assert.match(stdout, /^[^\n]+\n$/);
+  return JSON.parse(stdout);
 }

@@ -192,10 +192,6 @@ test("a recorded run gives its times and chances back", async () => {
   const acceptance = recordedAcceptance(traces, "here");
   const again = await simulateRun(HEDGED, hardware, acceptance, 2000, 4);
   assert.ok(Math.abs(again.summary.msPerToken! / summary.msPerToken! - 1) < 0.1, `${again.summary.msPerToken} ms`);
-  // Older records have the runners-up under another name.
-  const old = tracesOf(JSON.parse(JSON.stringify({ events }).replaceAll('"runnersUp"', '"seconds"')), "here");
-  const asBefore = await simulateRun(HEDGED, hardware, recordedAcceptance(old, "here"), 2000, 4);
-  assert.is(asBefore.summary.msPerToken, again.summary.msPerToken);
   assert.throws(
     () => recordedAcceptance([events.slice(0, 10)], "here"),
     (error: Error) => /^here: of \d+ drafted tokens it tells/.test(error.message),
