@@ -1,5 +1,6 @@
 import { dequantize } from "./dequantize.ts";
-import { type Checkpoint, quote } from "./gguf.ts";
+import { quote } from "../util/text.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 
 /** The shape of a Llama model and the constants of its forward pass. */
 export interface LlamaConfig {

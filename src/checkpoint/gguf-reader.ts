@@ -1,15 +1,5 @@
 import type { ByteSource } from "../platform/byte-source.ts";
-
-/** An array of numbers as the file types it; 64-bit integers as doubles, booleans as 0 and 1. */
-export type NumberArray =
-  | Uint8Array
-  | Int8Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | Int32Array
-  | Float32Array
-  | Float64Array;
+import { damagedError, type NumberArray, readError } from "./checkpoint.ts";
 
 /** Bytes that one read of the file takes in: headers are read through a window of this size, or of one longer item. */
 const WINDOW_BYTES = 2 ** 20;
@@ -53,18 +43,13 @@ export class GgufReader {
     return this.#windowAt + this.#next;
   }
 
-  /** What an Error says of this file. `state` ends with the remedy. */
-  error(state: string): Error {
-    return new Error(`Cannot read model "${this.source.name}": ${state}`);
-  }
-
   /**
    * Holds a count from the file against its limit, and against the bytes that are left when each thing takes `bytes`
    * of them or more: before anything is allocated for it.
    */
   assertCount(count: number, what: string, max: number, bytes: number): void {
     if (count > max) {
-      throw this.error(`it has ${count} ${what}, at most ${max} are read; the file is damaged, download it again`);
+      throw damagedError(this.source.name, `it has ${count} ${what}, at most ${max} are read`);
     }
     this.#assertLeft(count * bytes);
   }
@@ -110,9 +95,10 @@ export class GgufReader {
   }
 
   #assertLeft(bytes: number): void {
-    const { size } = this.source;
+    const { name, size } = this.source;
     if (bytes <= size - this.position) return;
-    throw this.error(
+    throw readError(
+      name,
       `it is cut short or damaged within ${this.section}: ${bytes} bytes are to follow byte ${this.position}, ` +
         `the file has ${size}; download it again`,
     );
@@ -132,9 +118,7 @@ export class GgufReader {
     const { position, source } = this;
     this.#assertLeft(length);
     if (position + length > MAX_HEADER_BYTES) {
-      throw this.error(
-        `its header goes beyond ${MAX_HEADER_BYTES} bytes, the most read; the file is damaged, download it again`,
-      );
+      throw damagedError(source.name, `its header goes beyond ${MAX_HEADER_BYTES} bytes, the most read`);
     }
     this.#window = await source.read(position, Math.min(Math.max(length, WINDOW_BYTES), source.size - position));
     this.#view = new DataView(this.#window.buffer);

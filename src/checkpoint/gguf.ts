@@ -1,32 +1,16 @@
 import type { ByteSource } from "../platform/byte-source.ts";
-import { describeTypeId, FORMATS, type TensorType, typeOfId } from "./formats.ts";
-import { GGUF_TYPES, GgufReader, type NumberArray } from "./gguf-reader.ts";
-
-export type MetadataValue = string | number | boolean | readonly string[] | NumberArray;
-
-export interface CheckpointTensor {
-  readonly name: string;
-  readonly type: TensorType;
-  /** As ggml orders it: `shape[0]` is the row length, which is contiguous; `shape[1]` counts the rows. */
-  readonly shape: readonly number[];
-  readonly source: ByteSource;
-  /** In bytes from the start of `source`. */
-  readonly offset: number;
-  readonly bytes: number;
-}
-
-/** A model in GGUF's terms: what a GGUF file says, or what hugging-face.ts translates into the same keys and tensors. */
-export interface Checkpoint {
-  /** The (first) file's or the folder's name, for errors. */
-  readonly name: string;
-  readonly metadata: ReadonlyMap<string, MetadataValue>;
-  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
-  /** A metadata value, or `fallback` where the file has none. Throws an Error if it is missing or of another type. */
-  string(key: string, fallback?: string): string;
-  number(key: string, fallback?: number): number;
-  /** Closes the sources. */
-  close(): Promise<void>;
-}
+import { quote } from "../util/text.ts";
+import {
+  type Checkpoint,
+  checkpointOf,
+  type CheckpointTensor,
+  cutError,
+  damagedError,
+  type MetadataValue,
+  readError,
+} from "./checkpoint.ts";
+import { describeTypeId, FORMATS, typeOfId } from "./formats.ts";
+import { GGUF_TYPES, GgufReader } from "./gguf-reader.ts";
 
 /** A 405B model has 1138 tensors; mixtures with a tensor for each expert have some 45 000. */
 const MAX_TENSORS = 2 ** 16;
@@ -77,11 +61,6 @@ export function partPaths(path: string): string[] {
   );
 }
 
-/** Text from a file, as an error shows it: on one line and not endless. */
-export function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
-}
-
 interface Part {
   readonly name: string;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
@@ -99,49 +78,21 @@ function join(parts: readonly Part[], close: () => Promise<void>): Checkpoint {
     const number = count === 1 ? 0 : part.metadata.get("split.no");
     if (count !== parts.length || number !== index) {
       const is = typeof number === "number" ? `part ${number + 1} of ${count}` : "a part without a number";
-      throw new Error(
-        `Cannot read model "${part.name}": it is ${is}, wanted part ${index + 1} of ${parts.length}; ` +
+      throw readError(
+        part.name,
+        `it is ${is}, wanted part ${index + 1} of ${parts.length}; ` +
           "put all parts into one folder under their own names (x-00001-of-00002.gguf)",
       );
     }
     for (const tensor of part.tensors.values()) {
-      if (tensors.has(tensor.name)) throw damaged(part.name, `two parts have tensor ${quote(tensor.name)}`);
+      if (tensors.has(tensor.name)) throw damagedError(part.name, `two parts have tensor ${quote(tensor.name)}`);
       tensors.set(tensor.name, tensor);
     }
   });
   const wanted = parts.length > 1 ? metadata.get("split.tensors.count") ?? tensors.size : tensors.size;
-  if (wanted !== tensors.size) throw damaged(name, `its parts have ${tensors.size} tensors, wanted ${wanted}`);
+  if (wanted !== tensors.size) throw damagedError(name, `its parts have ${tensors.size} tensors, wanted ${wanted}`);
 
-  return ggufOf(name, metadata, tensors, close);
-}
-
-/** A model in GGUF's terms from its parts, whichever format they were read from. */
-export function ggufOf(
-  name: string,
-  metadata: ReadonlyMap<string, MetadataValue>,
-  tensors: ReadonlyMap<string, CheckpointTensor>,
-  close: () => Promise<void>,
-): Checkpoint {
-  const read = <T extends string | number>(key: string, fallback: T | undefined, wanted: "string" | "number"): T => {
-    const value = metadata.get(key) ?? fallback;
-    if (typeof value === wanted) return value as T;
-    const state = value === undefined ? "missing" : typeof value === "object" ? "an array" : quote(`${value}`);
-    throw new Error(
-      `Cannot read model "${name}": "${key}" is ${state}, wanted a ${wanted}; get or convert the model anew`,
-    );
-  };
-  return {
-    name,
-    metadata,
-    tensors,
-    string: (key, fallback) => read(key, fallback, "string"),
-    number: (key, fallback) => read(key, fallback, "number"),
-    close,
-  };
-}
-
-function damaged(name: string, state: string): Error {
-  return new Error(`Cannot read model "${name}": ${state}; the file is damaged, download it again`);
+  return checkpointOf(name, metadata, tensors, close);
 }
 
 async function readPart(source: ByteSource): Promise<Part> {
@@ -149,13 +100,13 @@ async function readPart(source: ByteSource): Promise<Part> {
   const magic = await reader.numbers(UINT8, 4);
   if (String.fromCharCode(...magic) !== "GGUF") {
     const found = quote(String.fromCharCode(...magic));
-    throw reader.error(`it begins with ${found}, wanted "GGUF"; give a model in the GGUF format`);
+    throw readError(source.name, `it begins with ${found}, wanted "GGUF"; give a model in the GGUF format`);
   }
   const version = await reader.u32();
   if (version !== 2 && version !== 3) {
     // A big-endian file's number has its byte at the other end.
     const state = version !== 0 && version % 2 ** 24 === 0 ? "it is big-endian" : `it has GGUF version ${version}`;
-    throw reader.error(`${state}, wanted version 2 or 3, little-endian; get or convert the model anew`);
+    throw readError(source.name, `${state}, wanted version 2 or 3, little-endian; get or convert the model anew`);
   }
   const tensorCount = await reader.u64();
   const keyCount = await reader.u64();
@@ -167,14 +118,14 @@ async function readPart(source: ByteSource): Promise<Part> {
   const metadata = new Map<string, MetadataValue>();
   for (let i = 0; i < keyCount; i++) {
     const key = await reader.string("a key", MAX_KEY_BYTES);
-    if (metadata.has(key)) throw damaged(source.name, `it has metadata ${quote(key)} twice`);
+    if (metadata.has(key)) throw damagedError(source.name, `it has metadata ${quote(key)} twice`);
     metadata.set(key, await readValue(reader, key));
   }
   reader.section = "its list of tensors";
   const tensors = new Map<string, CheckpointTensor>();
   for (let i = 0; i < tensorCount; i++) {
     const tensor = await readTensor(reader);
-    if (tensors.has(tensor.name)) throw damaged(source.name, `it has tensor ${quote(tensor.name)} twice`);
+    if (tensors.has(tensor.name)) throw damagedError(source.name, `it has tensor ${quote(tensor.name)} twice`);
     tensors.set(tensor.name, tensor);
   }
   return { name: source.name, metadata, tensors: placeTensors(reader, metadata, tensors) };
@@ -200,14 +151,14 @@ function numberBytes(reader: GgufReader, type: number, key: string): number {
   const bytes = GgufReader.numberBytes(type);
   if (bytes !== undefined) return bytes;
   const state = type === ARRAY ? "is an array of arrays" : `has values of the unknown type ${type}`;
-  throw damaged(reader.source.name, `metadata ${quote(key)} ${state}`);
+  throw damagedError(reader.source.name, `metadata ${quote(key)} ${state}`);
 }
 
 /** A tensor whose offset counts from the start of the data. */
 async function readTensor(reader: GgufReader): Promise<CheckpointTensor> {
   const { source } = reader;
   const name = await reader.string("a tensor's name", MAX_TENSOR_NAME_BYTES);
-  const wrong = (state: string) => damaged(source.name, `tensor ${quote(name)} has ${state}`);
+  const wrong = (state: string) => damagedError(source.name, `tensor ${quote(name)} has ${state}`);
   const dimensions = await reader.u32();
   if (dimensions < 1 || dimensions > MAX_DIMENSIONS) {
     throw wrong(`${dimensions} dimensions, wanted 1 to ${MAX_DIMENSIONS}`);
@@ -218,7 +169,8 @@ async function readTensor(reader: GgufReader): Promise<CheckpointTensor> {
   const offset = await reader.u64();
   const type = typeOfId(typeId);
   if (!type) {
-    throw reader.error(
+    throw readError(
+      source.name,
       `tensor ${quote(name)} is of type ${describeTypeId(typeId)}, supported are ${Object.keys(FORMATS).join(", ")}; ` +
         "get the model in one of these",
     );
@@ -243,23 +195,20 @@ function placeTensors(
   const isPower = typeof alignment === "number" && alignment >= 1 && Number.isInteger(Math.log2(alignment));
   if (!isPower || alignment > MAX_ALIGNMENT) {
     const state = typeof alignment === "object" ? "an array" : quote(`${alignment}`);
-    throw damaged(source.name, `its alignment is ${state}, wanted a power of two up to ${MAX_ALIGNMENT}`);
+    throw damagedError(source.name, `its alignment is ${state}, wanted a power of two up to ${MAX_ALIGNMENT}`);
   }
   const dataStart = Math.ceil(reader.position / alignment) * alignment;
   const placed = new Map<string, CheckpointTensor>();
   for (const tensor of tensors.values()) {
     const offset = dataStart + tensor.offset;
     if (tensor.offset % alignment !== 0) {
-      throw damaged(
+      throw damagedError(
         source.name,
         `tensor ${quote(tensor.name)} is at ${tensor.offset}, wanted a multiple of ${alignment}`,
       );
     }
     if (offset + tensor.bytes > source.size) {
-      throw reader.error(
-        `it is cut short or damaged: tensor ${quote(tensor.name)} ends at byte ${offset + tensor.bytes}, ` +
-          `the file has ${source.size} bytes; download it again`,
-      );
+      throw cutError(source, `tensor ${quote(tensor.name)}`, offset + tensor.bytes);
     }
     placed.set(tensor.name, { ...tensor, offset });
   }

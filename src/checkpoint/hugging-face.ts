@@ -1,6 +1,7 @@
 import type { ByteSource } from "../platform/byte-source.ts";
 import { joinPath, openFile } from "../platform/platform.ts";
-import { type Checkpoint, type CheckpointTensor, ggufOf, type MetadataValue, quote } from "./gguf.ts";
+import { quote } from "../util/text.ts";
+import { type Checkpoint, checkpointOf, type CheckpointTensor, type MetadataValue, readError } from "./checkpoint.ts";
 import { JsonFile, readWhole, shown } from "./json-file.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { tokenizerMetadata } from "./tokenizer-json.ts";
@@ -70,9 +71,9 @@ export async function openHuggingFace(folder: string, names: readonly string[]):
         const tensor = tensors.get(name);
         if (tensor) found.set(name, tensor);
         else {
-          throw new Error(
-            `Cannot read model "${source.name}": tensor ${quote(name)} is missing, which ${INDEX} says is there; ` +
-              "download both again",
+          throw readError(
+            source.name,
+            `tensor ${quote(name)} is missing, which ${INDEX} says is there; download both again`,
           );
         }
       }
@@ -92,7 +93,7 @@ export async function openHuggingFace(folder: string, names: readonly string[]):
     for (const [key, value] of tokens) metadata.set(key, value);
     const template = await readTemplate(folder, names, tokenizerConfig, await readIfThere("chat_template.json"));
     if (template !== undefined) metadata.set("tokenizer.chat_template", template);
-    return ggufOf(folder, metadata, tensors, close);
+    return checkpointOf(folder, metadata, tensors, close);
   } catch (error) {
     await close();
     throw error;

@@ -1,5 +1,6 @@
 import type { ByteSource } from "../platform/byte-source.ts";
-import { quote } from "./gguf.ts";
+import { quote } from "../util/text.ts";
+import { damagedError, readError } from "./checkpoint.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -24,15 +25,15 @@ export class JsonFile {
     try {
       values = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     } catch {
-      throw damaged(source, "it is no JSON");
+      throw damagedError(source.name, "it is no JSON");
     }
-    if (!isObject(values)) throw damaged(source, "it is no JSON object");
+    if (!isObject(values)) throw damagedError(source.name, "it is no JSON object");
     return new JsonFile(source.name, values);
   }
 
   /** What an Error says of this file. `state` ends with the remedy. */
   error(state: string): Error {
-    return new Error(`Cannot read model "${this.name}": ${state}`);
+    return readError(this.name, state);
   }
 
   wrong(key: string, wanted: string): Error {
@@ -76,12 +77,10 @@ export class JsonFile {
 
 /** A file of at most `maxBytes`. */
 export async function readWhole(source: ByteSource, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
-  if (source.size > maxBytes) throw damaged(source, `it has ${source.size} bytes, wanted ${maxBytes} at most`);
+  if (source.size > maxBytes) {
+    throw damagedError(source.name, `it has ${source.size} bytes, wanted ${maxBytes} at most`);
+  }
   return await source.read(0, source.size);
-}
-
-function damaged(source: ByteSource, state: string): Error {
-  return new Error(`Cannot read model "${source.name}": ${state}; the file is damaged, download it again`);
 }
 
 /** A value as an error shows it. */

@@ -1,4 +1,5 @@
-import { type MetadataValue, quote } from "./gguf.ts";
+import { quote } from "../util/text.ts";
+import type { MetadataValue } from "./checkpoint.ts";
 import { isObject, type JsonFile, type JsonObject, shown } from "./json-file.ts";
 
 /** GGUF's token types, as tokenizer.ts reads them. */

@@ -1,6 +1,7 @@
 import { type AdapterName, adapterNames, type AdapterRequest, prepareDawn, requestAdapter } from "./dawn.ts";
 import type { Environment } from "./drivers/driver-folder.ts";
 import { cpuCount, getEnv, isBrowser, pciDisplayDevices, system } from "../platform/platform.ts";
+import { firstLine } from "../util/text.ts";
 import { pollFor } from "./poll-shim.ts";
 import { DRIVER_VARIABLE, provideSoftwareAdapter } from "./drivers/software-adapter.ts";
 import { hasVulkanDriver } from "./drivers/vulkan-loader.ts";
@@ -149,7 +150,7 @@ export async function openDevice(selection: DeviceSelection): Promise<OpenedDevi
     if (!software) pollAfterSubmit(gpu.queue);
     return { gpu, adapter: info, label, software };
   } catch (error) {
-    const reason = String((error as Error).message).split("\n")[0];
+    const reason = firstLine((error as Error).message);
     throw new Error(`Cannot open "${info.name}" as ${label} device: ${reason}; choose another one`);
   }
 }

@@ -1,5 +1,6 @@
 import type { Environment } from "./drivers/driver-folder.ts";
 import { getEnv, isBrowser, loadDawn, setEnv, system, withoutNoise } from "../platform/platform.ts";
+import { firstLine } from "../util/text.ts";
 import { installPollShim } from "./poll-shim.ts";
 
 export interface AdapterRequest {
@@ -41,7 +42,7 @@ export function prepareDawn(): ReturnType<typeof loadDawn> {
   dawn ??= (async () => {
     installPollShim();
     const module = await loadDawn().catch((error) => {
-      const reason = String(error.message).split("\n")[0];
+      const reason = firstLine(error.message);
       throw new Error(
         `Cannot load Dawn on ${system}: ${reason}; install the npm package "webgpu" where it has a build`,
       );

@@ -2,6 +2,7 @@ import { datasetInfo, listFiles, modelInfo } from "@huggingface/hub";
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
+import { firstLine } from "../util/text.ts";
 import { HubCache, type HubFile } from "./hub-cache.ts";
 import { firstParts, type HubName, parseHubName, partsOf, type RepoType } from "./hub-name.ts";
 
@@ -281,8 +282,8 @@ class Hub {
       "run again, or use --offline";
   }
 
-  #unreachable(cause: { message?: string; cause?: { code?: string } }): string {
-    const why = cause.cause?.code ?? cause.message?.split("\n")[0];
+  #unreachable(cause: { message: string; cause?: { code?: string } }): string {
+    const why = cause.cause?.code ?? firstLine(cause.message);
     return `the hub at ${this.#endpoint} can't be reached (${why}); check the network, run again, or use --offline`;
   }
 

@@ -1,4 +1,5 @@
 import * as fs from "node:fs/promises";
+import { firstLine } from "../util/text.ts";
 import { type ByteSource, endedEarly } from "./byte-source.ts";
 
 /** Bytes of one read call: Node takes at most 2^31 - 1. */
@@ -44,7 +45,7 @@ async function explained<T>(path: string, result: Promise<T>): Promise<T> {
     return await result;
   } catch (error) {
     const { code = "", message } = error as { code?: string; message: string };
-    const reason = REASONS[code] ?? `${message.split("\n")[0]}; give another path`;
+    const reason = REASONS[code] ?? `${firstLine(message)}; give another path`;
     throw new Error(`Cannot open "${path}": ${reason}`, { cause: error });
   }
 }

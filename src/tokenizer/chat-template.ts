@@ -1,5 +1,5 @@
 import { Environment, Interpreter, Template } from "@huggingface/jinja";
-import { quote } from "../checkpoint/gguf.ts";
+import { quote } from "../util/text.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** One turn of a conversation; `role` is a word of the model's template: mostly "system", "user" or "assistant". */

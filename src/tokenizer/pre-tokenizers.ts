@@ -1,4 +1,4 @@
-import { quote } from "../checkpoint/gguf.ts";
+import { quote } from "../util/text.ts";
 
 /** How a family of byte-level vocabularies cuts text into pieces; each piece is then merged by itself. */
 export interface PreTokenizer {

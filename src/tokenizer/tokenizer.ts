@@ -1,5 +1,5 @@
 import { byteLevelBytes, createByteLevelEncoder, rankMerges } from "./bpe.ts";
-import { quote } from "../checkpoint/gguf.ts";
+import { quote } from "../util/text.ts";
 import { findPreTokenizer } from "./pre-tokenizers.ts";
 import { createSentencePieceEncoder, rankScores, sentencePieceBytes } from "./sentence-piece.ts";
 

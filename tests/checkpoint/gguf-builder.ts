@@ -1,6 +1,7 @@
 import { blobSource } from "../../src/platform/byte-source.ts";
 import { FORMATS, type TensorType } from "../../src/checkpoint/formats.ts";
-import { type Checkpoint, openGguf } from "../../src/checkpoint/gguf.ts";
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
+import { openGguf } from "../../src/checkpoint/gguf.ts";
 import { quantize } from "../llama/quantize.ts";
 
 const VALUE_TYPES = [

@@ -5,7 +5,7 @@ import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";
 import { defaultVariant, type KernelVariant, rowsVariant, splitVariant } from "../../src/kernels/kernel-variant.ts";
 import { PACKINGS, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
 import { dequantize, halfToFloat } from "../../src/checkpoint/dequantize.ts";
-import type { CheckpointTensor } from "../../src/checkpoint/gguf.ts";
+import type { CheckpointTensor } from "../../src/checkpoint/checkpoint.ts";
 import { uniforms } from "../checkpoint/gguf-builder.ts";
 import { quantize } from "../llama/quantize.ts";
 import type { TestAdapter } from "../with-device.ts";

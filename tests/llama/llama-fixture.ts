@@ -2,7 +2,7 @@ import type { Device } from "../../src/gpu/device.ts";
 import type { CacheType } from "../../src/kernels/attention/attention.ts";
 import type { KernelVariant } from "../../src/kernels/kernel-variant.ts";
 import { llamaConfig } from "../../src/checkpoint/config.ts";
-import type { Checkpoint } from "../../src/checkpoint/gguf.ts";
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import { Llama } from "../../src/llama/llama.ts";
 import { type RandomLlama, uniforms } from "../checkpoint/gguf-builder.ts";
 

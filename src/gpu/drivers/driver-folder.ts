@@ -29,11 +29,6 @@ export function environmentOf(manifest: string): Environment {
   return { VK_DRIVER_FILES: manifest, VK_ICD_FILENAMES: manifest };
 }
 
-/** Of what a program or an error says; the rest of it is for nobody who only wants to know why. */
-export function firstLine(text: string): string {
-  return text.trim().split("\n")[0]!;
-}
-
 /** Whether all files are there, and are what they were: native code is run only if it is exactly this. */
 export async function isIntact(folder: string, hashes: Hashes): Promise<boolean> {
   for (const [name, hash] of Object.entries(hashes)) {

@@ -1,4 +1,5 @@
-import { type Environment, environmentOf, firstLine, type SoftwareAdapter } from "./driver-folder.ts";
+import { type Environment, environmentOf, type SoftwareAdapter } from "./driver-folder.ts";
+import { firstLine } from "../../util/text.ts";
 import { provideLavapipe } from "./lavapipe.ts";
 import { cacheFolder, findCommand, getEnv, preloadLibrary, system } from "../../platform/platform.ts";
 import { provideSwiftShader } from "./swiftshader.ts";

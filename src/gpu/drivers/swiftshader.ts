@@ -1,11 +1,5 @@
-import {
-  environmentOf,
-  firstLine,
-  type Hashes,
-  installFolder,
-  isIntact,
-  type SoftwareAdapter,
-} from "./driver-folder.ts";
+import { environmentOf, type Hashes, installFolder, isIntact, type SoftwareAdapter } from "./driver-folder.ts";
+import { firstLine } from "../../util/text.ts";
 import {
   brotliDecompress,
   cacheFolder,
