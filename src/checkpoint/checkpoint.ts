@@ -2,7 +2,7 @@ import type { ByteSource } from "../platform/byte-source.ts";
 import { quote } from "../util/text.ts";
 import type { TensorType } from "./formats.ts";
 
-/** An array of numbers as the file types it; 64-bit integers as doubles, booleans as 0 and 1. */
+/** An array of numbers of the file's type; 64-bit integers become doubles, booleans 0 and 1. */
 export type NumberArray =
   | Uint8Array
   | Int8Array
@@ -13,6 +13,7 @@ export type NumberArray =
   | Float32Array
   | Float64Array;
 
+/** A value under a key of a checkpoint's metadata. */
 export type MetadataValue = string | number | boolean | readonly string[] | NumberArray;
 
 /** Where a tensor lies and how to read it. No weights are in memory yet. */
@@ -37,9 +38,13 @@ export interface Checkpoint {
   readonly name: string;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
-  /** The text under a key, or `fallback` where the key is missing. Throws an Error without both, or for another type. */
+  /**
+   * The text under a key, or `fallback` where the key is missing. Throws an Error without both, or for another type.
+   */
   string(key: string, fallback?: string): string;
-  /** The number under a key, or `fallback` where the key is missing. Throws an Error without both, or for another type. */
+  /**
+   * The number under a key, or `fallback` where the key is missing. Throws an Error without both, or for another type.
+   */
   number(key: string, fallback?: number): number;
   /** Closes all sources of the tensors. */
   close(): Promise<void>;
@@ -68,7 +73,9 @@ export function checkpointOf(
   };
 }
 
-/** The Error that a model's file `name` can't be read. `state` says what is wrong with the file and ends with a remedy. */
+/**
+ * The Error that a model's file `name` can't be read. `state` says what is wrong with the file and ends with a remedy.
+ */
 export function readError(name: string, state: string): Error {
   return new Error(`Cannot read model "${name}": ${state}`);
 }

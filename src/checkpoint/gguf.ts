@@ -12,28 +12,30 @@ import {
 import { describeTypeId, FORMATS, typeOfId } from "./formats.ts";
 import { GGUF_TYPES, GgufReader } from "./gguf-reader.ts";
 
-/** A 405B model has 1138 tensors; mixtures with a tensor for each expert have some 45 000. */
+/** The most tensors. A 405B model has 1138; mixtures with a tensor for each expert have some 45 000. */
 const MAX_TENSORS = 2 ** 16;
-/** Files have 20 to 60 keys. */
+/** The most keys of metadata. Files have 20 to 60. */
 const MAX_KEYS = 2 ** 12;
-/** Both as the specification has it. */
+/** The longest key, by the specification. */
 const MAX_KEY_BYTES = 65_535;
+/** The longest name of a tensor, by the specification. */
 const MAX_TENSOR_NAME_BYTES = 64;
-/** The longest are whole tokenizers as JSON, up to 17 MB (tokenizer.huggingface.json). */
+/** The longest string. Whole tokenizers as JSON (tokenizer.huggingface.json) have up to 17 MB. */
 const MAX_STRING_BYTES = 2 ** 25;
-/** The longest are merges: Llama 3 has 280 147, a vocabulary of 262 144 tokens has 514 906. */
+/** The longest array. Llama 3 has 280 147 merges, a vocabulary of 262 144 tokens has 514 906. */
 const MAX_ARRAY_LENGTH = 2 ** 22;
-/** GGML_MAX_DIMS. */
+/** The most dimensions of a tensor, GGML_MAX_DIMS in ggml.h. */
 const MAX_DIMENSIONS = 4;
-/** Files have 32; a larger one than a memory page serves nobody. */
+/** The largest alignment in bytes. Files have 32; one beyond the size of a memory page serves nobody. */
 const MAX_ALIGNMENT = 2 ** 16;
 
 const { UINT8, BOOL, STRING, ARRAY } = GGUF_TYPES;
 
 /**
- * Opens a model file, or all parts of a split one in their order. Reads headers only and owns the sources: it closes
- * them when it fails. Throws an Error of one line where a file is no GGUF (version 2 or 3, little endian), is cut short
- * or damaged, or holds a type that doesn't run here. https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+ * Opens a model file, or all parts of a split one in their order. Only the headers are read. The sources are closed by
+ * the checkpoint's `close`, and where this fails. Rejects with an Error of one line where a file is no GGUF (version 2
+ * or 3, little endian), is cut short or damaged, or holds a type that doesn't run here.
+ * https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
 export async function openGguf(source: ByteSource | readonly ByteSource[]): Promise<Checkpoint> {
   const sources = "read" in source ? [source] : source;
@@ -49,8 +51,8 @@ export async function openGguf(source: ByteSource | readonly ByteSource[]): Prom
 }
 
 /**
- * The paths of all parts of a split model, from that of any of them (x-00001-of-00004.gguf); just `path` if it is not
- * named as one.
+ * The paths of all parts of a split model whose part is at `path`, such as x-00001-of-00004.gguf; just `path` if it is
+ * not named as a part.
  */
 export function partPaths(path: string): string[] {
   const [, stem, total] = /^(.*-)\d{5}-of-(\d{5})\.gguf$/s.exec(path) ?? [];
@@ -61,6 +63,7 @@ export function partPaths(path: string): string[] {
   );
 }
 
+/** One file of a model. */
 interface Part {
   readonly name: string;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
@@ -73,7 +76,7 @@ function join(parts: readonly Part[], close: () => Promise<void>): Checkpoint {
   const { name, metadata } = first;
   const tensors = new Map<string, CheckpointTensor>();
   parts.forEach((part, index) => {
-    // A file that was merged from parts keeps the keys, with a count of 0.
+    // A file that was merged from parts still has the keys, with a count of 0.
     const count = part.metadata.get("split.count") || 1;
     const number = count === 1 ? 0 : part.metadata.get("split.no");
     if (count !== parts.length || number !== index) {
@@ -104,13 +107,14 @@ async function readPart(source: ByteSource): Promise<Part> {
   }
   const version = await reader.u32();
   if (version !== 2 && version !== 3) {
-    // A big-endian file's number has its byte at the other end.
+    // In a big-endian file the number's byte is at the other end.
     const state = version !== 0 && version % 2 ** 24 === 0 ? "it is big-endian" : `it has GGUF version ${version}`;
     throw readError(source.name, `${state}, wanted version 2 or 3, little-endian; get or convert the model anew`);
   }
   const tensorCount = await reader.u64();
   const keyCount = await reader.u64();
-  // The least that one takes: name, dimensions, one of them, type, offset; key, type, value.
+  // A tensor takes 33 bytes or more: a name's length and letter, dimensions, one size, type and offset. A key takes 14
+  // bytes or more: its length and letter, a type and a value.
   reader.assertCount(tensorCount, "tensors", MAX_TENSORS, 33);
   reader.assertCount(keyCount, "keys of metadata", MAX_KEYS, 14);
 
@@ -154,7 +158,7 @@ function numberBytes(reader: GgufReader, type: number, key: string): number {
   throw damagedError(reader.source.name, `metadata ${quote(key)} ${state}`);
 }
 
-/** A tensor whose offset counts from the start of the data. */
+/** Reads a tensor's entry. Its offset counts from the start of the data, which is not known yet. */
 async function readTensor(reader: GgufReader): Promise<CheckpointTensor> {
   const { source } = reader;
   const name = await reader.string("a tensor's name", MAX_TENSOR_NAME_BYTES);
@@ -184,7 +188,9 @@ async function readTensor(reader: GgufReader): Promise<CheckpointTensor> {
   return { name, type, shape, source, offset, bytes };
 }
 
-/** The tensors with offsets from the start of the file, each of them held against its size. */
+/**
+ * The tensors with their offsets counted from the start of the file. Throws an Error where one ends beyond the file.
+ */
 function placeTensors(
   reader: GgufReader,
   metadata: ReadonlyMap<string, MetadataValue>,

@@ -4,15 +4,16 @@ import { type CheckpointTensor, cutError, damagedError, readError } from "./chec
 import { FORMATS } from "./formats.ts";
 import { isObject } from "./json-file.ts";
 
-/** The most that the format's own library reads (MAX_HEADER_SIZE of safetensors/src/tensor.rs). */
+/** The longest header that the format's own library reads (MAX_HEADER_SIZE of safetensors/src/tensor.rs). */
 const MAX_HEADER_BYTES = 100_000_000;
 
+/** The types of safetensors that run here; they have the same names as ggml's. */
 const DTYPES = ["F32", "F16", "BF16"] as const;
 
 /**
- * Reads and checks a safetensors file's header: the tensors by their names, shapes in ggml's order. Throws an Error of
- * one line where the file is none, is cut short or damaged, or has a type that doesn't run here.
- * https://github.com/huggingface/safetensors#format
+ * Reads and checks the header of a safetensors file. The tensors come by their names, with their shapes in ggml's
+ * order. Rejects with an Error of one line where the file is no such file, is cut short or damaged, or has a type that
+ * doesn't run here. https://github.com/huggingface/safetensors#format
  */
 export async function readSafetensors(source: ByteSource): Promise<Map<string, CheckpointTensor>> {
   const damaged = (state: string) => damagedError(source.name, state);
