@@ -1,7 +1,8 @@
 import type { ByteSource } from "../platform/byte-source.ts";
 import { listFolder, openFile } from "../platform/platform.ts";
 import { type LlamaConfig, llamaConfig } from "../checkpoint/config.ts";
-import { type Checkpoint, openGguf, partPaths } from "../checkpoint/gguf.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { openGguf, partPaths } from "../checkpoint/gguf.ts";
 import { openHuggingFace } from "../checkpoint/hugging-face.ts";
 import { assertSameVocabulary, loadTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 

@@ -2,7 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { dequantize, halfToFloat } from "../../src/checkpoint/dequantize.ts";
 import { describeTypeId, FORMATS, type TensorType, typeOfId } from "../../src/checkpoint/formats.ts";
-import { uniforms } from "./gguf-builder.ts";
+import { randomOf } from "../../src/util/random.ts";
 import { quantize } from "../llama/quantize.ts";
 
 const TYPES = Object.keys(FORMATS) as TensorType[];
@@ -76,7 +76,7 @@ for (
 
 for (const type of TYPES) {
   test(`${type}: the tests' quantize() comes near to the values and uses every field`, () => {
-    const uniform = uniforms(1);
+    const uniform = randomOf(1);
     const spread = (i: number) => 1 + ((i >> 5) + (i >> 8)) % 8;
     const values = Float32Array.from({ length: 4096 }, (_, i) => (uniform() - 0.4) * spread(i));
     const bytes = quantize(type, values);

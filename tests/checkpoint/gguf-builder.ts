@@ -1,6 +1,8 @@
 import { blobSource } from "../../src/platform/byte-source.ts";
 import { FORMATS, type TensorType } from "../../src/checkpoint/formats.ts";
-import { type Checkpoint, openGguf } from "../../src/checkpoint/gguf.ts";
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
+import { openGguf } from "../../src/checkpoint/gguf.ts";
+import { randomOf } from "../../src/util/random.ts";
 import { quantize } from "../llama/quantize.ts";
 
 const VALUE_TYPES = [
@@ -189,20 +191,9 @@ function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
   ];
 }
 
-/** Uniform in [0, 1), 32 bits (mulberry32). */
-export function uniforms(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = state + 0x6d2b79f5 | 0;
-    let mixed = Math.imul(state ^ state >>> 15, state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ mixed >>> 7, mixed | 61);
-    return ((mixed ^ mixed >>> 14) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Standard normal (Box and Muller). */
 function normals(seed: number): () => number {
-  const uniform = uniforms(seed);
+  const uniform = randomOf(seed);
   return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 
