@@ -146,7 +146,7 @@ async function cliPrompt(text: readonly number[]): Promise<string> {
 
 /** From the start of a fresh process to its exit, one token later. `loadMs` is from its start to the prefill's. */
 async function startCli(prompt: string, strategy: string) {
-  const flags = ["--json", "--raw", "--strategy", strategy, "--max-new-tokens", "1", "--prompt", prompt];
+  const flags = ["--json", "--raw", "--strategy", strategy, "--max-tokens", "1", "--prompt", prompt];
   const startMs = performance.now();
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", CLI, ...flags],

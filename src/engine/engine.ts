@@ -8,7 +8,6 @@ import type { Lane } from "../spec/lanes/lane.ts";
 import { AdaptiveLaunch } from "../spec/schedule/adaptive-launch.ts";
 import type { Estimates } from "../spec/schedule/estimates.ts";
 import type { LaunchRule } from "../spec/schedule/launch-rule.ts";
-import type { ChatMessage } from "../tokenizer/chat-template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { Chat, type Turn } from "./chat.ts";
 import { Generation } from "./generation.ts";

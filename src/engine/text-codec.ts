@@ -1,4 +1,4 @@
-import type { Checkpoint } from "../checkpoint/gguf.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type ChatMessage, encodeChat } from "../tokenizer/chat-template.ts";
 import { TextStream } from "../tokenizer/text-stream.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";

@@ -25,7 +25,7 @@ import { launchAtOnce } from "../../src/spec/schedule/launch-rule.ts";
 import { ModelLane } from "../../src/engine/model-lane.ts";
 import type { SamplingOptions } from "../../src/engine/sampling-options.ts";
 import { Summarizer } from "../../src/spec/trace/summary.ts";
-import { uniforms } from "../checkpoint/gguf-builder.ts";
+import { randomOf } from "../../src/util/random.ts";
 import { type RandomModel, randomModel, TEXT_TOKENS, VOCABULARY } from "../random-models.ts";
 
 const CONTEXT = 160;
@@ -87,7 +87,7 @@ async function finished(
 
 /** A lane whose messages start late and settle late, each by a time of its own, in their order. */
 function delayed(lane: Lane, seed: number): Lane {
-  const random = uniforms(seed);
+  const random = randomOf(seed);
   const nap = () => new Promise((resolve) => setTimeout(resolve, random() < 0.5 ? 0 : 6 * random()));
   let sent: Promise<unknown> = Promise.resolve();
   let settled: Promise<unknown> = Promise.resolve();
