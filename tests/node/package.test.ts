@@ -36,13 +36,6 @@ withNpm("Node imports all of the API", async () => {
   assert.equal(JSON.parse(await run(folder, "node", "-e", all)), Object.keys(await import("../../mod.ts")));
 });
 
-withNpm("an example runs under Node by the package", async () => {
-  await Deno.copyFile(new URL("examples/answer.mjs", root), `${folder}/answer.mjs`);
-  // In the checkout, for its models.
-  const printed = await run(root, "node", `${folder}/answer.mjs`);
-  assert.match(printed, /\S\s*\n\d+ tokens, \d+\.\d ms each\n$/);
-});
-
 for (const version of COMPILERS) {
   withNpm(`TypeScript ${version} takes its types, without other types and with a browser's`, async () => {
     const user = await Deno.makeTempDir({ dir: folder });
