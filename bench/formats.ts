@@ -11,7 +11,7 @@ import { Llama } from "../src/llama/llama.ts";
 import { openBytes, randomLlama } from "../tests/checkpoint/gguf-builder.ts";
 import { findTestAdapter } from "../tests/with-device.ts";
 import { ADAPTER, assertSame, type BenchOptions, decode, progress } from "./fixture.ts";
-import { ratio, rotate, show, type Spread, spread } from "./stats.ts";
+import { ratio, rotate, show, type Spread, spread } from "./rounds.ts";
 
 /** Of llama.cpp's Q4_K_M: the embedding, and in every second layer V and the down matrix, have six bits. */
 const mixed = (name: string): TensorType => /token_embd|blk\.0\.(attn_v|ffn_down)/.test(name) ? "Q6_K" : "Q4_K";

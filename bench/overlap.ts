@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { assertSame, type BenchModel, type BenchOptions, decode, type Decoded, type ModelName } from "./fixture.ts";
 import { openBenchModel, progress, readGoldens } from "./fixture.ts";
 import { LineProcess, lines } from "./line-process.ts";
-import { ratio, rotate, show, type Spread, spread } from "./stats.ts";
+import { ratio, rotate, show, type Spread, spread } from "./rounds.ts";
 
 export interface OverlapFigures {
   readonly steps: Readonly<Record<ModelName, number>>;

@@ -1,6 +1,13 @@
 // The benchmark, in one command:
 //
-//   deno task bench [speed] [formats] [overlap] [strategies] [monitor] [--json FILE] [--runs N] [--quick]
+//   deno task bench [speed] [formats] [overlap] [strategies] [monitor-cost] [--json FILE] [--runs N] [--quick]
+//
+// - speed: one model's passes, beside llama.cpp on the same device and on the CPU; how long a process takes to start.
+// - formats: decode steps and verifications by weight format.
+// - overlap: two models on two devices at once, in one process and in two.
+// - strategies: greedy, sd and amusd on the oracle's prompts, beside an ideal machine. (`amusd benchmark` times them
+//   on any dataset and keeps results; this part needs the oracle's tokens.)
+// - monitor-cost: what it costs to watch the devices meanwhile.
 //
 // All that is compared runs in one process's rounds, one after the other, on the same llvmpipe device with one thread;
 // figures are medians over the rounds with the least and the most, ratios are taken round by round. `speed` needs npm
@@ -15,7 +22,7 @@ import { findAdapter, listAdapters } from "../src/gpu/adapters.ts";
 import { DAWN_TOGGLES } from "../src/gpu/dawn.ts";
 import { ADAPTER, type BenchOptions } from "./fixture.ts";
 import { formats } from "./formats.ts";
-import { monitor } from "./monitor.ts";
+import { monitorCost } from "./monitor-cost.ts";
 import { overlap } from "./overlap.ts";
 import peers from "./llama-cpp/package.json" with { type: "json" };
 import { speed } from "./speed.ts";
@@ -26,7 +33,7 @@ const PARTS: Readonly<Record<string, (options: BenchOptions) => Promise<unknown>
   formats,
   overlap,
   strategies,
-  monitor,
+  "monitor-cost": monitorCost,
 };
 
 function readArguments(args: string[]) {

@@ -7,7 +7,7 @@ import { openModelFile } from "../src/engine/model-pair.ts";
 import { assertSame, type BenchModel, type BenchOptions, decode, MODEL_PATHS, openBenchModel } from "./fixture.ts";
 import { progress, readGoldens } from "./fixture.ts";
 import { type Build, installPeer, type Peer, startPeer } from "./peer.ts";
-import { ratio, show, type Spread, spread } from "./stats.ts";
+import { ratio, show, type Spread, spread } from "./rounds.ts";
 
 const ROWS = [1, 2, 3, 4, 6, 8, 12, 16];
 const CLI = fileURLToPath(new URL("../cli.ts", import.meta.url));
@@ -190,16 +190,16 @@ function report(rounds: Rounds, [verify, draft]: readonly BenchModel[], sizes: S
   const dispatchesPerLayer = Math.floor(dispatches / config.layers);
   line(`dispatches: ${dispatchesPerLayer} a layer, ${dispatches} a pass`);
 
-  line("tv(n), ms of the device, tv(n)/tv(1); wall, its ratio:");
+  line("a verification of n rows, ms of the device, over one row; wall, over one row:");
   for (const rows of ROWS) {
     const [device, wall] = [`verify${rows}Ms`, `verify${rows}WallMs`];
     const words = [figure(device), ratioOf(device, "verify1Ms"), figure(wall), ratioOf(wall, "verify1WallMs")];
     line(`  n = ${`${rows}`.padEnd(2)}`, ...words);
   }
   const workShare = multiplyAdds(draft!.llama.config) / multiplyAdds(config);
-  line("draft step td, ms of the device", figure("draftMs"), "wall", figure("draftWallMs"));
+  line("draft step, ms of the device", figure("draftMs"), "wall", figure("draftWallMs"));
   line(
-    "c = td/tv(1)",
+    "draft step over a verification of one row",
     ratioOf("draftMs", "verify1Ms"),
     `; its weights' multiply-adds: ${workShare.toFixed(3)} of them`,
   );

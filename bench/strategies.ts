@@ -11,7 +11,7 @@ import type { GenerationOptions } from "../src/engine/generation-run.ts";
 import type { TraceEvent } from "../src/spec/trace/trace-events.ts";
 import { ADAPTER, assertOracle, assertSame, type BenchOptions, type Golden, MODEL_PATHS } from "./fixture.ts";
 import { progress, readGoldens } from "./fixture.ts";
-import { ratio, rotate, show, type Spread, spread } from "./stats.ts";
+import { ratio, rotate, show, type Spread, spread } from "./rounds.ts";
 
 const VARIANTS = {
   greedy: { strategy: "greedy" },

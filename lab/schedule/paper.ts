@@ -4,7 +4,7 @@
  */
 import { GREEDY, HEDGED, PUBLISHED, sdOf, type Setting, simulateRun } from "../../src/plan/simulate.ts";
 import { type Acceptance, betaAcceptance } from "../../src/plan/simulated-pair.ts";
-import { acceptanceOf, ORIGINAL_SAMPLES, originalHardware } from "./original-samples.ts";
+import { acceptanceOf, ORIGINAL_SAMPLES, originalHardware } from "../../tests/plan/original-samples.ts";
 
 const TOKENS = 6000;
 const SEED = 1;

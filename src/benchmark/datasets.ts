@@ -7,6 +7,7 @@ import {
 } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { open, readFile } from "node:fs/promises";
+import { isRecord } from "../util/is-record.ts";
 import bundled from "./prompts.jsonl" with { type: "text" };
 
 /** One prompt of a dataset. */
@@ -119,7 +120,7 @@ async function openParquet(path: string, cannot: string, column: string | undefi
   const metadata = await withBuffer(path, (file) => parquetMetadataAsync(file)).catch(damaged);
   const names = parquetSchema(metadata).children.map(({ element }) => element.name);
   const prompt = promptColumn(names, column);
-  if (prompt === undefined) throw new SyntaxError(`${cannot}: ${columnsText(names, column)}`);
+  if (prompt === undefined) throw new SyntaxError(`${cannot}: ${otherColumns(names, column)}`);
   const length = Number(metadata.num_rows);
   if (length === 0) throw new SyntaxError(`${cannot}: it is empty, wanted a row a sample`);
   return {
@@ -202,16 +203,13 @@ function parseJson(text: string, problem: string): unknown {
 }
 
 function parseSample(row: unknown, where: string, at: number, column?: string): DatasetSample {
-  if (typeof row !== "object" || row === null || Array.isArray(row)) {
-    throw new SyntaxError(`${where} is not a JSON object, wanted ${FORMATS}`);
-  }
-  const values = row as Record<string, unknown>;
-  const name = promptColumn(Object.keys(values), column);
-  if (name === undefined) throw new SyntaxError(`${where} ${columnsText(Object.keys(values), column)}`);
-  const turns = turnsOf(values[name]);
+  if (!isRecord(row)) throw new SyntaxError(`${where} is not a JSON object, wanted ${FORMATS}`);
+  const name = promptColumn(Object.keys(row), column);
+  if (name === undefined) throw new SyntaxError(`${where} ${otherColumns(Object.keys(row), column)}`);
+  const turns = turnsOf(row[name]);
   if (turns.length === 0) throw new SyntaxError(`${where} has no prompt in "${name}", wanted ${FORMATS}`);
-  const task = name === "prompt" && typeof values.task_id === "string" ? "complete" : "answer";
-  const id = IDS.map((name) => values[name]).find((id) => /^(string|number|bigint)$/.test(typeof id));
+  const task = name === "prompt" && typeof row.task_id === "string" ? "complete" : "answer";
+  const id = IDS.map((name) => row[name]).find((id) => /^(string|number|bigint)$/.test(typeof id));
   return { id: String(id ?? at), turns, task };
 }
 
@@ -219,7 +217,8 @@ function promptColumn(names: readonly string[], column: string | undefined): str
   return (column === undefined ? PROMPTS : [column]).find((name) => names.includes(name));
 }
 
-function columnsText(names: readonly string[], column: string | undefined): string {
+/** Says which columns there are where the wanted one is missing. */
+function otherColumns(names: readonly string[], column: string | undefined): string {
   const shown = names.map((name) => `"${name}"`).join(", ") || "none";
   return `has the columns ${shown}, wanted ${column === undefined ? FORMATS : `"${column}"; correct --column`}`;
 }
@@ -235,8 +234,8 @@ function turnsOf(value: unknown): string[] {
 }
 
 function messageOf(value: unknown): { isUser: boolean; content: string } | null {
-  if (typeof value !== "object" || value === null) return null;
-  const { role, content, from, value: text } = value as Record<string, unknown>;
+  if (!isRecord(value)) return null;
+  const { role, content, from, value: text } = value;
   const [who, said] = role === undefined ? [from, text] : [role, content];
   return typeof who === "string" && typeof said === "string"
     ? { isUser: who === "user" || who === "human", content: said }

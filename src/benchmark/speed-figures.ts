@@ -1,5 +1,6 @@
 import type { StrategyName } from "../engine/generation-run.ts";
 import { groupBy } from "../util/group-by.ts";
+import { mean, sum } from "../util/numbers.ts";
 import { randomOf } from "../util/random.ts";
 import type { Results } from "./results.ts";
 
@@ -56,12 +57,12 @@ export function speedFigures(
 }
 
 function meanMs(pairs: readonly Pair[]): number {
-  return pairs.reduce((sum, { ms }) => sum + ms, 0) / pairs.length;
+  return mean(pairs.map(({ ms }) => ms));
 }
 
 /** The ratio of the mean times, as in the paper's table: it is the time of all samples that counts. */
 function speedup(pairs: readonly Pair[]): number {
-  return pairs.reduce((sum, { baselineMs }) => sum + baselineMs, 0) / pairs.reduce((sum, { ms }) => sum + ms, 0);
+  return sum(pairs.map(({ baselineMs }) => baselineMs)) / sum(pairs.map(({ ms }) => ms));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { ratio, sum } from "../util/numbers.ts";
 import type { OriginalResults } from "./original-results.ts";
 import type { BenchmarkRun, Results } from "./results.ts";
 import { type Estimate, speedFigures } from "./speed-figures.ts";
@@ -137,12 +138,4 @@ function trapezoids(points: readonly Power[]): number {
   return sum(
     points.slice(1).map(({ seconds, watts }, i) => (seconds - points[i]!.seconds) * (watts + points[i]!.watts) / 2),
   );
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0);
-}
-
-function ratio(a: number, b: number): number | null {
-  return b > 0 ? a / b : null;
 }

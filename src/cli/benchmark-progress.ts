@@ -1,3 +1,4 @@
+import { mean, sum } from "../util/numbers.ts";
 import type { BenchmarkRun, ResultsConfiguration } from "../benchmark/results.ts";
 
 /** Where a benchmark stands, for a line of progress. */
@@ -15,16 +16,14 @@ export interface BenchmarkState {
 
 /** "sample 2 of 10, answer 5 of 30; ms/token: greedy 30.1, sd 28.0; 2 min 5 s left" */
 export function progressLine({ strategies, runs, turns, before, elapsedMs, prefill }: BenchmarkState): string {
-  const total = strategies.length * turns.reduce((sum, count) => sum + count, 0);
+  const total = strategies.length * sum(turns);
   let sample = 0;
   for (let answers = 0; sample < turns.length && answers <= runs.length; sample++) {
     answers += strategies.length * turns[sample]!;
   }
   const means = strategies.flatMap((strategy) => {
     const times = runs.flatMap((run) => run.strategy === strategy && run.msPerToken !== null ? [run.msPerToken] : []);
-    return times.length > 0
-      ? [`${strategy} ${(times.reduce((sum, ms) => sum + ms, 0) / times.length).toFixed(1)}`]
-      : [];
+    return times.length > 0 ? [`${strategy} ${mean(times).toFixed(1)}`] : [];
   });
   const done = runs.length - before;
   return [

@@ -17,10 +17,10 @@ import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } fro
 import { UsageError } from "./errors.ts";
 import { columnFlag, count, text } from "./flags.ts";
 import { datasetFiles, loadEngine, type ModelFlags, modelFlags } from "./models.ts";
-import { assertNew, assertWritable, Progress } from "./output.ts";
+import { readContent } from "./input.ts";
+import { prepareOutput, Progress } from "./output.ts";
 import { ResultsFile } from "./results-file.ts";
 import { seedParser } from "./sampling.ts";
-import { readContent } from "./stats.ts";
 
 interface BenchmarkFlags extends ModelFlags, DecodingFlags {
   readonly dataset?: string;
@@ -221,8 +221,7 @@ async function earlierResults({ "output-file": file, resume, force }: BenchmarkF
     return null;
   }
   if (resume) return parseInterrupted(await readContent(file, "resume"), `Cannot resume "${file}"`);
-  await assertWritable(file);
-  if (!force) await assertNew(file);
+  await prepareOutput(file, force);
   return null;
 }
 

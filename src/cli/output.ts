@@ -48,6 +48,15 @@ export async function assertNew(file: string): Promise<void> {
 }
 
 /**
+ * To be called before a long run for each file that it will write. Throws an Error of one line where the file can't be
+ * written, and a UsageError where it is there already and `force` does not say that it may be replaced.
+ */
+export async function prepareOutput(file: string, force: boolean): Promise<void> {
+  await assertWritable(file);
+  if (!force) await assertNew(file);
+}
+
+/**
  * Writes a file that is there whole or not at all, in folders that are made where they are missing; but what is no
  * plain file (a pipe, a device, a link) stays what it is. Throws an Error of one line where that fails.
  */
@@ -87,13 +96,6 @@ async function writeBy(file: string, write: (target: string) => Promise<void>): 
     if (!special) await rm(target, { force: true }).catch(() => {}); // The error before it says what is wrong.
     throw new Error(`Cannot write "${file}": ${oneLine(error)}; choose another place`);
   }
-}
-
-/** Cells as text in columns; those of numbers are set to the right. */
-export function columnsText(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
-  const align = (cell: string, i: number) => /^[-\d.]/.test(cell) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!);
-  return rows.map((row) => row.map(align).join("  ").trimEnd()).join("\n");
 }
 
 /** What Progress needs of a terminal. */

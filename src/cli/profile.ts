@@ -1,7 +1,8 @@
 import type { KernelProfile, ModelProfile, StepProfile } from "../llama/profile.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { GenerationRecord } from "../engine/generation-run.ts";
-import { columnsText, Progress } from "./output.ts";
+import { textTable } from "../util/text-table.ts";
+import { Progress } from "./output.ts";
 
 /** By lane. */
 export type Profile = Readonly<Record<string, ModelProfile>>;
@@ -47,7 +48,7 @@ function stepText(lane: string, { rows, position, dispatches, wallMs, kernelsMs,
       (wallMs - kernelsMs).toFixed(2)
     } ms outside`;
   return `${what} at position ${position}: ${wallMs.toFixed(2)} ms, ${dispatches} dispatches; ${inKernels}\n` +
-    columnsText([
+    textTable([
       ["kernel", "dispatches", "ms", "share", "MB", "GB/s", "M mul-adds", "G/s", "of the limit"],
       ...kernels.map(kernelCells),
     ]);

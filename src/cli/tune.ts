@@ -3,8 +3,9 @@ import { chooseAdapters, listAdapters, openDevice } from "../gpu/adapters.ts";
 import { Device } from "../gpu/device.ts";
 import { choicesOf, type Measurement, tune, TUNED_ROWS } from "../llama/tune.ts";
 import { tuningKey, writeChoices } from "../llama/tuning.ts";
+import { textTable } from "../util/text-table.ts";
 import { text } from "./flags.ts";
-import { columnsText, Progress } from "./output.ts";
+import { Progress } from "./output.ts";
 
 interface TuneFlags {
   readonly device?: string;
@@ -52,7 +53,7 @@ export const tuneCommand = buildCommand({
 
 function measurementsText(measurements: readonly Measurement[]): string {
   const ms = (value: number | undefined) => value === undefined ? "-" : value.toFixed(value < 10 ? 3 : 1);
-  return columnsText([
+  return textTable([
     ["format", "matrix", "kernels", ...TUNED_ROWS.map((rows) => `${rows} row${rows > 1 ? "s" : ""}`), "mean", ""],
     ...measurements.map(({ type, rows, columns, variant, ms: times, score, problem, isDefault, chosen }) => [
       type,

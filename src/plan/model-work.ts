@@ -1,5 +1,5 @@
 import { PACKINGS, rowBytes, type WeightType } from "../kernels/formats/weight-layout.ts";
-import type { ModelWork } from "./lane-profile.ts";
+import type { ModelWork } from "./hardware-spec.ts";
 
 interface Shape {
   readonly layers: number;

@@ -1,4 +1,5 @@
 import type { Summary } from "../spec/trace/summary.ts";
+import { mean } from "../util/numbers.ts";
 import type { Acceptance } from "./simulated-pair.ts";
 import {
   BEST,
@@ -85,26 +86,26 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   for (const setting of unique.values()) {
     const summaries: Summary[] = [];
     for (let seed = 1; seed <= runs; seed++) summaries.push(await run(setting, tokens, seed));
-    const mean = (of: (summary: Summary) => number) => summaries.reduce((sum, summary) => sum + of(summary), 0) / runs;
+    const meanOf = (figure: (summary: Summary) => number) => mean(summaries.map(figure));
     const times = summaries.map((summary) => summary.msPerToken!);
     const busy = (lane: number) =>
-      mean(({ lanes }) => lanes[lane] ? lanes[lane].busyMs / (lanes[lane].busyMs + lanes[lane].idleMs) : 0);
+      meanOf(({ lanes }) => lanes[lane] ? lanes[lane].busyMs / (lanes[lane].busyMs + lanes[lane].idleMs) : 0);
     const [verifyBusy, draftBusy] = [busy(0), setting === GREEDY ? null : busy(1)];
-    const msPerToken = mean((summary) => summary.msPerToken!);
+    const msPerToken = meanOf((summary) => summary.msPerToken!);
     rows.push({
       setting: setting.name,
       msPerToken,
       spread: [Math.min(...times), Math.max(...times)],
       speedup: (rows[0]?.msPerToken ?? msPerToken) / msPerToken,
-      tokensPerVerification: mean((summary) => summary.tokensPerVerification!),
+      tokensPerVerification: meanOf((summary) => summary.tokensPerVerification!),
       verifyBusy,
       draftBusy,
-      wastedPerToken: mean((summary) => summary.wastedDrafts / summary.tokens),
+      wastedPerToken: meanOf((summary) => summary.wastedDrafts / summary.tokens),
       boundBy: verifyBusy >= BOUND ? "verify lane" : (draftBusy ?? 0) >= BOUND ? "draft lane" : "turns and latency",
     });
   }
   const { draws } = acceptance;
-  const a = draws.reduce((sum, { chance }) => sum + chance, 0) / draws.length;
+  const a = mean(draws.map(({ chance }) => chance));
   const [draftMs, verifyMs] = [hardware.draft.passMs[1]!, hardware.verify.passMs];
   return {
     rows,

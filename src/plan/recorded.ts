@@ -1,6 +1,8 @@
 import { ALL_ROWS, Costs } from "../spec/schedule/costs.ts";
 import type { TraceEvent } from "../spec/trace/trace-events.ts";
 import { groupBy } from "../util/group-by.ts";
+import { isRecord } from "../util/is-record.ts";
+import { median, sum } from "../util/numbers.ts";
 import type { LaneTimes, SimulatedHardware } from "./simulate.ts";
 
 /** The traces in a file's JSON: a record of generate's, or a benchmark's results. Throws a TypeError where it is neither. */
@@ -43,8 +45,8 @@ interface Pass {
 
 /** The lane's times by rows, but so that these passes take what they took in all. */
 function inAll(lane: LaneTimes, passes: readonly Pass[]): LaneTimes {
-  const tookMs = passes.reduce((sum, { ms }) => sum + ms, 0);
-  const usualMs = passes.reduce((sum, { rows }) => sum + lane.passMs[rows]!, 0);
+  const tookMs = sum(passes.map(({ ms }) => ms));
+  const usualMs = sum(passes.map(({ rows }) => lane.passMs[rows]!));
   return usualMs > 0 ? { ...lane, passMs: lane.passMs.map((ms) => ms * tookMs / usualMs) } : lane;
 }
 
@@ -68,18 +70,15 @@ function operationsOf(traces: readonly (readonly TraceEvent[])[]) {
   return { verifies, steps, prefillMs };
 }
 
-function median(values: readonly number[]): number | undefined {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
-}
-
 /** The same of what `deno task bench speed --json` wrote. */
 export function benchTimes(value: unknown, where: string): SimulatedHardware | null {
-  const speed = (value as { speed?: Record<string, { median?: unknown }> } | null)?.speed;
-  if (typeof speed !== "object" || speed === null) return null;
+  const speed = isRecord(value) ? value.speed : undefined;
+  if (!isRecord(speed)) return null;
   const costs = new Costs();
   const figureOf = (name: string) => {
-    const figure = speed[name]?.median;
-    return typeof figure === "number" && figure > 0 ? figure : undefined;
+    const figure = speed[name];
+    const ms = isRecord(figure) ? figure.median : undefined;
+    return typeof ms === "number" && ms > 0 ? ms : undefined;
   };
   for (const rows of ALL_ROWS) {
     const ms = figureOf(`verify${rows}Ms`);

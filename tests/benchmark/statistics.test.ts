@@ -182,7 +182,7 @@ test("acceptance by position is a table of its own, of what drafts", async () =>
       ...amusd!,
       acceptanceByPosition: [0.5],
     }]),
-    "strategy  accepted at 1  2\nsd        100 %          26 %\namusd     50 %           -",
+    "strategy  accepted at 1     2\nsd                100 %  26 %\namusd              50 %     -",
   );
 });
 

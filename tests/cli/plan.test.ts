@@ -4,7 +4,7 @@ import type { Plan } from "../../src/plan/plan.ts";
 import { at, MODELS, write } from "./fixture.ts";
 import { amusd, assertRefused } from "./host.ts";
 
-test("plan takes a recorded run's times and chances, or profiles, and writes a trace", async () => {
+test("plan takes a recorded run's times and chances, or hardware, and writes a trace", async () => {
   const [record, trace] = [at("recorded.json"), at("planned.json")];
   const made = await amusd(
     ...MODELS,
@@ -36,7 +36,7 @@ test("plan takes a recorded run's times and chances, or profiles, and writes a t
     2,
     /^Cannot write ".*planned\.json": it is there already; /,
   );
-  assert.match((await amusd("plan", "--profiles")).stdout, /"rtx-4090"/);
+  assert.match((await amusd("plan", "--list-hardware")).stdout, /"rtx-4090"/);
 });
 
 test.run();

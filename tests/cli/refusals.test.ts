@@ -59,9 +59,9 @@ test("what can't be done is one line on stderr and a code that says whose fault 
     ],
     [["plan", "--acceptance", "1.5"], 2, /"1\.5" for acceptance: a number between 0 and 1 is wanted/],
     [
-      ["plan", "--verify-profile", "abacus"],
+      ["plan", "--verify-hardware", "abacus"],
       2,
-      /^Cannot plan with profile "abacus": there is no such file, .* rtx-4090/,
+      /^Cannot plan with hardware "abacus": there is no such file, .* rtx-4090/,
     ],
     [["plan", "--draft-model", "gpt-2"], 2, /^Cannot plan with model "gpt-2": .* llama-3\.1-8b/],
     [["plan", "--record", one], 1, /^Cannot take chances from ".*one\.jsonl": it has no traces; give what /],

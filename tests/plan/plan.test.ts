@@ -1,18 +1,18 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import shipped from "../../src/plan/profiles.json" with { type: "json" };
+import shipped from "../../src/plan/hardware.json" with { type: "json" };
 import {
-  type MeasuredProfile,
-  parseProfile,
+  type MeasuredSpec,
+  parseHardware,
   passMs,
   prefillMs,
-  type RooflineProfile,
-  SHIPPED_PROFILES,
-  shippedProfile,
-} from "../../src/plan/lane-profile.ts";
+  type RooflineSpec,
+  SHIPPED_HARDWARE,
+  shippedHardware,
+} from "../../src/plan/hardware-spec.ts";
 import { namedModel, SHAPE_NAMES } from "../../src/plan/model-work.ts";
-import { acceptanceOf, ORIGINAL_SAMPLES, originalHardware } from "../../lab/schedule/original-samples.ts";
+import { acceptanceOf, ORIGINAL_SAMPLES, originalHardware } from "./original-samples.ts";
 import { plan } from "../../src/plan/plan.ts";
 import { benchTimes, recordedTimes, tracesOf } from "../../src/plan/recorded.ts";
 import { GREEDY, HEDGED, PUBLISHED, sdOf, type Setting, simulateRun } from "../../src/plan/simulate.ts";
@@ -90,7 +90,7 @@ test("ten thousand simulated tokens are written in time, whatever the text's len
 });
 
 test("the roofline: weights and cache at the bandwidth, rows at the multiply-adds, dispatches on top", () => {
-  const profile: RooflineProfile = {
+  const spec: RooflineSpec = {
     name: "x",
     source: "made up",
     latencyMs: 0,
@@ -101,35 +101,35 @@ test("the roofline: weights and cache at the bandwidth, rows at the multiply-add
     dispatchUs: 10,
   };
   const model = { name: "m", weightBytes: 100e6, multiplyAdds: 100e6, cacheBytes: 10_000, dispatches: 100 };
-  const passes = passMs(profile, model, 5000);
+  const passes = passMs(spec, model, 5000);
   // 150 MB at 50 GB/s are 3 ms; 200 MFLOP a row at 500 GFLOP/s are 0.4 ms; 100 dispatches are 1 ms.
   assert.is(passes[1], 4);
   assert.is(passes[7], 4);
   assert.ok(Math.abs(passes[16]! - 7.4) < 1e-9);
-  assert.throws(() => passMs(profile, undefined, 1), (error: Error) => /wants a model/.test(error.message));
+  assert.throws(() => passMs(spec, undefined, 1), (error: Error) => /wants a model/.test(error.message));
 });
 
-test("a measured profile lies on lines between what was measured, and goes on beyond", () => {
-  const profile: MeasuredProfile = { name: "x", source: "", latencyMs: 0, passMs: { "1": 10, "5": 18 } };
-  const passes = passMs(profile, undefined, 1);
+test("measured hardware lies on lines between what was measured, and goes on beyond", () => {
+  const spec: MeasuredSpec = { name: "x", source: "", latencyMs: 0, passMs: { "1": 10, "5": 18 } };
+  const passes = passMs(spec, undefined, 1);
   assert.equal([1, 3, 5, 7].map((rows) => passes[rows]), [10, 14, 18, 22]);
-  assert.is(prefillMs(profile, passes), passes[16]! / 16);
-  assert.is(prefillMs({ ...profile, prefillMsPerToken: 3 }, passes), 3);
+  assert.is(prefillMs(spec, passes), passes[16]! / 16);
+  assert.is(prefillMs({ ...spec, prefillMsPerToken: 3 }, passes), 3);
 });
 
-test("the profiles that ship are whole, and their names and sources are there", () => {
-  assert.ok(SHIPPED_PROFILES.length >= 8);
-  assert.is(new Set(SHIPPED_PROFILES).size, SHIPPED_PROFILES.length);
-  for (const profile of shipped) {
-    assert.ok(parseProfile(profile, "here"));
-    assert.ok(profile.source.length > 20, profile.name);
-    assert.is(shippedProfile(profile.name)?.name, profile.name);
+test("the hardware that ships is whole, and their names and sources are there", () => {
+  assert.ok(SHIPPED_HARDWARE.length >= 8);
+  assert.is(new Set(SHIPPED_HARDWARE).size, SHIPPED_HARDWARE.length);
+  for (const spec of shipped) {
+    assert.ok(parseHardware(spec, "here"));
+    assert.ok(spec.source.length > 20, spec.name);
+    assert.is(shippedHardware(spec.name)?.name, spec.name);
   }
 });
 
-test("what is wrong with a profile is said in one line", () => {
+test("what is wrong with a hardware file is said in one line", () => {
   const good: Record<string, unknown> = { name: "x", source: "y", latencyMs: 0, passMs: { "1": 5 } };
-  assert.ok(parseProfile(good, "p"));
+  assert.ok(parseHardware(good, "p"));
   const bad: [unknown, RegExp][] = [
     [null, /^p: it is no JSON object; /],
     [[], /no JSON object/],
@@ -146,7 +146,7 @@ test("what is wrong with a profile is said in one line", () => {
   ];
   for (const [value, message] of bad) {
     assert.throws(
-      () => parseProfile(value, "p"),
+      () => parseHardware(value, "p"),
       (error: Error) => error instanceof TypeError && message.test(error.message) && !error.message.includes("\n"),
     );
   }

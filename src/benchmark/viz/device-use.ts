@@ -1,5 +1,6 @@
 import type { StrategyName } from "../../engine/generation-run.ts";
 import { groupBy } from "../../util/group-by.ts";
+import { mean } from "../../util/numbers.ts";
 import type { BenchmarkRun, DeviceSample } from "../results.ts";
 import { type Drawing, type Panel, WIDTH } from "./draw.ts";
 import { STRATEGY_COLORS } from "./palette.ts";
@@ -178,8 +179,4 @@ function thinOut(points: readonly Point[]): Point[] {
 
 function isKnown(point: Point): point is Point & { readonly value: number } {
   return point.value !== null;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -18,5 +18,5 @@ export async function drawFiles(results: Results): Promise<(string | Uint8Array)
     const svg = standaloneSvg(picture.svg);
     images.push(svg, await renderPng(svg));
   }
-  return [...images, await renderPage(results, pictures)];
+  return [...images, renderPage(results, pictures)];
 }

@@ -1,4 +1,5 @@
 import type { StrategyName } from "../../engine/generation-run.ts";
+import { median } from "../../util/numbers.ts";
 import type { BenchmarkRun } from "../results.ts";
 import { type Drawing, WIDTH } from "./draw.ts";
 import { type Bar, barsOf } from "./fates.ts";
@@ -141,6 +142,6 @@ function alignedRun(strategy: StrategyName, run: BenchmarkRun): AlignedRun {
 /** Of the bars after the first token; 1 if there are none. */
 function medianMs(bars: readonly Bar[]): number {
   const durations = bars.filter(({ startMs, fate }) => startMs >= 0 && fate !== "prefill")
-    .map(({ startMs, endMs }) => endMs - startMs).filter((ms) => ms > 0).sort((a, b) => a - b);
-  return durations[durations.length >> 1] ?? 1;
+    .map(({ startMs, endMs }) => endMs - startMs).filter((ms) => ms > 0);
+  return median(durations) ?? 1;
 }

@@ -1,3 +1,4 @@
+import { ratio } from "../../util/numbers.ts";
 import type { Operation, Start, TraceEvent } from "./trace-events.ts";
 
 /** What a run's trace comes to. Times are in ms; null where there is nothing to divide by. */
@@ -141,8 +142,4 @@ class BusyTime {
     while (other.#recent.length > 0 && other.#recent[0]!.endMs <= endMs) other.#recent.shift();
     return shared.reduce((sum, ms) => sum + Math.max(0, ms), 0);
   }
-}
-
-function ratio(a: number, b: number): number | null {
-  return b > 0 ? a / b : null;
 }

@@ -1,7 +1,7 @@
-/**
- * The original program's two sample files (../shared/seed, one prompt each), by hand with Python's json and statistics, in ms, and which drafted tokens of their texts were right. Prefills are left
- * out: sd's clock starts behind it, amusd's first verification is it.
- */
+// Figures from the two sample files of the original program's repository (one prompt each), taken from their JSON by
+// hand: times in ms, and which drafted tokens of their texts were right. Prefills are left out: sd's clock starts
+// behind its prefill, and amusd's first verification is the prefill.
+
 import type { SimulatedHardware } from "../../src/plan/simulate.ts";
 import type { Acceptance } from "../../src/plan/simulated-pair.ts";
 import { ALL_ROWS } from "../../src/spec/schedule/costs.ts";
@@ -9,14 +9,18 @@ import { ALL_ROWS } from "../../src/spec/schedule/costs.ts";
 export interface OriginalSample {
   readonly name: string;
   readonly tokens: number;
-  /** tv(1): greedy's median token; tv(6): sd's median verification, of five drafted tokens. */
+  /** A verification of one row: greedy's median token. */
   readonly oneMs: number;
+  /** A verification of six rows: sd's median one, of five drafted tokens. */
   readonly sixMs: number;
-  /** td: sd's mean draft step. */
+  /** sd's mean draft step. */
   readonly sdDraftMs: number;
-  /** td as amusd's draft lane has it, which never pauses: its time by its steps. 0.7 to 0.8 ms of it lie between them (it looks at its queue, and blocks on a rollback's acknowledgement). */
+  /**
+   * A step of amusd's draft lane, which never pauses: its time over its steps. 0.7 to 0.8 ms of it lie between steps,
+   * where it looks at its queue and blocks on a rollback's acknowledgement.
+   */
   readonly amusdDraftMs: number;
-  /** What a token took, in all. */
+  /** Time a token of the whole run. */
   readonly sdMs: number;
   readonly amusdMs: number;
   /** Tokens that each verification committed, a digit each. */
@@ -59,7 +63,10 @@ export const ORIGINAL_SAMPLES: readonly OriginalSample[] = [
   },
 ];
 
-/** Lanes of its program: the draft catches up token by token, and tv(n) lies on the line through tv(1) and tv(6). In ms. */
+/**
+ * The original program's lanes: its draft catches up token by token, and its verifications lie on the line through
+ * those of one and of six rows. All arguments are in ms.
+ */
 export function originalHardware(draftMs: number, oneMs: number, sixMs: number): SimulatedHardware {
   const lane = (passMs: (rows: number) => number) => ({
     passMs: [0, ...ALL_ROWS].map(passMs),
@@ -69,12 +76,13 @@ export function originalHardware(draftMs: number, oneMs: number, sixMs: number):
   return { draft: lane((rows) => rows * draftMs), verify: lane((rows) => oneMs + (sixMs - oneMs) * (rows - 1) / 5) };
 }
 
-/** With sd's window of five. */
+/** What sd commits where all five drafted tokens were right. */
 const FULL = "6";
 
 /**
- * Whether the draft is right behind each prefix of the text, as both runs tell: what was accepted is, and what sd rejected is not. Of what
- * stands in a bonus's place in both, nothing is known but how often the others are. Throws a RangeError where the two contradict each other.
+ * Whether the draft is right behind each prefix of the text, as both runs tell: what was accepted is, and what sd
+ * rejected is not. Of a token that stands in a bonus's place in both runs nothing is known but how often the others are
+ * right. Throws a RangeError where the two runs contradict each other.
  */
 export function acceptanceOf({ name, tokens, sdCommitted, amusdCommitted }: OriginalSample): Acceptance {
   const right: (boolean | undefined)[] = Array(tokens).fill(undefined);
@@ -95,7 +103,7 @@ export function acceptanceOf({ name, tokens, sdCommitted, amusdCommitted }: Orig
   }
   const known = right.filter((isRight) => isRight !== undefined);
   const share = known.filter((isRight) => isRight).length / known.length;
-  // Whether it is right the draft doesn't know.
+  // The draft has the same confidence everywhere: the files do not tell what it knew.
   return {
     draws: right.map((isRight) => ({ confidence: share, chance: isRight === undefined ? share : Number(isRight) })),
     second: 0.5,

@@ -1,19 +1,19 @@
-// What monitoring costs: greedy of the embedded verify model on one llvmpipe thread, with and without the monitor, in turn, and
-// the CPU time of one sample by itself.
+// How much slower the program is while it watches its devices: greedy of the embedded verify model on one llvmpipe
+// thread, with the monitor and without, in turn; and the CPU time of one sample by itself.
 
 import process from "node:process";
 import { laneThreads, processSource } from "../src/benchmark/monitor/cpu.ts";
 import { INTERVAL_MS, Monitor } from "../src/benchmark/monitor/monitor.ts";
 import { load } from "../mod.ts";
 import { ADAPTER, assertOracle, type BenchOptions, MODEL_PATHS, progress, readGoldens } from "./fixture.ts";
-import { ratio, rotate, show, type Spread, spread } from "./stats.ts";
+import { ratio, rotate, show, type Spread, spread } from "./rounds.ts";
 
 const PROMPT = "HumanEval/0";
 /** Rounds for each that is asked for: single ones differ by more than what is sought. */
 const REPEATS = 4;
 const LONE_SAMPLES = 2000;
 
-export interface MonitorFigures {
+export interface MonitorCost {
   readonly msPerToken: Spread;
   readonly monitoredMsPerToken: Spread;
   /** With the monitor over without, round by round. */
@@ -23,8 +23,8 @@ export interface MonitorFigures {
   readonly sampleShare: number;
 }
 
-export async function monitor({ runs, quick }: BenchOptions): Promise<MonitorFigures> {
-  progress("monitor: loading");
+export async function monitorCost({ runs, quick }: BenchOptions): Promise<MonitorCost> {
+  progress("monitor-cost: loading");
   const golden = (await readGoldens("verify")).get(PROMPT)!;
   const maxTokens = quick ? 24 : 64;
   const engine = await load({
@@ -43,7 +43,7 @@ export async function monitor({ runs, quick }: BenchOptions): Promise<MonitorFig
   try {
     await generate();
     for (let round = 0; round < REPEATS * runs; round++) {
-      progress(`monitor: round ${round + 1} of ${REPEATS * runs}`);
+      progress(`monitor-cost: round ${round + 1} of ${REPEATS * runs}`);
       await rotate(round, [
         async () => void times.without.push(await generate()),
         async () => {
@@ -66,7 +66,7 @@ export async function monitor({ runs, quick }: BenchOptions): Promise<MonitorFig
       sampleShare: sampleMs / INTERVAL_MS,
     };
     console.log(
-      `\nmonitor: a sample each ${INTERVAL_MS} ms; ms/token ${show(figures.monitoredMsPerToken, 2)}, ` +
+      `\nmonitor-cost: a sample each ${INTERVAL_MS} ms; ms/token ${show(figures.monitoredMsPerToken, 2)}, ` +
         `without ${show(figures.msPerToken, 2)}, ratio ${show(figures.cost, 3)}\n` +
         `  a sample takes ${sampleMs.toFixed(3)} ms of CPU time, ${(100 * figures.sampleShare).toFixed(3)} % of a core`,
     );
