@@ -11,6 +11,7 @@ import { openFile } from "../../src/platform/platform-file.ts";
 import { loadTokenizer, type Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { assertRefused } from "../llama/refused.ts";
 import { type MetadataEntry, type RandomLlama, randomLlamaParts } from "./gguf-builder.ts";
+import { BYTE_TOKENS } from "../tokenizer/vocabularies.ts";
 import { type Files, tokenizerFiles } from "./safetensors-builder.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -85,7 +86,6 @@ test("merges may be pairs, Llama 3's split takes whole words, and the post-proce
   for (const id of [5, 7]) assert.ok(tokenizer.eosIds.has(id));
 });
 
-const BYTE_TOKENS = Array.from({ length: 256 }, (_, i) => `<0x${i.toString(16).toUpperCase().padStart(2, "0")}>`);
 const LLAMA2_TOKENS = ["<unk>", "<s>", "</s>", ...BYTE_TOKENS, "▁", "a", "b", "▁a", "ab", "▁ab"];
 const SPECIAL = LLAMA2_TOKENS.slice(0, 3).map((content, id) => ({ id, content, special: true, normalized: true }));
 const NORMALIZER = {
