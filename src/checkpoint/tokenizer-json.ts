@@ -1,13 +1,9 @@
 import { quote } from "../util/text.ts";
 import type { MetadataValue } from "./checkpoint.ts";
 import { isObject, type JsonFile, type JsonObject, shown } from "./json-file.ts";
+import { TOKEN_TYPES } from "./token-types.ts";
 
-// GGUF's types of tokens (`tokenizer.ggml.token_type`), as tokenizer.ts reads them.
-const NORMAL = 1;
-const CONTROL = 3;
-const USER_DEFINED = 4;
-const UNUSED = 5;
-const BYTE = 6;
+const { NORMAL, CONTROL, USER_DEFINED, UNUSED, BYTE } = TOKEN_TYPES;
 
 /** The pattern by which the tokenizers of Llama 3 split text, letter for letter. */
 const LLAMA3 =

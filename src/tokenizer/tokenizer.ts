@@ -1,3 +1,4 @@
+import { TOKEN_TYPES } from "../checkpoint/token-types.ts";
 import { byteLevelBytes, createByteLevelEncoder, rankMerges } from "./bpe.ts";
 import { quote } from "../util/text.ts";
 import { findPreTokenizer } from "./pre-tokenizers.ts";
@@ -34,12 +35,8 @@ export interface Tokenizer {
   tokenBytes(id: number, options?: { readonly special: boolean }): Uint8Array;
 }
 
-// GGUF's types of tokens (`tokenizer.ggml.token_type`). The others, "undefined" and "unused", never stand for text.
-const NORMAL = 1;
-const UNKNOWN = 2;
-const CONTROL = 3;
-const USER_DEFINED = 4;
-const BYTE = 6;
+// Tokens of the other types, "undefined" and "unused", never stand for text.
+const { NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE } = TOKEN_TYPES;
 
 /** Tokens that end a generation, whatever type the file gives them: those of the Llama family in llama.cpp's list. */
 const END_TOKENS: ReadonlySet<string> = new Set([
