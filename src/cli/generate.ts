@@ -9,7 +9,7 @@ import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } fro
 import { UsageError } from "./errors.ts";
 import { columnFlag, count, notEmpty, text } from "./flags.ts";
 import { datasetFiles, loadEngine, type ModelFlags, modelFlags } from "./models.ts";
-import { assertNew, assertWritable, PieceWriter, Progress, writeWhole } from "./output.ts";
+import { PieceWriter, prepareOutput, Progress, writeWhole } from "./output.ts";
 import { seedParser } from "./sampling.ts";
 import { summaryText } from "./summary-text.ts";
 import { type Profile, profileOf, profileText } from "./profile.ts";
@@ -104,9 +104,7 @@ export const generateCommand = buildCommand({
     const decoding = decodingOptions(flags);
     const { prompt, raw } = await readPrompt(flags);
     for (const file of [flags["output-file"], flags.trace]) {
-      if (file === undefined) continue;
-      await assertWritable(file);
-      if (!flags.force) await assertNew(file);
+      if (file !== undefined) await prepareOutput(file, flags.force);
     }
     const { strategy, "max-tokens": maxTokens, stop } = flags;
     const drafts = strategy !== "greedy";

@@ -6,7 +6,6 @@ import type { BenchmarkRun } from "../../src/benchmark/results.ts";
 import type { ChatMessage } from "../../src/tokenizer/chat-template.ts";
 import type { Generation } from "../../src/engine/generation.ts";
 import type { GenerationOptions } from "../../src/engine/generation-run.ts";
-import { joinLists } from "../../src/cli/flags.ts";
 
 const SAMPLES: readonly DatasetSample[] = [
   { id: "a", turns: ["one", "two"], task: "answer" },
@@ -122,13 +121,6 @@ test("every strategy is warmed up", async () => {
   const engine = new FakeEngine();
   await warmUp(engine, ["greedy", "amusd"], OPTIONS.decoding);
   assert.equal(engine.asked, ["greedy <Hello>", "amusd <Hello>"]);
-});
-
-test("a list of arguments is one argument", () => {
-  const join = (line: string) => joinLists(line.split(" "), "--strategies").join(" ");
-  assert.is(join("benchmark --strategies greedy sd amusd --seed 2"), "benchmark --strategies greedy,sd,amusd --seed 2");
-  assert.is(join("benchmark --strategies sd,amusd"), "benchmark --strategies sd,amusd");
-  assert.is(join("--prompt a b --strategies --json"), "--prompt a b --strategies --json");
 });
 
 test.run();
