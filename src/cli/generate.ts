@@ -48,7 +48,8 @@ export const generateCommand = buildCommand({
       prompt: text("What to say to the model; - reads standard input; default: a sample", "TEXT"),
       "prompt-file": text("File that holds the prompt; - is standard input", "FILE"),
       dataset: text(
-        "File (.jsonl, .jsonl.gz, .json, .parquet) or a hub's owner/name to take the prompt from (a sample's first turn)",
+        "File (.jsonl, .jsonl.gz, .json, .parquet) or a hub's owner/name to take the prompt from (a sample's first " +
+          "turn)",
         "DATASET",
       ),
       column: columnFlag,
@@ -73,7 +74,8 @@ export const generateCommand = buildCommand({
         kind: "parsed",
         parse: seedParser,
         brief:
-          "The same seed draws the same text on one device, however it is decoded; default: a new one each time, told at the end",
+          "The same seed draws the same text on one device, however it is decoded; default: a new one each time, told " +
+          "at the end",
         placeholder: "N",
         optional: true,
       },

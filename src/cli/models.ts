@@ -29,7 +29,8 @@ export interface ModelFlags {
 
 export const modelFlags = {
   "verify-model-path": text(
-    "Model whose text you get: a GGUF file, a folder of safetensors, or a hub's owner/name[:file][@revision]; default: the embedded one",
+    "Model whose text you get: a GGUF file, a folder of safetensors, or a hub's owner/name[:file][@revision]; " +
+      "default: the embedded one",
     "MODEL",
   ),
   "draft-model-path": text(
@@ -43,7 +44,8 @@ export const modelFlags = {
     kind: "parsed",
     parse: count(1),
     brief:
-      "The draft proposes only tokens with ids below N: faster, accepted a little less; default: all, of the embedded pair 8192",
+      "The draft proposes only tokens with ids below N: faster, accepted a little less; default: all, of the embedded " +
+      "pair 8192",
     placeholder: "N",
     optional: true,
   },

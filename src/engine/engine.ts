@@ -98,9 +98,9 @@ export class Engine {
   }
 
   /**
-   * Generates after a prompt: a text, or its tokens. Nothing runs before the generation is awaited or iterated over, and
-   * one runs at a time: another one that begins meanwhile fails with an Error. Throws a RangeError or a TypeError for a
-   * prompt that doesn't fit, or an option out of range.
+   * Generates after a prompt: a text, or its tokens. Nothing runs before the generation is awaited or iterated over,
+   * and one runs at a time: another one that begins meanwhile fails with an Error. Throws a RangeError or a TypeError
+   * for a prompt that doesn't fit, or an option out of range.
    */
   generate(prompt: string | readonly number[], options: GenerationOptions = {}): Generation {
     const tokens = typeof prompt === "string" ? this.codec.encode(prompt, options) : prompt;
@@ -155,9 +155,9 @@ export class Engine {
   }
 
   /**
-   * Measures, lane by lane and kernel by kernel, passes at `position` (lower where the context ends): of each number of
-   * `rows` (1 to 16) on the verify lane, of one on the draft lane. What the caches held is lost. Throws an Error while a
-   * generation runs, a RangeError for rows that no pass takes.
+   * Measures, lane by lane and kernel by kernel, passes at `position` (lower where the context ends): of each number
+   * of `rows` (1 to 16) on the verify lane, of one row on the draft lane. The caches' content is lost. Throws an Error
+   * while a generation runs, a RangeError for rows that no pass takes.
    */
   async profile(position: number, rows: readonly number[]): Promise<Record<string, ModelProfile>> {
     const [most, limit] = [Math.max(...rows), Math.min(VERIFY_ROWS, this.context)];

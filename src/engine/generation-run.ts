@@ -53,7 +53,9 @@ export interface GenerationOptions extends SamplingOptions {
 
 /** Text as it is committed, and the tokens that came with it. Some of their characters may still be held back. */
 export interface Piece {
+  /** The text that is committed since the piece before; it may be empty. */
   readonly text: string;
+  /** The tokens that were committed, and who wrote them; none where only held-back text comes. */
   readonly tokens: readonly CommittedToken[];
 }
 
@@ -65,6 +67,7 @@ export type FinishReason = "eos" | "stop" | "length" | "context" | "abort" | "re
 
 /** All of a generation, as `--json` prints it; for the figures see Summary. */
 export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens"> {
+  /** How the models took turns. */
   readonly strategy: StrategyName;
   /** How tokens were drawn; null: the likeliest one each time. */
   readonly sampling: Sampling | null;
@@ -74,9 +77,13 @@ export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens
   readonly devices: Readonly<Record<string, string>>;
   /** By lane: the variant of the kernels. It sets the order of summation, so near-ties may depend on it. */
   readonly variants: Readonly<Record<string, string>>;
+  /** The prompt, as it was fed. */
   readonly promptTokens: readonly number[];
+  /** The answer's tokens, its end-of-text token included. */
   readonly tokens: readonly number[];
+  /** The answer. */
   readonly text: string;
+  /** Why the answer ended. */
   readonly finishReason: FinishReason;
   /**
    * The time that the verify lane takes for a token by itself, in ms, by the calibration, this run and those before on

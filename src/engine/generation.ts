@@ -2,8 +2,11 @@ import type { FinishReason, GenerationRecord, GenerationRun, Piece } from "./gen
 
 /** What a generation came to. */
 export interface GenerationResult {
+  /** The answer. */
   readonly text: string;
+  /** The answer's tokens, its end-of-text token included. */
   readonly tokens: readonly number[];
+  /** Why the answer ended. */
   readonly finishReason: FinishReason;
   /** Everything that is known of the run: its models, times, acceptance and trace. */
   readonly record: GenerationRecord;

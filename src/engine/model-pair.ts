@@ -15,8 +15,8 @@ export interface ModelFile {
 }
 
 /**
- * Opens a GGUF file (of a split one, any part names them all) or a folder in Hugging Face's layout. Throws an Error of one
- * line if it isn't a model that runs here.
+ * Opens a GGUF file (of a split one, any part names them all) or a folder in Hugging Face's layout. Throws an Error of
+ * one line if it isn't a model that runs here.
  */
 export async function openModelFile(path: string): Promise<ModelFile> {
   const names = await listFolder(path);
