@@ -36,9 +36,11 @@ const types = await rollup({
     compilerOptions: {
       noCheck: true,
       strict: true,
+      stripInternal: true,
       allowImportingTsExtensions: true,
       target: ts.ScriptTarget.ESNext,
     },
   })],
 });
-await types.write({ file: "dist/mod.d.ts" });
+// `await using` needs types that a user's target may lack.
+await types.write({ file: "dist/mod.d.ts", banner: '/// <reference lib="esnext.disposable" />' });

@@ -6,7 +6,7 @@ import { type AdapterInfo, findAdapter, listAdapters, openDevice } from "../src/
 import { Device } from "../src/gpu/device.ts";
 import { llamaConfig } from "../src/checkpoint/config.ts";
 import type { TensorType } from "../src/checkpoint/formats.ts";
-import type { Checkpoint } from "../src/checkpoint/gguf.ts";
+import type { Checkpoint } from "../src/checkpoint/checkpoint.ts";
 import { Llama } from "../src/llama/llama.ts";
 import { openBytes, randomLlama } from "../tests/checkpoint/gguf-builder.ts";
 import { findTestAdapter } from "../tests/with-device.ts";

@@ -4,8 +4,7 @@
 import process from "node:process";
 import { laneThreads, processSource } from "../src/benchmark/monitor/cpu.ts";
 import { INTERVAL_MS, Monitor } from "../src/benchmark/monitor/monitor.ts";
-import { openModelPair } from "../src/engine/model-pair.ts";
-import { Engine } from "../src/engine/engine.ts";
+import { load } from "../mod.ts";
 import { ADAPTER, assertOracle, type BenchOptions, MODEL_PATHS, progress, readGoldens } from "./fixture.ts";
 import { ratio, rotate, show, type Spread, spread } from "./rounds.ts";
 
@@ -29,18 +28,18 @@ export interface MonitorCost {
 export async function monitorCost({ runs, quick }: BenchOptions): Promise<MonitorCost> {
   progress("monitor-cost: loading");
   const golden = (await readGoldens("verify")).get(PROMPT)!;
-  const maxNewTokens = quick ? 24 : 64;
-  const engine = await Engine.load(await openModelPair(MODEL_PATHS.verify), {
+  const maxTokens = quick ? 24 : 64;
+  const engine = await load({
+    verify: MODEL_PATHS.verify,
     verifyDevice: ADAPTER,
-    context: golden.promptTokens.length + maxNewTokens,
+    context: golden.promptTokens.length + maxTokens,
   });
   const cpu = processSource(laneThreads(1), performance.now());
   const watcher = await Monitor.open([{ name: "verify", adapter: engine.adapters.verify! }], { cpu });
   const generate = async () => {
-    const generation = engine.generate(golden.promptTokens, { strategy: "greedy", maxNewTokens });
-    for await (const _ of generation);
-    assertOracle("greedy", golden, generation.tokens);
-    return generation.record.msPerToken!;
+    const { tokens, record } = await engine.generate(golden.promptTokens, { strategy: "greedy", maxTokens });
+    assertOracle("greedy", golden, tokens);
+    return record.msPerToken!;
   };
   const times: Record<"without" | "with", number[]> = { without: [], with: [] };
   try {

@@ -150,7 +150,7 @@ async function cliPrompt(text: readonly number[]): Promise<string> {
 
 /** Times from the start of a fresh process, which exits one token later; `loadMs` ends where the prefill starts. */
 async function startCli(prompt: string, strategy: string) {
-  const flags = ["--json", "--raw", "--strategy", strategy, "--max-new-tokens", "1", "--prompt", prompt];
+  const flags = ["--json", "--raw", "--strategy", strategy, "--max-tokens", "1", "--prompt", prompt];
   const startMs = performance.now();
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", CLI, ...flags],

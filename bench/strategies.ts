@@ -4,12 +4,11 @@
 // The time that is lost against that machine is lost in waking, submitting and reading.
 
 import { DRAFT_VOCABULARY } from "../src/cli/models.ts";
-import { openModelPair } from "../src/engine/model-pair.ts";
 import { recordedTimes } from "../src/plan/recorded.ts";
 import { HEDGED, simulateRun } from "../src/plan/simulate.ts";
 import { recordedAcceptance } from "../src/plan/simulated-pair.ts";
-import { Engine } from "../src/engine/engine.ts";
-import type { GenerationOptions } from "../src/engine/generation.ts";
+import { type Engine, load } from "../mod.ts";
+import type { GenerationOptions } from "../src/engine/generation-run.ts";
 import type { TraceEvent } from "../src/spec/trace/trace-events.ts";
 import { ADAPTER, assertOracle, assertSame, type BenchOptions, type Golden, MODEL_PATHS } from "./fixture.ts";
 import { progress, readGoldens } from "./fixture.ts";
@@ -85,11 +84,11 @@ export async function strategies({ runs, quick }: BenchOptions): Promise<Readonl
     [name, names.slice(0, quick ? 1 : undefined).map((prompt) => goldens.get(prompt)!)] as const
   );
   const prompts = datasets.flatMap(([, prompts]) => prompts);
-  const maxNewTokens = quick ? 24 : 64;
+  const maxTokens = quick ? 24 : 64;
   const context = Math.max(...prompts.map(({ promptTokens }) => promptTokens.length)) +
-    maxNewTokens;
-  const pair = await openModelPair(MODEL_PATHS.verify, MODEL_PATHS.draft);
-  const engine = await Engine.load(pair, {
+    maxTokens;
+  const engine = await load({
+    ...MODEL_PATHS,
     verifyDevice: ADAPTER,
     draftDevice: ADAPTER,
     context,
@@ -105,7 +104,7 @@ export async function strategies({ runs, quick }: BenchOptions): Promise<Readonl
         await rotate(
           round + i,
           NAMES.map((name) => async () => {
-            const run = await generate(engine, golden, name, maxNewTokens);
+            const run = await generate(engine, golden, name, maxTokens);
             assertOracle(name, golden, run.tokens);
             tokens[name] = run.tokens;
             samples[name].push({ ...run.sample, round });
@@ -130,7 +129,7 @@ export async function strategies({ runs, quick }: BenchOptions): Promise<Readonl
         const acceptance = recordedAcceptance(sameText, prompt);
         let sumMs = 0;
         for (let seed = 1; seed <= IDEAL_RUNS; seed++) {
-          sumMs += (await simulateRun(HEDGED, hardware, acceptance, maxNewTokens, seed)).summary.msPerToken!;
+          sumMs += (await simulateRun(HEDGED, hardware, acceptance, maxTokens, seed)).summary.msPerToken!;
         }
         idealMs.push(sumMs / IDEAL_RUNS);
       }
@@ -152,14 +151,14 @@ export async function strategies({ runs, quick }: BenchOptions): Promise<Readonl
   }
 }
 
-async function generate(engine: Engine, golden: Golden, variant: Variant, maxNewTokens: number): Promise<Run> {
-  const generation = engine.generate(golden.promptTokens, { ...VARIANTS[variant], maxNewTokens });
+async function generate(engine: Engine, golden: Golden, variant: Variant, maxTokens: number): Promise<Run> {
+  const generation = engine.generate(golden.promptTokens, { ...VARIANTS[variant], maxTokens });
   const startMs = performance.now();
   let lastMs = startMs;
   for await (const { tokens } of generation) {
     if (tokens.length > 0) lastMs = performance.now();
   }
-  const { tokens, acceptance, tokensPerVerification, lanes, msPerToken, events } = generation.record;
+  const { tokens, acceptance, tokensPerVerification, lanes, msPerToken, events } = await generation.record;
   const verified = events.filter((event) => event.kind === "operation").filter(({ accepted }) =>
     accepted !== undefined
   );

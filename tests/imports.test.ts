@@ -17,9 +17,9 @@ const FLOORS = [
   /^src\/benchmark\/viz\//,
   /^src\/benchmark\/monitor\//,
   /^src\/benchmark\/[^/]+$/,
-  /^src\/hub\//,
   /^mod\.ts$/,
   /^src\/engine\//,
+  /^src\/hub\//,
   /^src\/llama\//,
   /^src\/tokenizer\//,
   /^src\/checkpoint\//,
@@ -43,7 +43,7 @@ const FLOORS = [
 /** What the command line and the API may name beside the floors: their own version and the embedded pair. */
 const BESIDE = /^(package|deno)\.json$|^models\//;
 const PLATFORM = /^src\/platform\/platform[\w-]*\.ts$/;
-/** What a browser never loads: mod.ts, which it does, stands below. */
+/** The parts that a browser can't load: mod.ts and what it imports reach the hub on demand alone. */
 const HEADLESS = /^(cli\.ts$|src\/(cli|benchmark|hub)\/)/;
 const TABLE = /-tables?\.ts$/;
 const MAX_LINES = 500;
@@ -58,7 +58,7 @@ function problemsOf(path: string, text: string): string[] {
   const code = codeOf(text);
   const floor = FLOORS.findIndex((pattern) => pattern.test(path));
   if (floor < 0) problems.push("is on none of the floors");
-  for (const { target } of importsOf(code)) {
+  for (const { target, isOnDemand } of importsOf(code)) {
     if (!target.startsWith(".")) continue;
     const to = new URL(target, new URL(path, root)).href.slice(root.href.length);
     const toFloor = FLOORS.findIndex((pattern) => pattern.test(to));
@@ -66,6 +66,9 @@ function problemsOf(path: string, text: string): string[] {
       problems.push(`imports ${to}, which is on none of the floors`);
     }
     if (toFloor >= 0 && toFloor < floor) problems.push(`imports upward: ${to}`);
+    else if (HEADLESS.test(to) && !HEADLESS.test(path) && !isOnDemand) {
+      problems.push(`imports ${to}, which a browser can't load: load it on demand`);
+    }
   }
   if (/\bexport\s*\*/.test(code)) problems.push("has `export *`: name what is exported");
   const runtime = /\b(?:Deno|process)\??\.[a-zA-Z]+|["']node:[^"']+/.exec(code)?.[0];
@@ -167,6 +170,13 @@ for (
       "src/gpu/a.ts",
       '/** Not so:\n import "../engine/b.ts";\n */\n// import("../engine/b.ts")',
       null,
+    ],
+    ["the hub on demand", "src/engine/a.ts", 'const b = await import("../hub/b.ts");', null],
+    [
+      "the hub where a browser loads it",
+      "src/engine/a.ts",
+      'import { b } from "../hub/b.ts";',
+      "imports src/hub/b.ts, which a browser can't load: load it on demand",
     ],
     ["lab", "src/gpu/a.ts", 'import "../../lab/b.ts";', "imports lab/b.ts, which is on none of the floors"],
     ["tests", "src/gpu/a.ts", 'import "../../tests/b.ts";', "imports tests/b.ts, which is on none of the floors"],

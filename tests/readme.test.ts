@@ -13,7 +13,7 @@ const commands = [...page.matchAll(/^(?: {4}|\$ )((?:npx|deno) .*)$/gm)].map(([,
 
 /** So that a command takes seconds: flags with the values that they get here, by the program's command. */
 const LIMITS: Record<string, Record<string, string>> = {
-  generate: { "--max-new-tokens": "16" },
+  generate: { "--max-tokens": "16" },
   benchmark: { "--max-tokens": "4", "--num-samples": "1" },
   plan: { "--tokens": "40", "--runs": "1" },
   monitor: { "--count": "1" },

@@ -3,6 +3,8 @@ export interface Import {
   readonly target: string;
   /** Nothing of it is there at run time. */
   readonly isType: boolean;
+  /** It is loaded when it is asked for, by `import()`. */
+  readonly isOnDemand: boolean;
 }
 
 const IMPORTS = [
@@ -18,6 +20,10 @@ export const codeOf = (text: string): string => text.replace(/\/\*[^]*?\*\//g, "
 /** All imports in a file's text without its comments, those on demand and of workers too. */
 export function importsOf(code: string): Import[] {
   return IMPORTS.flatMap((pattern) =>
-    [...code.matchAll(pattern)].map(([, names, target]) => ({ target: target!, isType: /^\s*type\b/.test(names!) }))
+    [...code.matchAll(pattern)].map(([all, names, target]) => ({
+      target: target!,
+      isType: /^\s*type\b/.test(names!),
+      isOnDemand: /^import\(/.test(all),
+    }))
   );
 }

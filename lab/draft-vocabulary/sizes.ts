@@ -26,9 +26,8 @@ for (let round = 0; round < ROUNDS; round++) {
       draftVocabulary,
     });
     for (const prompt of prompts) {
-      const generation = pair.generate(prompt, { strategy, lookahead: 3, maxNewTokens: 48 });
-      for await (const _ of generation);
-      const { msPerToken, drafted, accepted, events } = generation.record;
+      const { record } = await pair.generate(prompt, { strategy, lookahead: 3, maxTokens: 48 });
+      const { msPerToken, drafted, accepted, events } = record;
       const total = totals[i]!;
       total.ms += msPerToken!;
       total.drafted += drafted;

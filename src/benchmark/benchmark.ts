@@ -1,12 +1,18 @@
 import type { ChatMessage } from "../tokenizer/chat-template.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { GenerationOptions, StrategyName } from "../engine/generation.ts";
+import type { TextCodec } from "../engine/text-codec.ts";
+import type { GenerationOptions, StrategyName } from "../engine/generation-run.ts";
 import type { DatasetSample } from "./datasets.ts";
 import { randomOf } from "../util/random.ts";
 import type { BenchmarkRun, MonitorSample } from "./results.ts";
 
-/** The part of an engine that a benchmark needs. */
-export type BenchmarkEngine = Pick<Engine, "encode" | "encodeChat" | "generate" | "pieces">;
+type Encoder = Pick<TextCodec, "encode" | "encodeChat">;
+
+/** The part of an engine that a benchmark uses. */
+export interface BenchmarkEngine {
+  readonly codec: Pick<TextCodec, "encode" | "encodeChat" | "pieces">;
+  readonly generate: Engine["generate"];
+}
 
 /** A sample and where it stands in its dataset. */
 export interface IndexedSample {
@@ -43,18 +49,17 @@ export async function* runBenchmark(
     const messages: ChatMessage[] = [];
     for (const [turn, prompt] of sample.turns.entries()) {
       messages.push({ role: "user", content: prompt });
-      const tokens = promptTokens(engine, sample, messages);
+      const tokens = promptTokens(engine.codec, sample, messages);
       let first = done.find((run) => run.sample === index && run.turn === turn);
       for (const strategy of shuffled(strategies, randomOf(seed + 1000 * index + turn))) {
         if (done.some((run) => run.sample === index && run.turn === turn && run.strategy === strategy)) continue;
-        const generation = engine.generate(tokens, { ...decoding, strategy, maxNewTokens: maxTokens, signal });
+        const generation = engine.generate(tokens, { ...decoding, strategy, maxTokens, signal });
         const watched = watch();
-        for await (const _ of generation);
+        const { record: { models: _, devices: __, variants: ___, ...record } } = await generation;
         const monitor = await watched();
         if (signal?.aborted) return;
-        const { models: _, devices: __, variants: ___, ...record } = generation.record;
         const identical = !first || sameTokens(first.tokens, record.tokens);
-        const pieces = engine.pieces(record.tokens);
+        const pieces = engine.codec.pieces(record.tokens);
         const run = { ...record, sample: index, id: sample.id, turn, prompt, pieces, identical, monitor };
         first ??= run;
         yield run;
@@ -70,21 +75,21 @@ export async function warmUp(
   strategies: readonly StrategyName[],
   decoding: GenerationOptions,
 ): Promise<void> {
-  const tokens = engine.encode("Hello");
+  const tokens = engine.codec.encode("Hello");
   for (const strategy of strategies) {
-    for await (const _ of engine.generate(tokens, { ...decoding, strategy, maxNewTokens: 8 }));
+    await engine.generate(tokens, { ...decoding, strategy, maxTokens: 8 });
   }
 }
 
 /** The positions that the longest conversation takes if every answer is as long as it may be. */
 export function contextOf(
-  engine: Pick<BenchmarkEngine, "encode" | "encodeChat">,
+  codec: Encoder,
   samples: readonly DatasetSample[],
   maxTokens: number,
 ): number {
   return Math.max(...samples.map((sample) => {
     const messages = sample.turns.map((content) => ({ role: "user", content }));
-    return promptTokens(engine, sample, messages).length + sample.turns.length * (maxTokens + TURN_TOKENS);
+    return promptTokens(codec, sample, messages).length + sample.turns.length * (maxTokens + TURN_TOKENS);
   }));
 }
 
@@ -92,11 +97,11 @@ export function contextOf(
 const TURN_TOKENS = 16;
 
 function promptTokens(
-  engine: Pick<BenchmarkEngine, "encode" | "encodeChat">,
+  codec: Encoder,
   { task }: DatasetSample,
   messages: readonly ChatMessage[],
 ): number[] {
-  return task === "complete" ? engine.encode(messages[0]!.content as string, true) : engine.encodeChat(messages);
+  return task === "complete" ? codec.encode(messages[0]!.content, { raw: true }) : codec.encodeChat(messages);
 }
 
 function shuffled<T>(values: readonly T[], random: () => number): T[] {

@@ -1,6 +1,6 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import type { Sampling } from "../util/sampling.ts";
-import type { GenerationRecord, StrategyName } from "../engine/generation.ts";
+import type { GenerationRecord, StrategyName } from "../engine/generation-run.ts";
 import type { LaunchName } from "../spec/schedule/launch-rule.ts";
 import { isRecord } from "../util/is-record.ts";
 import schema from "./results.schema.json" with { type: "json" };

@@ -1,4 +1,4 @@
-import type { StrategyName } from "../engine/generation.ts";
+import type { StrategyName } from "../engine/generation-run.ts";
 import { groupBy } from "../util/group-by.ts";
 import { mean, sum } from "../util/numbers.ts";
 import { randomOf } from "../util/random.ts";

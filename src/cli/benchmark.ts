@@ -9,17 +9,15 @@ import { Monitor } from "../benchmark/monitor/monitor.ts";
 import { parseInterrupted, type Results, RESULTS_VERSION } from "../benchmark/results.ts";
 import { statisticsOf } from "../benchmark/statistics.ts";
 import { renderTable } from "../benchmark/table.ts";
-import { fetchDataset } from "../hub/hub.ts";
-import { encodeChat } from "../tokenizer/chat-template.ts";
-import { encodePrompt, type Engine } from "../engine/engine.ts";
-import { STRATEGIES, type StrategyName } from "../engine/generation.ts";
+import type { Engine, StrategyName } from "../../mod.ts";
+import { STRATEGIES } from "../engine/generation-run.ts";
 import { type BenchmarkState, progressLine } from "./benchmark-progress.ts";
 import { samplingOf } from "../engine/sampling-options.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import { UsageError } from "./errors.ts";
 import { columnFlag, count, text } from "./flags.ts";
+import { datasetFiles, loadEngine, type ModelFlags, modelFlags } from "./models.ts";
 import { readContent } from "./input.ts";
-import { loadEngine, type ModelFlags, modelFlags, withHub } from "./models.ts";
 import { prepareOutput, Progress } from "./output.ts";
 import { ResultsFile } from "./results-file.ts";
 import { seedParser } from "./sampling.ts";
@@ -97,14 +95,9 @@ export const benchmarkCommand = buildCommand({
     const samples = await chooseSamples(flags);
     const before = await earlierResults(flags);
     // The context must be known before the models are on their devices: their caches are made as they are loaded.
-    const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (verify) => {
-      const encoder = {
-        encode: (prompt: string, raw = false) => encodePrompt(verify, prompt, raw),
-        encodeChat: (messages: Parameters<typeof encodeChat>[2]) =>
-          encodeChat(verify.tokenizer, verify.checkpoint.metadata, messages, { addGenerationPrompt: true }),
-      };
-      const wanted = contextOf(encoder, samples.map(({ sample }) => sample), maxTokens);
-      return Math.min(wanted, verify.config.contextLength);
+    const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (codec) => {
+      const wanted = contextOf(codec, samples.map(({ sample }) => sample), maxTokens);
+      return Math.min(wanted, codec.contextLength);
     });
     const abort = new AbortController();
     // The first Ctrl-C ends the run in order, a second one at once.
@@ -134,7 +127,7 @@ export const benchmarkCommand = buildCommand({
         kvCache: flags["kv-cache"],
         draftVocabulary: engine.draftVocabulary,
         threads,
-        sampling: decoding.sampling ? samplingOf(decoding.sampling) : null,
+        sampling: samplingOf(decoding),
         seed,
       };
       if (before) {
@@ -212,7 +205,7 @@ async function chooseSamples(
   }
   const all = dataset === undefined
     ? bundledPrompts()
-    : await openDataset(await withHub(offline, (hub) => fetchDataset(dataset, hub)), column);
+    : await openDataset(await datasetFiles(dataset, offline), column);
   if (most !== undefined && most > all.length) {
     throw new RangeError(
       `Cannot take ${most} samples: the dataset has ${all.length}; give --num-samples ${all.length} or less`,

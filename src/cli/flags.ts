@@ -41,3 +41,11 @@ export function joinLists(args: readonly string[], ...flags: readonly string[]):
   }
   return joined;
 }
+
+/** Flags by the names that users of Hugging Face's programs, and of AMUSD's own, are used to type. */
+const PEERS_NAMES: Readonly<Record<string, string>> = { "--max-new-tokens": "--max-tokens" };
+
+/** The arguments with peers' names of flags replaced by ours. */
+export function ownNames(args: readonly string[]): string[] {
+  return args.map((arg) => arg.replace(/^--[\w-]+/, (name) => PEERS_NAMES[name] ?? name));
+}

@@ -10,7 +10,7 @@ import { oneLine, UsageError } from "./errors.ts";
  * Throws an Error of one line where the file can't be written, so that a long run does not end with nowhere to write
  * its record. Folders on the way that are missing are made with the file.
  */
-export async function assertWritable(file: string): Promise<void> {
+async function assertWritable(file: string): Promise<void> {
   const found = await statOrNull(file);
   if (found?.isDirectory()) {
     throw new Error(`Cannot write "${file}": it is a folder, a file is wanted; choose another name`);
@@ -42,7 +42,7 @@ async function isSpecial(file: string): Promise<boolean> {
 }
 
 /** Throws a UsageError where there is a plain file of that name. A pipe or a device loses nothing by a write. */
-export async function assertNew(file: string): Promise<void> {
+async function assertNew(file: string): Promise<void> {
   if (!(await statOrNull(file))?.isFile()) return;
   throw new UsageError(`Cannot write "${file}": it is there already; give --force to replace it, or another name`);
 }

@@ -1,6 +1,6 @@
 import type { KernelProfile, ModelProfile, StepProfile } from "../llama/profile.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { GenerationRecord } from "../engine/generation.ts";
+import type { GenerationRecord } from "../engine/generation-run.ts";
 import { textTable } from "../util/text-table.ts";
 import { Progress } from "./output.ts";
 

@@ -1,4 +1,4 @@
-import type { FinishReason, GenerationRecord } from "../engine/generation.ts";
+import type { FinishReason, GenerationRecord } from "../engine/generation-run.ts";
 
 /** Reasons to end that a reader expects, so that the summary doesn't tell them. */
 const USUAL: readonly FinishReason[] = ["eos", "stop", "length"];

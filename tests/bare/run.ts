@@ -45,12 +45,12 @@ const FIRST_CASES: readonly Case[] = [
   { name: "lavapipe anew, with packages in a broken state", command: FIRST, without: [CACHE], installed: BROKEN },
   {
     name: "SwiftShader",
-    command: `${FIRST} --max-new-tokens 32`,
+    command: `${FIRST} --max-tokens 32`,
     variables: { AMUSD_VULKAN_DRIVER: "swiftshader" },
   },
   {
     name: "SwiftShader, warm",
-    command: `${FIRST} --max-new-tokens 32`,
+    command: `${FIRST} --max-tokens 32`,
     variables: { AMUSD_VULKAN_DRIVER: "swiftshader" },
   },
 ];

@@ -5,7 +5,7 @@ import {
   type Results,
   RESULTS_VERSION,
 } from "../../src/benchmark/results.ts";
-import { STRATEGIES, type StrategyName } from "../../src/engine/generation.ts";
+import { STRATEGIES, type StrategyName } from "../../src/engine/generation-run.ts";
 import { summarize } from "../../src/spec/trace/summary.ts";
 import type { TraceEvent } from "../../src/spec/trace/trace-events.ts";
 import { agreeingModel, hash, hashModel, laneOptions, simulate } from "../spec/simulated-run.ts";

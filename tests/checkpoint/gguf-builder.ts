@@ -1,6 +1,9 @@
 import { blobSource } from "../../src/platform/byte-source.ts";
 import { FORMATS, type TensorType } from "../../src/checkpoint/formats.ts";
-import { type Checkpoint, openGguf } from "../../src/checkpoint/gguf.ts";
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
+import { openGguf } from "../../src/checkpoint/gguf.ts";
+import { TOKEN_TYPES } from "../../src/checkpoint/token-types.ts";
+import { randomOf } from "../../src/util/random.ts";
 import { quantize } from "../llama/quantize.ts";
 
 const VALUE_TYPES = [
@@ -161,22 +164,31 @@ export function randomLlama(options: RandomLlama): Uint8Array<ArrayBuffer> {
   return ggufFile(metadata, tensors);
 }
 
-/** GPT-2's 256 letters for bytes; merges of two small letters; unused tokens; last `<|endoftext|>`, BOS and EOS. */
-function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
-  const printable = (byte: number) => byte > 32 && byte < 127 || byte > 160 && byte !== 173;
+/** The letters in which GPT-2's vocabulary writes the 256 bytes: "Ġ" is byte 32, "Ċ" byte 10. */
+export const BYTE_LETTERS: readonly string[] = (() => {
+  const isPrintable = (byte: number) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
   let spares = 0;
-  const tokens = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : 256 + spares++));
-  const types: number[] = tokens.map(() => 1);
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : 256 + spares++));
+})();
+const { NORMAL, UNUSED, CONTROL } = TOKEN_TYPES;
+
+/**
+ * A byte-level tokenizer: the letters of the bytes, then merges of two small letters, then unused tokens, and as the last
+ * token `<|endoftext|>`, which is both BOS and EOS.
+ */
+function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
+  const tokens = [...BYTE_LETTERS];
+  const types: number[] = tokens.map(() => NORMAL);
   const merges: string[] = [];
   const letters = "etaoinshrdlucmfwypvbgkjqxz";
   for (let i = 0; tokens.length < vocabulary - 1; i++) {
     const pair = i < 26 * 26 ? [letters[Math.floor(i / 26)]!, letters[i % 26]!] : null;
     tokens.push(pair ? pair.join("") : `[PAD${i}]`);
-    types.push(pair ? 1 : 5);
+    types.push(pair ? NORMAL : UNUSED);
     if (pair) merges.push(pair.join(" "));
   }
   tokens.push("<|endoftext|>");
-  types.push(3);
+  types.push(CONTROL);
   return [
     ["tokenizer.ggml.model", "string", "gpt2"],
     ["tokenizer.ggml.pre", "string", "gpt-2"],
@@ -189,20 +201,9 @@ function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
   ];
 }
 
-/** Uniform in [0, 1), 32 bits (mulberry32). */
-export function uniforms(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = state + 0x6d2b79f5 | 0;
-    let mixed = Math.imul(state ^ state >>> 15, state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ mixed >>> 7, mixed | 61);
-    return ((mixed ^ mixed >>> 14) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Standard normal (Box and Muller). */
 function normals(seed: number): () => number {
-  const uniform = uniforms(seed);
+  const uniform = randomOf(seed);
   return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 

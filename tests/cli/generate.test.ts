@@ -20,7 +20,7 @@ const EMBEDDED = [
 ];
 
 /** The embedded pair's greeting, the default command with nothing else said, runs beside the first tests. */
-const embedded = amusd(...isNode ? EMBEDDED : [], "--prompt", "Hello", "--max-new-tokens", "12");
+const embedded = amusd(...isNode ? EMBEDDED : [], "--prompt", "Hello", "--max-tokens", "12");
 
 test("text goes to stdout, the summary to stderr, and both are plain where that is no terminal", async () => {
   const { code, stdout, stderr } = await embedded;
@@ -64,7 +64,7 @@ test("--json, --output-file and --trace write the same run, for generate by name
     "--prompt",
     "The",
     "--raw",
-    "--max-new-tokens",
+    "--max-tokens",
     "40",
     "--json",
     ...files,
@@ -132,7 +132,7 @@ test("the prompt comes from a flag, a file, stdin or a dataset", async () => {
 test("--stop, --strategy, --lookahead and the devices by name and index", async () => {
   const [{ name }, ...others] = JSON.parse((await amusd("devices", "--json")).stdout);
   const last = others.length;
-  const run = ["--raw", "--prompt", "The", "--max-new-tokens", "20"];
+  const run = ["--raw", "--prompt", "The", "--max-tokens", "20"];
   const record = recordOf(
     await amusd(
       ...MODELS,
@@ -172,7 +172,7 @@ test("--stop, --strategy, --lookahead and the devices by name and index", async 
 });
 
 test("--temperature, --top-k, --top-p, --min-p and --seed draw the same text by each strategy", async () => {
-  const run = [...MODELS, "--raw", "--prompt", "The", "--max-new-tokens", "20", "--json"];
+  const run = [...MODELS, "--raw", "--prompt", "The", "--max-tokens", "20", "--json"];
   const filters = ["--top-k", "50", "--top-p", "0.9", "--min-p", "0.01"];
   const draw = async (...flags: string[]) => recordOf(await amusd(...run, "--temperature", "0.8", ...flags));
   const drawn = await draw("--seed", "7", ...filters, "--strategy", "greedy");
@@ -191,7 +191,7 @@ test("a folder in Hugging Face's layout is a model, and writes what its GGUF wri
     tokenizer: true,
     metadata: [["tokenizer.chat_template", "string", "{{ messages[0].content }}"]],
   };
-  const prompt = ["--prompt", "the otter", "--max-new-tokens", "8", "--strategy", "greedy"];
+  const prompt = ["--prompt", "the otter", "--max-tokens", "8", "--strategy", "greedy"];
   const folder = await writeFolder(at("as saved"), randomLlamaFolder(options));
   const saved = await amusd("--verify-model-path", folder, ...prompt);
   const gguf = await amusd("--verify-model-path", write("saved.gguf", randomLlama(options)), ...prompt);
@@ -202,7 +202,7 @@ test("a folder in Hugging Face's layout is a model, and writes what its GGUF wri
 onUnix("--output-file writes through what is no plain file, and leaves it", async () => {
   Deno.writeTextFileSync(at("target.json"), "");
   Deno.symlinkSync(at("target.json"), at("link.json"));
-  const run = [...VERIFY, "--raw", "--prompt", "The", "--max-new-tokens", "2"];
+  const run = [...VERIFY, "--raw", "--prompt", "The", "--max-tokens", "2"];
   const { code, stderr } = await amusd(...run, "--output-file", at("link.json"), "--force");
   assert.is(code, 0, stderr);
   assert.ok(Deno.lstatSync(at("link.json")).isSymlink);

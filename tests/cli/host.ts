@@ -2,7 +2,7 @@
 // where tests/node/on-node.ts says so.
 
 import * as assert from "uvu/assert";
-import type { GenerationRecord } from "../../src/engine/generation.ts";
+import type { GenerationRecord } from "../../src/engine/generation-run.ts";
 
 const root = new URL("../../", import.meta.url);
 

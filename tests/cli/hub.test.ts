@@ -26,7 +26,7 @@ const MODELS = ["--verify-model-path", "owner/name:verify.gguf", "--draft-model-
 const DATASET = ["--dataset", "owner/name"];
 
 test("generate takes a conversation's first turn by a hub's name, and a second time without the hub", async () => {
-  const args = [...DATASET, "--sample-index", "1", ...MODELS, "--strategy", "amusd", "--max-new-tokens", "3", "--json"];
+  const args = [...DATASET, "--sample-index", "1", ...MODELS, "--strategy", "amusd", "--max-tokens", "3", "--json"];
   const first = await amusd(...args);
   assert.is(first.code, 0, first.stderr);
   const record = JSON.parse(first.stdout);

@@ -2,7 +2,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { GenerationRecord } from "../../src/engine/generation.ts";
+import type { GenerationRecord } from "../../src/engine/generation-run.ts";
 import { randomModel } from "../random-models.ts";
 import { at, draftPath, onUnix, write } from "./fixture.ts";
 import { DAWN_LINE, finish, spawn } from "./host.ts";
@@ -11,7 +11,7 @@ import { DAWN_LINE, finish, spawn } from "./host.ts";
 function endless(...args: string[]): Deno.ChildProcess {
   Deno.writeFileSync(at("endless.gguf"), randomModel({ metadata: [["llama.context_length", "u32", 100_000]] }));
   const model = ["--verify-model-path", at("endless.gguf"), "--draft-model-path", draftPath];
-  return spawn([...model, "--raw", "--max-new-tokens", "90000", ...args]);
+  return spawn([...model, "--raw", "--max-tokens", "90000", ...args]);
 }
 
 /** Reads until the text is `enough`; returns that text and a promise of the rest. */

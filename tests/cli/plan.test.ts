@@ -10,7 +10,7 @@ test("plan takes a recorded run's times and chances, or hardware, and writes a t
     ...MODELS,
     "--prompt",
     "a",
-    "--max-new-tokens",
+    "--max-tokens",
     "100",
     "--launch",
     "fixed:3",

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Profile } from "../../src/cli/profile.ts";
-import type { GenerationRecord } from "../../src/engine/generation.ts";
+import type { GenerationRecord } from "../../src/engine/generation-run.ts";
 import { MODELS } from "./fixture.ts";
 import { amusd, recordOf } from "./host.ts";
 
@@ -10,7 +10,7 @@ test("--profile adds the kernels' times to the summary, with --json to the recor
     "--prompt",
     "The",
     "--raw",
-    "--max-new-tokens",
+    "--max-tokens",
     "8",
     "--strategy",
     "sd",

@@ -30,11 +30,11 @@ test("what can't be done is one line on stderr and a code that says whose fault 
   const long = "x".repeat(TRAINED_CONTEXT);
   const model = (path: string) => ["--verify-model-path", path];
   const cases: [string[], number, RegExp][] = [
-    [["--max-new-token", "3"], 2, /--max-new-token, did you mean --max-new-tokens\?\n/],
+    [["--max-token", "3"], 2, /--max-token, did you mean --max-tokens\?\n/],
     [["generat"], 2, /generat/],
     [["--strategy", "fast"], 2, /fast.*greedy.*sd.*amusd/],
-    [["--max-new-tokens", "0"], 2, /"0" for max-new-tokens: a whole number of 1 or more is wanted/],
-    [["--max-new-tokens", "many"], 2, /many/],
+    [["--max-tokens", "0"], 2, /"0" for max-tokens: a whole number of 1 or more is wanted/],
+    [["--max-tokens", "many"], 2, /many/],
     [["--lookahead", "16"], 2, /"16".*1 to 15/],
     [["--temperature", "-1"], 2, /^Failed to parse "-1" for temperature: a number of 0 or more is wanted\n/],
     [["--temperature", "hot"], 2, /hot/],

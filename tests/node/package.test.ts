@@ -10,8 +10,6 @@ import { bytesOf, randomLlamaFolder } from "../checkpoint/safetensors-builder.ts
 import "../untuned.ts";
 import { installedPackage, run, tarballIn } from "./installed.ts";
 
-const root = new URL("../../", import.meta.url);
-
 const MAX_PACKED_BYTES = 1024 * 1024;
 /** The oldest that the package's types are for, and the newest. */
 const COMPILERS = ["5.9.3", "7.0.2"];
@@ -34,13 +32,6 @@ withNpm("it is small and holds nothing else", async () => {
 withNpm("Node imports all of the API", async () => {
   const all = `import("amusd").then((all) => console.log(JSON.stringify(Object.keys(all))))`;
   assert.equal(JSON.parse(await run(folder, "node", "-e", all)), Object.keys(await import("../../mod.ts")));
-});
-
-withNpm("an example runs under Node by the package", async () => {
-  await Deno.copyFile(new URL("examples/answer.mjs", root), `${folder}/answer.mjs`);
-  // It runs in the checkout, which has the models that the package lacks.
-  const printed = await run(root, "node", `${folder}/answer.mjs`);
-  assert.match(printed, /\S\s*\n\d+ tokens, \d+\.\d ms each\n$/);
 });
 
 for (const version of COMPILERS) {

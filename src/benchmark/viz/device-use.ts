@@ -1,4 +1,4 @@
-import type { StrategyName } from "../../engine/generation.ts";
+import type { StrategyName } from "../../engine/generation-run.ts";
 import { groupBy } from "../../util/group-by.ts";
 import { mean } from "../../util/numbers.ts";
 import type { BenchmarkRun, DeviceSample } from "../results.ts";

@@ -1,4 +1,4 @@
-import type { StrategyName } from "../../engine/generation.ts";
+import type { StrategyName } from "../../engine/generation-run.ts";
 import type { Origin } from "../../spec/token-log.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { StrategyName } from "../../engine/generation.ts";
+import type { StrategyName } from "../../engine/generation-run.ts";
 import type { StrategyFigure } from "../speed-figures.ts";
 import { type Drawing, type Panel, WIDTH } from "./draw.ts";
 import { STRATEGY_COLORS } from "./palette.ts";

@@ -1,4 +1,4 @@
-import type { StrategyName } from "../../engine/generation.ts";
+import type { StrategyName } from "../../engine/generation-run.ts";
 import type { BenchmarkRun } from "../results.ts";
 import { type Drawing, WIDTH } from "./draw.ts";
 import { STRATEGY_COLORS } from "./palette.ts";
