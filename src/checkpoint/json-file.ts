@@ -1,13 +1,9 @@
 import type { ByteSource } from "../platform/byte-source.ts";
+import { isRecord } from "../util/is-record.ts";
 import { quote } from "../util/text.ts";
 import { damagedError, readError } from "./checkpoint.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
-
-/** Whether a value of JSON is an object, and neither an array nor null. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /**
  * An object in a JSON file. Its getters throw an Error of one line, which names the file and the key, where the value
@@ -31,7 +27,7 @@ export class JsonFile {
     } catch {
       throw damagedError(source.name, "it is no JSON");
     }
-    if (!isObject(values)) throw damagedError(source.name, "it is no JSON object");
+    if (!isRecord(values)) throw damagedError(source.name, "it is no JSON object");
     return new JsonFile(source.name, values);
   }
 
@@ -70,14 +66,14 @@ export class JsonFile {
   object(key: string): JsonFile | undefined {
     const value = this.values[key] ?? undefined;
     if (value === undefined) return undefined;
-    if (!isObject(value)) throw this.wrong(key, "an object");
+    if (!isRecord(value)) throw this.wrong(key, "an object");
     return new JsonFile(this.name, value);
   }
 
   /** The array of objects under a key; empty where the key is missing or null. */
   objects(key: string): JsonFile[] {
     const value = this.values[key] ?? [];
-    if (!Array.isArray(value) || !value.every(isObject)) throw this.wrong(key, "an array of objects");
+    if (!Array.isArray(value) || !value.every(isRecord)) throw this.wrong(key, "an array of objects");
     return value.map((one) => new JsonFile(this.name, one));
   }
 }
@@ -94,5 +90,5 @@ export async function readWhole(source: ByteSource, maxBytes: number): Promise<U
 export function shown(value: unknown): string {
   if (value === undefined) return "missing";
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  return isObject(value) ? "an object" : quote(String(value));
+  return isRecord(value) ? "an object" : quote(String(value));
 }

@@ -2,7 +2,7 @@ import type { ByteSource } from "../platform/byte-source.ts";
 import { quote } from "../util/text.ts";
 import { type CheckpointTensor, cutError, damagedError, readError } from "./checkpoint.ts";
 import { FORMATS } from "./formats.ts";
-import { isObject } from "./json-file.ts";
+import { isRecord } from "../util/is-record.ts";
 
 /** The longest header that the format's own library reads (MAX_HEADER_SIZE of safetensors/src/tensor.rs). */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -34,12 +34,12 @@ export async function readSafetensors(source: ByteSource): Promise<Map<string, C
   } catch {
     throw damaged("its header is no JSON");
   }
-  if (!isObject(header)) throw damaged("its header is no JSON object");
+  if (!isRecord(header)) throw damaged("its header is no JSON object");
   const tensors: CheckpointTensor[] = [];
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     const wrong = (state: string) => damaged(`tensor ${quote(name)} ${state}`);
-    if (!isObject(entry)) throw wrong("is no object");
+    if (!isRecord(entry)) throw wrong("is no object");
     const { dtype, shape, data_offsets: offsets } = entry;
     const type = DTYPES.find((type) => type === dtype);
     if (!type) {

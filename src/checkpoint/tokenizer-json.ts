@@ -1,6 +1,7 @@
 import { quote } from "../util/text.ts";
 import type { MetadataValue } from "./checkpoint.ts";
-import { isObject, type JsonFile, type JsonObject, shown } from "./json-file.ts";
+import { isRecord } from "../util/is-record.ts";
+import { type JsonFile, type JsonObject, shown } from "./json-file.ts";
 import { TOKEN_TYPES } from "./token-types.ts";
 
 const { NORMAL, CONTROL, USER_DEFINED, UNUSED, BYTE } = TOKEN_TYPES;
@@ -80,7 +81,7 @@ export function tokenizerMetadata(file: JsonFile, hints: TokenizerHints): Map<st
   const { config } = hints;
   const special = (key: string) => {
     const value = config?.values[key] ?? undefined;
-    const text = isObject(value) ? value.content : value;
+    const text = isRecord(value) ? value.content : value;
     if (text === undefined) return undefined;
     const id = typeof text === "string" ? ids.get(text) : undefined;
     if (id === undefined) throw config!.wrong(key, "a token of tokenizer.json");
@@ -169,7 +170,7 @@ function describeStep(step: JsonObject): string {
     return step.use_regex === false ? "ByteLevel without regex" : type;
   }
   if (type === "Digits" && step.individual_digits === true) return type;
-  if (type === "Split" && isObject(pattern) && step.behavior === "Isolated" && !step.invert) {
+  if (type === "Split" && isRecord(pattern) && step.behavior === "Isolated" && !step.invert) {
     return `Split ${pattern.Regex}`;
   }
   return JSON.stringify(step);
@@ -187,7 +188,7 @@ function addsSpacePrefix(
   const described = [...normalizers, ...preTokenizers].map((step) => {
     const { type, prepend, pattern, content, replacement, prepend_scheme: scheme } = step;
     if (type === "Prepend" && prepend === "▁") return "prefix";
-    if (type === "Replace" && isObject(pattern) && pattern.String === " " && content === "▁") return "spaces";
+    if (type === "Replace" && isRecord(pattern) && pattern.String === " " && content === "▁") return "spaces";
     // The scheme "always" puts no space before a text that begins with one, unlike the encoder here.
     const isPlain = type === "Metaspace" && replacement === "▁" && scheme === "never" && step.split === false;
     if (isPlain) return "spaces";
@@ -207,10 +208,10 @@ function firstToken(processors: readonly JsonObject[], unsupported: (state: stri
   if (templates.length > 1 || type !== "TemplateProcessing" || !Array.isArray(single)) {
     throw unsupported(`has the post-processor ${shown(type)}, wanted one "TemplateProcessing"`);
   }
-  const parts = single.map((part: unknown) => isObject(part) ? part : {});
+  const parts = single.map((part: unknown) => isRecord(part) ? part : {});
   const before = parts.length === 2 ? parts[0]!.SpecialToken : undefined;
-  if (!parts.at(-1)?.Sequence || (parts.length !== 1 && !isObject(before))) {
+  if (!parts.at(-1)?.Sequence || (parts.length !== 1 && !isRecord(before))) {
     throw unsupported("has a template with more than a token before the text, wanted one or none");
   }
-  return isObject(before) ? String(before.id) : undefined;
+  return isRecord(before) ? String(before.id) : undefined;
 }
