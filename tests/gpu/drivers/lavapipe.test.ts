@@ -146,19 +146,6 @@ onLinux("a broken folder is fetched again: a driver that is cut short, a wrong o
   }
 });
 
-onLinux("what a killed process left behind is taken away, what a running one works on is not", async () => {
-  await withCache(async (cache) => {
-    for (const name of ["tmp-killed", "tmp-running"]) {
-      Deno.mkdirSync(`${cache}/${name}/unpacked`, { recursive: true });
-      Deno.writeTextFileSync(`${cache}/${name}/unpacked/libLLVM.so.19`, "half of it");
-    }
-    const longAgo = new Date(Date.now() - 25 * 3600 * 1000);
-    Deno.utimeSync(`${cache}/tmp-killed`, longAgo, longAgo);
-    await provideLavapipe({ cache, run: machine().run });
-    assert.equal(names(cache).filter((name) => name.startsWith("tmp-")), ["tmp-running"]);
-  });
-});
-
 onLinux("each failure is one line and leaves nothing behind", async () => {
   const noDriver = { ...PACKAGES, "mesa-vulkan-drivers_25.0.7-2_amd64.deb": {} };
   const cases: [RegExp, ReturnType<typeof machine>][] = [

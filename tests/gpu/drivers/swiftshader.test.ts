@@ -64,19 +64,6 @@ withReal("several at once put it in place, each with a line on stderr", async ()
   for (const line of lines) assert.match(line, /^Getting SwiftShader, [^\n]+$/);
 });
 
-withReal("what another process has put in place meanwhile is left alone", async () => {
-  await withCache(async (cache) => {
-    let before: number | null = null;
-    const fetchArchive = async () => {
-      await provideSwiftShader({ cache, fetchArchive: () => Promise.resolve(archive) });
-      before = Deno.statSync(`${cache}/swiftshader-147.0.0`).ino;
-      return archive;
-    };
-    await provideSwiftShader({ cache, fetchArchive });
-    assert.is(Deno.statSync(`${cache}/swiftshader-147.0.0`).ino, before);
-  });
-});
-
 withReal("a broken cache is mended", async () => {
   for (const [name, content] of [["libvk_swiftshader.so", "cut short"], ["libvulkan.so.1", ""]] as const) {
     await withCache(async (cache) => {
@@ -137,11 +124,6 @@ withReal("SwiftShader is listed and opened, with a loader of this machine's or w
     Deno.renameSync(`${home}/amusd/swiftshader-147.0.0`, folder);
     Deno.removeSync(home, { recursive: true });
   }
-});
-
-withReal("a library that is none is told", () => {
-  assert.throws(() => preloadLibrary(`${folder}/vk_swiftshader_icd.json`));
-  provided.libraries.forEach(preloadLibrary);
 });
 
 test("the temporary cache is taken away", () => Deno.remove(real, { recursive: true }));
