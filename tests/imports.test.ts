@@ -3,6 +3,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { git, isRepository } from "./git.ts";
 import { codeOf, importsOf } from "./source-text.ts";
 
 const root = new URL("../", import.meta.url);
@@ -203,20 +204,10 @@ const HOSTS = "registry\\.(npmjs|yarnpkg)|npm\\.jsr\\.|pythonhosted\\.|(static|i
 const PATHS = "(^|[^A-Za-z0-9_.])/(work|farm|root|home|Users)/";
 const LOCAL = `${HOSTS}|${PATHS}`;
 
-const git = async (...args: string[]) => {
-  try {
-    return await new Deno.Command("git", { args, cwd: root }).output();
-  } catch {
-    return { code: 127, stdout: null }; // There is no git.
-  }
-};
-
-// A copy of the tree without its history, or a machine without git, has no list of tracked files.
-const isRepository = (await git("rev-parse", "--git-dir")).code === 0;
 if (!isRepository) console.log("skipped: hosts and paths are looked for by git, in a repository");
 (isRepository ? test : test.skip)("no file names a registry's host or a path of one machine", async () => {
   const { code, stdout } = await git("grep", "-nIE", "--untracked", LOCAL);
-  assert.is(new TextDecoder().decode(stdout!), "");
+  assert.is(stdout, "");
   assert.is(code, 1, "1 says that git looked and found nothing");
 });
 
