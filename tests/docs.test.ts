@@ -14,7 +14,7 @@ async function* pagesIn(folder: string): AsyncGenerator<string> {
   }
 }
 
-/** The names by which GitHub finds a page's headings. */
+/** The anchors that GitHub gives to a page's headings. */
 function anchorsOf(text: string): string[] {
   const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading!.toLowerCase());
   return headings.map((heading) => heading.replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-"));

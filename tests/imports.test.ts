@@ -1,5 +1,5 @@
-// The rules of layout, held by reading the source: who may import whom, what only the platform file may touch, how long
-// a file may be.
+// The rules of the tree's layout, held by reading the source: which file may import which, which names of Deno and Node
+// only the platform file may use, and how long a file may be.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -9,8 +9,8 @@ import { codeOf, importsOf } from "./source-text.ts";
 const root = new URL("../", import.meta.url);
 
 /**
- * From the top down. A file imports from its own floor and from those below it. What speculation is stands at the
- * bottom: no GPU, no kernel and no model is below it.
+ * The floors from the top down. A file imports from its own floor and from those below it. Speculation itself stands
+ * near the bottom: no GPU, no kernel and no model is below it.
  */
 const FLOORS = [
   /^cli\.ts$/,
@@ -41,7 +41,7 @@ const FLOORS = [
   /^src\/spec\/[^/]+$/,
   /^src\/util\//,
 ];
-/** What the command line and the API may name beside the floors: their own version and the embedded pair. */
+/** The command line may name these files beside the floors, for its version and for the embedded pair. */
 const BESIDE = /^(package|deno)\.json$|^models\//;
 const PLATFORM = /^src\/platform\/platform[\w-]*\.ts$/;
 /** What a browser never loads: mod.ts, which it does, stands below. */
@@ -83,7 +83,7 @@ async function* sources(folder: string): AsyncGenerator<string> {
   }
 }
 
-/** The first circle of files that import each other, types counted; none where there is none. */
+/** The first circle of files that import each other, imports of types among them; empty where there is none. */
 function circleIn(texts: ReadonlyMap<string, string>): string[] {
   const done = new Set<string>();
   const walk = (path: string, way: readonly string[]): string[] => {
@@ -198,7 +198,7 @@ for (
     assert.equal(problemsOf(path, text), problem ? [problem] : []));
 }
 
-/** Hosts of package registries, and paths of one machine, in the syntax that git and JavaScript share. */
+/** Matches hosts of package registries, and paths of one machine, in the syntax that git and JavaScript share. */
 const HOSTS = "registry\\.(npmjs|yarnpkg)|npm\\.jsr\\.|pythonhosted\\.|(static|index)\\.crates\\.|repo1?\\.maven\\." +
   "|proxy\\.golang\\.|(deb|security|snapshot)\\.debian\\.|archive\\.ubuntu\\.";
 const PATHS = "(^|[^A-Za-z0-9_.])/(work|farm|root|home|Users)/";

@@ -5,13 +5,13 @@ import { adapterNames, requestAdapter } from "../../src/gpu/dawn.ts";
 import { getEnv, setEnv } from "../../src/platform/platform.ts";
 
 const NO_DRIVER = { VK_DRIVER_FILES: "nothing.json", VK_ICD_FILENAMES: "nothing.json" };
-// Taken before Dawn is loaded: not the shim.
+// This is taken before Dawn is loaded, so it is not the shim.
 const unshimmed = globalThis.setImmediate;
-/** The machine's strongest adapter, and what makes a Vulkan loader find it. */
+/** The request for the machine's strongest adapter, with the variables by which a Vulkan loader finds it. */
 const { request } = (await listAdapters())[0]!;
 const { environment } = request;
 
-/** A dispatch that keeps llvmpipe busy for a tenth of a second or so; resolves when it is done. */
+/** A function that runs a dispatch which keeps llvmpipe busy for about a tenth of a second, and waits for its end. */
 async function longDispatch(gpu: GPUDevice): Promise<() => Promise<void>> {
   const code = `@group(0) @binding(0) var<storage, read_write> x: array<f32>;
     @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -42,7 +42,7 @@ async function open(): Promise<GPUDevice> {
   return await (await requestAdapter(request))!.requestDevice({ requiredFeatures: ["timestamp-query"] });
 }
 
-/** Runs a script in a process of its own that may collect garbage by `gc()`. */
+/** Runs a script in a process of its own, in which `gc()` collects garbage. */
 async function runChild(code: string): Promise<{ code: number; stdout: string }> {
   const config = new URL("../../deno.json", import.meta.url).pathname;
   const args = ["eval", "--no-lock", "--config", config, "--v8-flags=--expose-gc", code];
@@ -86,7 +86,7 @@ test("while it waits for the GPU, Dawn polls a few times a millisecond at most",
   };
   const spun = await pollsOf(unshimmed);
   const { polls, ms } = await pollsOf(shim);
-  // Two polls and a nap of 0.2 ms at least, however busy the machine is.
+  // However busy the machine is, there is a nap of at least 0.2 ms for each two polls.
   assert.ok(polls < 10 * ms + 10, `${polls} polls with the shim in ${ms} ms`);
   assert.ok(spun.polls > 2 * polls, `${polls} polls with the shim, ${spun.polls} without`);
   gpu.destroy();
@@ -136,7 +136,7 @@ test("adapters are found by the names that are listed, each time anew", async ()
     assert.ok(backend);
     const [one, two] = await Promise.all([1, 2].map(() => requestAdapter({ name, environment })));
     assert.is.not(one, two);
-    // An adapter serves one device.
+    // An adapter serves one device only, so each must be a new one.
     for (const adapter of [one!, two!]) (await adapter.requestDevice()).destroy();
   }
   const error = await requestAdapter({ name: "no such adapter", environment }).catch((e) => e);

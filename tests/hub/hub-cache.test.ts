@@ -64,8 +64,8 @@ const assertFails = async (work: Promise<unknown>, message: RegExp) => {
   assert.match(error.message, message);
 };
 
-for (const canResume of [true, false]) {
-  test(`a download that broke off goes on ${canResume ? "where it stopped" : "from 0 where the hub can't resume"}`, () =>
+for (const [from, canResume] of [["where it stopped", true], ["from 0 where the hub can't resume", false]] as const) {
+  test(`a download that broke off goes on ${from}`, () =>
     withCache(async (cache, blobs) => {
       await assertFails(
         cache.add(COMMIT, FILE, opening(WEIGHTS, 1500).open, noBytes),
@@ -104,9 +104,8 @@ test("two processes don't write one file; the lock of a process that ended is fr
       /^another run \(process \d+\) is fetching it; wait for it, or delete ".*\.lock"$/,
     );
     assert.equal(offsets, []);
-    const { pid, status } = new Deno.Command(Deno.execPath(), { args: ["--version"], stdout: "null" }).spawn();
-    await status;
-    await Deno.writeTextFile(lock, String(pid));
+    // No system gives out so large a number, so no process has it.
+    await Deno.writeTextFile(lock, String(2 ** 30));
     await cache.add(COMMIT, FILE, open, noBytes);
     assert.equal([...Deno.readDirSync(blobs)].map(({ name }) => name), [FILE.hash.hex], "the lock is gone");
   }));

@@ -119,7 +119,8 @@ test("of several GGUFs one is to be named; a split one takes all its parts", asy
   await withHub(files, async (_, cache) => {
     assert.is(
       await failure(fetchModel("owner/name", OPTIONS)),
-      'Cannot fetch model "owner/name": it holds several files: a.gguf, q/b-00001-of-00002.gguf; name one, as owner/name:a.gguf',
+      'Cannot fetch model "owner/name": it holds several files: a.gguf, q/b-00001-of-00002.gguf; ' +
+        "name one, as owner/name:a.gguf",
     );
     const file = await fetchModel("owner/name:q/b-00002-of-00002.gguf@v1", OPTIONS);
     const folder = `${cache}/models--owner--name/snapshots/${COMMIT}/q`;
@@ -153,7 +154,8 @@ for (const fault of ["cut", "stall"] as const) {
       const options = { timeoutMs: 300 };
       assert.is(
         await failure(fetchModel("owner/name", options)),
-        'Cannot fetch model "owner/name": the download broke off after 1500 of 3000 bytes; run again to go on from there',
+        'Cannot fetch model "owner/name": the download broke off after 1500 of 3000 bytes; ' +
+          "run again to go on from there",
       );
       assert.match(await failure(fetchModel("owner/name", { offline: true })), /not in the cache/);
       hub.fault = () => null;
@@ -276,7 +278,7 @@ test("a dataset's split test is preferred, then train, and parquet", async () =>
   assert.equal(await fetched(all.slice(0, 3)), ["a/train-00000.jsonl"]);
   assert.equal(await fetched(all, "owner/name:b/test.jsonl"), ["b/test.jsonl"]);
   assert.equal(await fetched(["raw/question.jsonl"]), ["raw/question.jsonl"]);
-  // Datasets count their parts from 0, models from 1.
+  // The parts of datasets count from 0, those of models from 1.
   const parts = ["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet"];
   assert.equal(await fetched(parts), parts);
   assert.match(await failure(fetched(["a.jsonl", "b.jsonl"])), /it holds several files: a.jsonl, b.jsonl; name one, /);

@@ -19,7 +19,7 @@ function tar(files: Record<string, Uint8Array>): Uint8Array {
   return new Uint8Array(Buffer.concat([...blocks, new Uint8Array(1024)]));
 }
 
-// The real one, by way of the registry: once, into a cache of its own.
+// This is the real SwiftShader, which is fetched from the registry once, into a cache folder of these tests' own.
 const real = await Deno.makeTempDir();
 const provided = system === "linux-x64" ? await provideSwiftShader({ cache: real }).catch((error) => error) : null;
 if (provided instanceof Error) console.log(`skipped, there is no registry: ${provided.message}`);
