@@ -12,9 +12,10 @@ const HALF_SENTENCE = /\/\*\*[\s*]*Of\s/g;
 
 /** All that one file has against it, a line each. */
 function problemsOf(path: string, text: string): string[] {
-  const long = text.split("\n").flatMap((line, i) =>
-    line.length > LONGEST ? [`${path}:${i + 1} has ${line.length} characters, at most ${LONGEST}`] : []
-  );
+  const long = text.split("\n").flatMap((line, i) => {
+    const { length } = [...line];
+    return length > LONGEST ? [`${path}:${i + 1} has ${length} characters, at most ${LONGEST}`] : [];
+  });
   const half = [...text.matchAll(HALF_SENTENCE)].map(({ index }) => {
     const line = text.slice(0, index).split("\n").length;
     return `${path}:${line} has a doc comment that begins with "Of": write a sentence`;
@@ -44,7 +45,7 @@ test("each fault is found", () => {
     open,
     ` * ${of} two lines.`,
     " */",
-    "é".repeat(120),
+    "é🙂".repeat(60),
     "x".repeat(121),
   ].join("\n");
   assert.equal(problemsOf("a.ts", text), [
