@@ -39,11 +39,13 @@ export interface Checkpoint {
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
   /**
-   * The text under a key, or `fallback` where the key is missing. Throws an Error without both, or for another type.
+   * The text under a key, or `fallback` where the key is missing. Throws an Error where both are missing, or where the
+   * value has another type.
    */
   string(key: string, fallback?: string): string;
   /**
-   * The number under a key, or `fallback` where the key is missing. Throws an Error without both, or for another type.
+   * The number under a key, or `fallback` where the key is missing. Throws an Error where both are missing, or where
+   * the value has another type.
    */
   number(key: string, fallback?: number): number;
   /** Closes all sources of the tensors. */
@@ -80,7 +82,7 @@ export function readError(name: string, state: string): Error {
   return new Error(`Cannot read model "${name}": ${state}`);
 }
 
-/** The Error that a file says what no whole file says. */
+/** The Error that a file is damaged. `state` says what in it can't be so. */
 export function damagedError(name: string, state: string): Error {
   return readError(name, `${state}; the file is damaged, download it again`);
 }

@@ -13,7 +13,7 @@ export interface LlamaConfig {
   readonly heads: number;
   /** The number of key-value heads. Each serves `heads / kvHeads` query heads. */
   readonly kvHeads: number;
-  /** The numbers in a head's row. */
+  /** The length of a head's queries, keys and values. */
   readonly headSize: 64 | 128;
   /** The width of the feed-forward part, a multiple of 32. */
   readonly feedForward: number;

@@ -85,7 +85,7 @@ function decodeK(view: DataView, at: number, y: Float32Array, o: number, lowAt: 
   const d = half(view, at);
   const dmin = half(view, at + 2);
   for (let s = 0; s < 8; s++) {
-    // Bits lie as get_scale_min_k4 of ggml-quants.c has them: the upper two of sub-blocks 4 to 7 in the bytes of 0 to 3.
+    // As in get_scale_min_k4 of ggml-quants.c, the bytes of sub-blocks 0 to 3 have the upper two bits of 4 to 7 too.
     const [a, b, c] = [view.getUint8(at + 4 + s % 4), view.getUint8(at + 8 + s % 4), view.getUint8(at + 12 + s % 4)];
     const scale = d * (s < 4 ? a & 63 : c & 15 | a >> 6 << 4);
     const minimum = dmin * (s < 4 ? b & 63 : c >> 4 | b >> 6 << 4);

@@ -46,7 +46,7 @@ export class GgufReader {
 
   /**
    * Throws an Error where a count from the file is above `max`, or where the file has too few bytes left for `count`
-   * items of at least `bytes` bytes each. It is called before memory is allocated for the items.
+   * items of at least `bytes` bytes each. Callers ask this before they allocate memory for the items.
    */
   assertCount(count: number, what: string, max: number, bytes: number): void {
     if (count > max) {

@@ -32,9 +32,9 @@ const MAX_ALIGNMENT = 2 ** 16;
 const { UINT8, BOOL, STRING, ARRAY } = GGUF_TYPES;
 
 /**
- * Opens a model file, or all parts of a split one in their order. Only the headers are read. The sources are closed by
- * the checkpoint's `close`, and where this fails. Rejects with an Error of one line where a file is no GGUF (version 2
- * or 3, little endian), is cut short or damaged, or holds a type that doesn't run here.
+ * Opens a model file, or all parts of a split one in their order. Only the headers are read. The checkpoint's `close`
+ * closes the sources; where opening fails, they are closed at once. Rejects with an Error of one line where a file is
+ * no GGUF (version 2 or 3, little endian), is cut short or damaged, or holds a type that doesn't run here.
  * https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
 export async function openGguf(source: ByteSource | readonly ByteSource[]): Promise<Checkpoint> {

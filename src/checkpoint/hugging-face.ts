@@ -1,4 +1,4 @@
-import type { ByteSource } from "../platform/byte-source.ts";
+import { blobSource, type ByteSource } from "../platform/byte-source.ts";
 import { joinPath, openFile } from "../platform/platform.ts";
 import { quote } from "../util/text.ts";
 import { type Checkpoint, checkpointOf, type CheckpointTensor, type MetadataValue, readError } from "./checkpoint.ts";
@@ -153,7 +153,7 @@ function configMetadata(config: JsonFile, folder: string): Map<string, MetadataV
 }
 
 /**
- * RoPE's base and linear scale, and whether its frequencies are divided by Llama 3's factors, with their source `rope`.
+ * RoPE's base and linear scale, and whether Llama 3's factors divide its frequencies: `rope` has the figures for them.
  */
 function ropeOf(config: JsonFile): { base: number; scale: number; factors: "llama3" | null; rope: JsonFile } {
   // transformers 5 writes rope_parameters, with the base in it, where older versions write rope_scaling and rope_theta.
@@ -222,15 +222,9 @@ function translateTensors(
   }
   const { base, factors, rope } = ropeOf(config);
   if (factors) {
-    const bytes = new Uint8Array(llama3Factors(rope, base, headSize).buffer);
-    const source: ByteSource = {
-      name: config.name,
-      size: bytes.length,
-      read: async (offset, length) => bytes.slice(offset, offset + length),
-      close: async () => {},
-    };
     const name = "rope_freqs.weight";
-    tensors.set(name, { name, type: "F32", shape: [headSize / 2], source, offset: 0, bytes: bytes.length });
+    const source = blobSource(new Blob([llama3Factors(rope, base, headSize)]), config.name);
+    tensors.set(name, { name, type: "F32", shape: [headSize / 2], source, offset: 0, bytes: source.size });
   }
   return tensors;
 }

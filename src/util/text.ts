@@ -3,7 +3,7 @@ export function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
 }
 
-/** The first line that isn't empty of what a program or an error says; the others are details that no error repeats. */
+/** The first line of a text that isn't empty. The other lines of a program or an error are details. */
 export function firstLine(text: string): string {
   return text.trim().split("\n")[0]!;
 }

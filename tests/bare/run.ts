@@ -61,7 +61,7 @@ const TEST_CASES: readonly Case[] = [
   { name: "tests, SwiftShader alone", command: TESTS, variables: { AMUSD_VULKAN_DRIVER: "swiftshader" } },
 ];
 
-/** Of this machine's environment: how its network's certificates are trusted. */
+/** The environment variables of this machine that say which certificates its network trusts. */
 const CERTIFICATES = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "DENO_CERT", "DENO_TLS_CA_STORE"];
 
 async function sh(command: string, ...args: string[]): Promise<string> {

@@ -19,7 +19,7 @@ test("halfToFloat() is right for all 65 536 halves", () => {
 
 for (const type of TYPES) {
   test(`${type}: random blocks have the bits that the gguf package gives them`, () => {
-    // Shifted by a byte: tensors of 18 or 210 bytes a block begin anywhere.
+    // The bytes are shifted by one, as tensors with blocks of 18 or 210 bytes may begin at any byte.
     const bytes = Uint8Array.from(atob(golden.cases[type].bytes), (letter) => letter.charCodeAt(0));
     const shifted = new Uint8Array(bytes.length + 1);
     shifted.set(bytes, 1);
@@ -29,17 +29,20 @@ for (const type of TYPES) {
   });
 }
 
-/** A block of zeros but for the bytes given by where they stand. */
+/** A block of zeros in which these bytes are set, by their places. */
 const block = (type: TensorType, bytes: Record<number, number>) =>
   Object.entries(bytes).reduce((out, [at, byte]) => {
     out[Number(at)] = byte;
     return out;
   }, new Uint8Array(FORMATS[type].blockBytes));
 
-/** Sub-block 1: scale 7, minimum 9; sub-block 5: scale 51 = 0b110011, minimum 42 = 0b101010; d = 1, dmin = 0.5. */
+/**
+ * The head of a block of a K format, with d = 1 and dmin = 0.5. Sub-block 1 has the scale 7 and the minimum 9,
+ * sub-block 5 has the scale 51 = 0b110011 and the minimum 42 = 0b101010.
+ */
 const K_HEAD = { 1: 0x3c, 3: 0x38, [4 + 1]: 0xc0 | 7, [4 + 5]: 0x80 | 9, [4 + 9]: 0xa3 };
 
-// Each worked out by hand from the text of the format.
+// Each block's values were worked out by hand from the format's description.
 for (
   const [type, bytes, wanted] of [
     ["F32", { 2: 0x20, 3: 0xc1 }, { 0: -10 }],
@@ -74,13 +77,14 @@ for (const type of TYPES) {
     const bytes = quantize(type, values);
     const got = dequantize(type, bytes, values.length);
     const { blockElements, blockBytes } = FORMATS[type];
-    // Half a step of the widest values, and for the K formats half a step of their six-bit scales and minimums.
+    // Each tolerance is half a step of the widest values. The K formats add half a step of their six-bit scales and
+    // minimums.
     const tolerance =
       { F32: 0, F16: 2e-3, BF16: 2e-2, Q8_0: 2e-2, Q4_0: 0.6, Q4_1: 0.3, Q4_K: 0.4, Q5_K: 0.25, Q6_K: 0.16 }[type];
     values.forEach((value, i) => {
       assert.ok(Math.abs(got[i]! - value) <= tolerance, `element ${i}: got ${got[i]}, wanted ${value} +- ${tolerance}`);
     });
-    // Every bit of a block is 0 in one of the blocks and 1 in another, but for those of 16-bit floats.
+    // Every bit of a block, except those of 16-bit floats, is 0 in one of the blocks and 1 in another.
     if (blockElements === 1) return;
     let [ones, zeros] = [new Uint8Array(blockBytes), new Uint8Array(blockBytes)];
     for (let at = 0; at < bytes.length; at += blockBytes) {

@@ -25,24 +25,25 @@ type ValueType = Exclude<typeof VALUE_TYPES[number], "array">;
 const VALUE_BYTES = { u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, bool: 1, u64: 8, i64: 8, f64: 8 } as const;
 type Scalar = number | bigint | boolean | string;
 
-/** An array where the type ends with `[]`. */
+/** A key of a file's metadata. The value is an array where the type ends with `[]`. */
 export type MetadataEntry = readonly [
   key: string,
   type: ValueType | `${ValueType}[]`,
   value: Scalar | readonly Scalar[],
 ];
 
+/** A tensor of a file. */
 export interface TensorEntry {
   readonly name: string;
   readonly shape: readonly number[];
-  /** A number stands for any of ggml's types. */
+  /** One of the types that run here, or any type by its number in ggml. */
   readonly type: TensorType | number;
   readonly bytes: Uint8Array;
-  /** What the file declares; by default where the bytes lie. */
+  /** The offset that the file declares; default: the place where the bytes lie. */
   readonly offset?: number;
 }
 
-/** A GGUF file, byte for byte. It writes whatever it is told, wrong files too. */
+/** Writes a GGUF file, byte for byte. Nothing is checked, so that wrong files can be written too. */
 export function ggufFile(
   metadata: readonly MetadataEntry[],
   tensors: readonly TensorEntry[],
@@ -83,11 +84,12 @@ export function ggufFile(
   return out.finish();
 }
 
-/** Opens bytes as a model file. */
+/** Opens the bytes of a GGUF file. */
 export function openBytes(bytes: Uint8Array<ArrayBuffer>, name = "test.gguf"): Promise<Checkpoint> {
   return openGguf(blobSource(new Blob([bytes]), name));
 }
 
+/** The shape of a model with random weights, and what its file has. */
 export interface RandomLlama {
   readonly layers: number;
   readonly hidden: number;
@@ -96,19 +98,19 @@ export interface RandomLlama {
   readonly headSize: number;
   readonly feedForward: number;
   readonly vocabulary: number;
-  /** Of all matrices, or of the one named so ("blk.0.attn_q.weight"); rows must be whole blocks. */
+  /** The type of all matrices, or of each by its name ("blk.0.attn_q.weight"). Rows must be whole blocks. */
   readonly type: TensorType | ((name: string) => TensorType);
   readonly tied: boolean;
   readonly seed: number;
-  /** With rope_freqs.weight, from 1 at the first pair to 8 at the last. */
+  /** Whether there is a tensor rope_freqs.weight, with factors from 1 at the first pair to 8 at the last. */
   readonly ropeFactors?: boolean;
-  /** With a byte-level tokenizer, for which `vocabulary` must be at least 257. */
+  /** Whether there is a byte-level tokenizer, for which `vocabulary` must be at least 257. */
   readonly tokenizer?: boolean;
-  /** In place of what is written by default under the same key, or beside it. */
+  /** Keys that replace those that are written by default, or come beside them. */
   readonly metadata?: readonly MetadataEntry[];
 }
 
-/** The metadata and the tensors of a model with random weights; the same for the same options. */
+/** The metadata and the tensors of a model with random weights. Equal options give equal weights. */
 export function randomLlamaParts(options: RandomLlama): { metadata: MetadataEntry[]; tensors: TensorEntry[] } {
   const { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary, type, tied, seed } = options;
   const random = normals(seed);
@@ -158,7 +160,7 @@ export function randomLlamaParts(options: RandomLlama): { metadata: MetadataEntr
   return { metadata: [...defaults.filter(([key]) => extra.every(([other]) => other !== key)), ...extra], tensors };
 }
 
-/** The file of a small model with random weights, as it runs; the same for the same options. */
+/** The GGUF file of a model with random weights. Equal options give equal files. */
 export function randomLlama(options: RandomLlama): Uint8Array<ArrayBuffer> {
   const { metadata, tensors } = randomLlamaParts(options);
   return ggufFile(metadata, tensors);
@@ -173,8 +175,8 @@ export const BYTE_LETTERS: readonly string[] = (() => {
 const { NORMAL, UNUSED, CONTROL } = TOKEN_TYPES;
 
 /**
- * A byte-level tokenizer: the letters of the bytes, then merges of two small letters, then unused tokens, and as the last
- * token `<|endoftext|>`, which is both BOS and EOS.
+ * A byte-level tokenizer: the letters of the bytes, then merges of two small letters, then unused tokens, and as the
+ * last token `<|endoftext|>`, which is both BOS and EOS.
  */
 function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
   const tokens = [...BYTE_LETTERS];
@@ -201,13 +203,13 @@ function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
   ];
 }
 
-/** Standard normal (Box and Muller). */
+/** A generator of standard normal numbers (Box and Muller). */
 function normals(seed: number): () => number {
   const uniform = randomOf(seed);
   return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 
-/** Bytes that grow. */
+/** Writes values behind each other into bytes that grow. */
 class Writer {
   readonly #littleEndian: boolean;
   #view = new DataView(new ArrayBuffer(1024));
@@ -257,7 +259,7 @@ class Writer {
     return new Uint8Array(this.#view.buffer.slice(0, this.#length));
   }
 
-  /** Makes room; returns where it begins. */
+  /** Makes room for more bytes, and returns the offset at which they begin. */
   #grow(bytes: number): number {
     const at = this.#length;
     this.#length += bytes;

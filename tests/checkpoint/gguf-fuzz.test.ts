@@ -27,7 +27,7 @@ const open = (bytes: Uint8Array<ArrayBuffer>) => openGguf(sourceOf(bytes, 4 * by
 const clean = await open(FILE);
 const HEADER_BYTES = Math.min(...[...clean.tensors.values()].map(({ offset }) => offset));
 
-/** "refused" with a plain Error, or a "sound" model: all that it says of itself holds for the file. */
+/** "refused" where opening fails with a plain Error; "sound" where all that the model declares holds for the file. */
 async function outcome(bytes: Uint8Array<ArrayBuffer>): Promise<"refused" | "sound"> {
   let checkpoint, config;
   try {
@@ -85,7 +85,7 @@ test("each byte of the header outside the tokenizer, changed", async () => {
   assert.ok(outcomes.refused > 1000 && outcomes.sound > 1000, JSON.stringify(outcomes));
 });
 
-/** Numbers on both sides of what fits in 8, 16, 31, 32, 53 and 64 bits, and small ones. */
+/** Small numbers, and the largest or the first too large for 8, 16, 31, 32, 53 and 64 bits. */
 const wild = fc.constantFrom(
   0n,
   1n,

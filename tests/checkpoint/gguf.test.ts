@@ -16,7 +16,7 @@ const F32 = (name: string, values: number[], more: Partial<TensorEntry> = {}): T
 });
 const TENSOR = F32("a", [1, 2, 3, 4, 5, 6, 7, 8]);
 
-/** A source in memory that counts what it is asked for and whether it is closed. */
+/** A source in memory that counts the bytes that are read and the calls of close(). */
 function countingSource(bytes: Uint8Array<ArrayBuffer>, name = "test.gguf") {
   const counts = { bytesRead: 0, closed: 0 };
   const blob = blobSource(new Blob([bytes]), name);
@@ -128,13 +128,13 @@ const F32_AT = (shape: (number | bigint)[], offset: number | bigint = 0): Tensor
   shape: shape as number[],
   offset: offset as number,
 });
-/** `count` as 8 bytes at byte `at` of a file. */
+/** Writes `count` as 8 bytes at byte `at` of a file. */
 function patched(file: Uint8Array<ArrayBuffer>, at: number, count: bigint): Uint8Array<ArrayBuffer> {
   new DataView(file.buffer).setBigUint64(at, count, true);
   return file;
 }
 const ENDLESS = 2n ** 63n;
-/** Where a file's first key has its type: after the head and the key "k". */
+/** The offset of the first key's type, after the head of 24 bytes and the key "k". */
 const VALUE_AT = 24 + 9;
 
 for (
@@ -346,7 +346,7 @@ test("a tensor beyond 4 GiB", async () => {
       offset: 0,
     }]);
     const dataStart = head.length - 64;
-    // Sparse: it takes a few blocks of disk.
+    // The file is sparse, so it takes a few blocks of the disk only.
     const handle = await fs.open(path, "w");
     await handle.write(head.subarray(0, dataStart));
     await handle.write(TENSOR.bytes, 0, 32, dataStart + far);

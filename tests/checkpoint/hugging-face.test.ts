@@ -1,4 +1,4 @@
-// A folder in Hugging Face's layout against the GGUF of the same model.
+// A folder in Hugging Face's layout is the same checkpoint as the GGUF file of the same model.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -15,11 +15,11 @@ const temp = await Deno.makeTempDir();
 let folders = 0;
 const write = (files: Files) => writeFolder(`${temp}/${folders++}`, files);
 
-/** Three heads and two layers; GGUF and folder have the same tokenizer. */
+/** A model with three heads and two layers, whose GGUF file and folder have the same tokenizer. */
 const MODEL: RandomLlama = { ...SMALL, kvHeads: 3, tokenizer: true, tied: false, type: "F16" };
 const FOLDER = randomLlamaFolder(MODEL);
 
-/** The folder with one file's JSON changed. */
+/** The folder's files, with members of one JSON file changed. */
 function changed(name: string, change: Record<string, unknown>, files: Files = FOLDER): Files {
   return { ...files, [name]: { ...files[name] as Record<string, unknown>, ...change } };
 }
@@ -95,7 +95,7 @@ test("Llama 3.2's frequencies are divided as in its GGUF's rope_freqs.weight", a
     original_max_position_embeddings: 8192,
   };
   const { ropeFactors } = await configOf({ rope_theta: 500_000, rope_scaling: scaling });
-  // From transformers' formula, frequency by frequency, in its order of operations.
+  // This is transformers' formula, frequency by frequency and in the same order of operations.
   const wanted = Float32Array.from({ length: 32 }, (_, pair) => {
     const frequency = 1 / 500_000 ** (2 * pair / 64);
     const wave = 2 * Math.PI / frequency;
@@ -213,7 +213,7 @@ const WRONG: readonly [title: string, files: Files, message: RegExp][] = [
   ["a tokenizer of another kind", changed("tokenizer.json", { model: { type: "Unigram" } }), /is of kind "Unigram"/],
 ];
 
-/** The files of weights that this process holds open; `null` where the system doesn't tell. */
+/** The paths of files of weights that this process has open; `null` where the system doesn't tell. */
 async function openWeights(): Promise<string[] | null> {
   if (Deno.build.os !== "linux") return null;
   const links: string[] = [];

@@ -9,7 +9,7 @@ const read = (text: string, maxBytes = 100) => {
   return JsonFile.read(sourceOf(bytes, bytes.length), maxBytes);
 };
 
-test("getters give the value, the fallback for a missing one and for null, or an error that names file and key", async () => {
+test("getters give the value, the fallback for a missing one and null, or an error with file and key", async () => {
   const file = await read('{"n": 2, "half": 0.5, "yes": true, "o": {"in": 1}, "list": [{"in": 2}], "none": null}');
   assert.equal([file.number("n"), file.count("n"), file.number("half"), file.boolean("yes", false)], [2, 2, 0.5, true]);
   assert.equal([file.number("none", 3), file.count("gone", 3), file.boolean("none", true)], [3, 3, true]);

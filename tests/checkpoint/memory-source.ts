@@ -1,6 +1,8 @@
 import type { ByteSource } from "../../src/platform/byte-source.ts";
 
-/** A file in memory. A read beyond its end throws, and so does one that makes all reads together more than `mostBytes`. */
+/**
+ * A file in memory. A read beyond its end throws, and so does one that makes all reads together more than `mostBytes`.
+ */
 export function sourceOf(bytes: Uint8Array<ArrayBuffer>, mostBytes: number): ByteSource {
   let left = mostBytes;
   return {

@@ -19,7 +19,7 @@ const HEADER_BYTES = FILE.length - TENSORS.reduce((sum, { bytes }) => sum + byte
 /** Reads the header; a reader that reads more than the file has fails. */
 const open = (bytes: Uint8Array<ArrayBuffer>) => readSafetensors(sourceOf(bytes, bytes.length));
 
-/** "refused" with a plain Error, or "sound": the tensors fill the file from its header to its end. */
+/** "refused" where reading fails with a plain Error; "sound" where the tensors fill the file from header to end. */
 async function outcome(bytes: Uint8Array<ArrayBuffer>): Promise<"refused" | "sound"> {
   let tensors;
   try {

@@ -34,8 +34,8 @@ test("loadTokenizer() of the embedded model reads and writes the oracle's texts"
     if (kind !== "raw") continue;
     assert.is(decode(smollm, promptTokens), prompt);
     const ids = smollm.encode(prompt, { special: true });
-    // The oracle's tokenizer did not set digits apart before all else, as "smollm" says and llama.cpp does: it cut
-    // the last of several spaces before a digit off.
+    // Before all else "smollm" sets digits apart, and so does llama.cpp. The oracle's tokenizer didn't, and so cut off
+    // the last of several spaces before a digit.
     if (/\s\s\d/.test(prompt)) cutOtherwise += Number(ids.length + 1 === promptTokens.length);
     else assert.equal(ids, promptTokens);
   }
@@ -80,7 +80,7 @@ test("control tokens come from text only where special is asked for, user-define
   const [control, , tool] = [..."012"].map((at) => 258 + Number(at));
   assert.is(decode(tokenizer, [control!, tool!]), "<tool>");
   assert.is(decode(tokenizer, [control!, tool!], true), "<|a|><tool>");
-  // Even where the merges would lead there.
+  // Text doesn't become a control token even where the merges would lead there.
   const spm = loadTokenizer(sentencePiece({ "▁": -1, "<": -1, "/": -1, s: -1, ">": -1, "</": 0, "s>": 0 }));
   assert.equal(pieces(spm, "</s>"), ["▁", "</", "s>"]);
 });

@@ -12,8 +12,8 @@ export const metadataOf = (values: Record<string, unknown>) =>
   new Map(Object.entries(values).map(([key, value]) => [`tokenizer.ggml.${key}`, value]));
 
 /**
- * A vocabulary like GPT-2's: the letters of the 256 bytes, then a token for each of `merges` ("left right"), then `added`
- * with their types.
+ * A vocabulary like GPT-2's: the letters of the 256 bytes, then a token for each of `merges` ("left right"), then
+ * `added` with their types.
  */
 export function byteLevel(
   pre: string,
