@@ -74,8 +74,8 @@ export const generateCommand = buildCommand({
         kind: "parsed",
         parse: seedParser,
         brief:
-          "The same seed draws the same text on one device, however it is decoded; default: a new one each time, told " +
-          "at the end",
+          "The same seed draws the same text on one device, however it is decoded; default: a new one each time, " +
+          "told at the end",
         placeholder: "N",
         optional: true,
       },

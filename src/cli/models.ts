@@ -43,9 +43,8 @@ export const modelFlags = {
   "draft-vocabulary": {
     kind: "parsed",
     parse: count(1),
-    brief:
-      "The draft proposes only tokens with ids below N: faster, accepted a little less; default: all, of the embedded " +
-      "pair 8192",
+    brief: "The draft proposes only tokens with ids below N: faster, accepted a little less; default: all, of the " +
+      "embedded pair 8192",
     placeholder: "N",
     optional: true,
   },

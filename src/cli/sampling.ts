@@ -17,7 +17,7 @@ const number = (fits: (value: number) => boolean, wanted: string) => (input: str
   return value;
 };
 
-/** Of `--seed` too. */
+/** Parses the values that seeds may have, here and in `benchmark`. */
 export const seedParser = count(0, 2 ** 32 - 1);
 
 /** All but the seed, which means something else, too, to `benchmark`. */

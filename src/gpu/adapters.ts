@@ -107,8 +107,8 @@ export async function listAdapters(): Promise<AdapterInfo[]> {
 
 /**
  * The adapter with the index `selector`, or else the first one whose name has `selector` in it, in upper or lower case;
- * an adapter's description means the adapter of that index and name. Throws a RangeError, which lists all adapters, where
- * none is meant.
+ * an adapter's description means the adapter of that index and name. Throws a RangeError, which lists all adapters,
+ * where none is meant.
  */
 export function findAdapter(adapters: readonly AdapterInfo[], selector: AdapterSelector): AdapterInfo {
   const found = typeof selector === "object"
