@@ -1,8 +1,9 @@
-// Makes dist/, what the npm package holds: mod.ts and cli.ts bundled for Node 20, and the types of the public API.
+// Makes dist/, which is the npm package's content: mod.ts and cli.ts bundled for Node 20, and the types of the public
+// API.
 //
-// Run it by `deno task build` or `npm pack`. Its tools are named here and not in package.json, and it runs without
-// the project's configuration and lock file, because Deno installs all that those name at the first command of a user,
-// who needs none of them.
+// Run it by `deno task build` or `npm pack`. Its tools are named here and not in package.json, and it runs without the
+// project's configuration and lock file: Deno would install all tools that those name at a user's first command, and a
+// user needs none of them.
 
 import { build, stop } from "npm:esbuild@0.28.2";
 import { rollup } from "npm:rollup@4.62.2";
@@ -28,17 +29,19 @@ await stop();
 const cli = await Deno.readTextFile("dist/cli.js");
 await Deno.writeTextFile("dist/cli.js", `#!/usr/bin/env node\n${cli.replace(/^#!.*\n/, "")}`);
 
-// One file, which holds only what the public API reaches: a user needs no types of WebGPU, Node or a browser. `deno
-// check` judges the types; here they are only written down.
+// The types are one file with only those that the public API reaches, so a user needs no types of WebGPU, Node or a
+// browser. `deno check` judges the types; here they are only written down.
 const types = await rollup({
   input: "mod.ts",
   plugins: [dts({
     compilerOptions: {
       noCheck: true,
       strict: true,
+      stripInternal: true,
       allowImportingTsExtensions: true,
       target: ts.ScriptTarget.ESNext,
     },
   })],
 });
-await types.write({ file: "dist/mod.d.ts" });
+// `await using` needs types that a user's target may lack.
+await types.write({ file: "dist/mod.d.ts", banner: '/// <reference lib="esnext.disposable" />' });

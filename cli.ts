@@ -5,7 +5,7 @@ import process from "node:process";
 import manifest from "./package.json" with { type: "json" };
 import { COMMANDS, DEFAULT_COMMAND } from "./src/cli/commands.ts";
 import { oneLine, UsageError } from "./src/cli/errors.ts";
-import { joinLists } from "./src/cli/flags.ts";
+import { joinLists, ownNames } from "./src/cli/flags.ts";
 
 const application = buildApplication(
   buildRouteMap({
@@ -27,5 +27,5 @@ const application = buildApplication(
 // Stricli's own exit codes for what was typed wrong are negative.
 const context: CommandContext & { process: { exitCode?: number | string | null } } = { process };
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
-await run(application, joinLists(process.argv.slice(2), "--strategies"), context);
+await run(application, joinLists(ownNames(process.argv.slice(2)), "--strategies"), context);
 if (Number(process.exitCode) < 0) process.exitCode = 2;

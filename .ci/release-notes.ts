@@ -1,12 +1,12 @@
-// Prints the changelog's section of a release: `deno run --allow-read .ci/release-notes.ts v1.2.3`. It ends with an
-// error where the tag is not the packages' version or the section has no date yet, so that nothing is published.
+// Prints the changelog's section of a release: `deno run --allow-read .ci/release-notes.ts v1.2.3`. Where the tag is
+// not the packages' version, or the section has no date yet, it ends with an error, so that nothing is published.
 
 import denoManifest from "../deno.json" with { type: "json" };
 import npmManifest from "../package.json" with { type: "json" };
 
 /**
- * The notes of the release `tag`. Throws an Error where that is not the version of all packages, or the changelog has
- * no section of it with a date.
+ * The notes of the release `tag`, such as "v1.2.3". Throws an Error where the tag is not the version of all packages,
+ * or the changelog has no section for that version with a date.
  */
 export function releaseNotes(tag: string, versions: readonly string[], changelog: string): string {
   const version = tag.slice(1);

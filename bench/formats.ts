@@ -6,12 +6,12 @@ import { type AdapterInfo, findAdapter, listAdapters, openDevice } from "../src/
 import { Device } from "../src/gpu/device.ts";
 import { llamaConfig } from "../src/checkpoint/config.ts";
 import type { TensorType } from "../src/checkpoint/formats.ts";
-import type { Checkpoint } from "../src/checkpoint/gguf.ts";
+import type { Checkpoint } from "../src/checkpoint/checkpoint.ts";
 import { Llama } from "../src/llama/llama.ts";
 import { openBytes, randomLlama } from "../tests/checkpoint/gguf-builder.ts";
 import { findTestAdapter } from "../tests/with-device.ts";
 import { ADAPTER, assertSame, type BenchOptions, decode, progress } from "./fixture.ts";
-import { ratio, rotate, show, type Spread, spread } from "./stats.ts";
+import { ratio, rotate, show, type Spread, spread } from "./rounds.ts";
 
 /** Of llama.cpp's Q4_K_M: the embedding, and in every second layer V and the down matrix, have six bits. */
 const mixed = (name: string): TensorType => /token_embd|blk\.0\.(attn_v|ffn_down)/.test(name) ? "Q6_K" : "Q4_K";

@@ -12,7 +12,7 @@ export class LineProcess<Request, Answer> {
     this.#output = lines(this.#child.stdout);
   }
 
-  /** The next line. Throws if the process ended instead. */
+  /** The next line of its stdout, as JSON. Throws an Error if the process ended instead. */
   async read<T = Answer>(): Promise<T> {
     const { value, done } = await this.#output.next();
     if (done) {
@@ -22,8 +22,9 @@ export class LineProcess<Request, Answer> {
     return JSON.parse(value);
   }
 
+  /** Sends a line and waits for the answer to it. Throws an Error if the process ended instead. */
   async ask(request: Request): Promise<Answer> {
-    // If the process has ended, it is read() that tells.
+    // If the process has ended, read() says so.
     await this.#input.write(new TextEncoder().encode(JSON.stringify(request) + "\n")).catch(() => {});
     return await this.read();
   }
@@ -33,7 +34,7 @@ export class LineProcess<Request, Answer> {
     try {
       this.#child.kill();
     } catch {
-      // It has ended already.
+      // The process has ended already.
     }
     await this.#child.status;
     await this.#input.abort().catch(() => {});

@@ -1,5 +1,5 @@
-// Do two models on two devices overlap in one process as well as in two? By wall time, of the same fixed work: decode
-// steps after the prompt that openBenchModel left in the cache. Loading is not in it.
+// Do two models on two devices overlap in one process as well as in two? Measured by the wall time of the same fixed
+// work: decode steps after the prompt that openBenchModel left in the cache. Loading is not timed.
 //
 // The file is its own worker: `overlap.ts verify|draft` loads the model, says so, and then decodes as many steps as
 // each line of its stdin says.
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { assertSame, type BenchModel, type BenchOptions, decode, type Decoded, type ModelName } from "./fixture.ts";
 import { openBenchModel, progress, readGoldens } from "./fixture.ts";
 import { LineProcess, lines } from "./line-process.ts";
-import { ratio, rotate, show, type Spread, spread } from "./stats.ts";
+import { ratio, rotate, show, type Spread, spread } from "./rounds.ts";
 
 export interface OverlapFigures {
   readonly steps: Readonly<Record<ModelName, number>>;
@@ -17,7 +17,7 @@ export interface OverlapFigures {
   readonly draftAlone: Spread;
   readonly oneProcess: Spread;
   readonly twoProcesses: Spread;
-  /** Both at once, to the longer one alone. */
+  /** Time of both at once over that of the longer one alone, by processes. */
   readonly oneToAlone: Spread;
   readonly twoToAlone: Spread;
   /** At most 1.1 is wanted. */
@@ -26,7 +26,7 @@ export interface OverlapFigures {
 
 const CAPACITY = 512;
 
-/** The same work each time it is called. */
+/** Decode steps of a model: equal work each time the function is called. */
 async function workOf({ name, llama }: BenchModel): Promise<(steps: number) => Promise<Decoded>> {
   const { promptTokens } = (await readGoldens(name)).get("HumanEval/0")!;
   const last = promptTokens.length - 1;
@@ -40,7 +40,7 @@ export async function overlap({ runs, quick }: BenchOptions): Promise<OverlapFig
   const models: BenchModel[] = [];
   const workers: LineProcess<number, Decoded>[] = [];
   try {
-    // One at a time: the cores are two.
+    // One model is loaded at a time, since there are two cores only.
     for (const name of ["verify", "draft"] as const) {
       models.push(await openBenchModel(name, CAPACITY));
       workers.push(worker(name));
@@ -48,7 +48,7 @@ export async function overlap({ runs, quick }: BenchOptions): Promise<OverlapFig
     }
     const [verify, draft] = [await workOf(models[0]!), await workOf(models[1]!)];
 
-    // So many steps that the two take about as long.
+    // The draft model decodes more steps, so that the two models take about as long.
     const verifySteps = quick ? 8 : 24;
     const trial = [await verify(verifySteps), await draft(verifySteps)];
     const draftSteps = Math.round(verifySteps * Math.min(8, trial[0]!.wallMs / trial[1]!.wallMs));

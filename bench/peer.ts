@@ -3,26 +3,28 @@ import { ADAPTER, MODEL_PATHS } from "./fixture.ts";
 import { LineProcess } from "./line-process.ts";
 import peers from "./llama-cpp/package.json" with { type: "json" };
 
+/** Which of llama.cpp's back ends runs. */
 export type Build = "vulkan" | "cpu";
 
 export interface PeerAnswer {
-  /** For all tokens but the last, in one batch. */
+  /** Time to feed all tokens but the last, in one batch. */
   readonly prefillMs: number;
   readonly decodeMs: number;
   readonly tokens: readonly number[];
 }
 
+/** llama.cpp in a process of its own: it decodes `steps` steps after `tokens`. */
 export type Peer = LineProcess<{ readonly tokens: readonly number[]; readonly steps: number }, PeerAnswer>;
 
 const CONTEXT = 512;
 const folder = fileURLToPath(new URL("./llama-cpp/", import.meta.url));
 
-/** Installs llama.cpp, once. Without install scripts, which would look for builds on another network. */
+/** Installs llama.cpp, once. Install scripts don't run: they would look for builds on another network. */
 export async function installPeer(): Promise<void> {
   const installed = await Deno.readTextFile(`${folder}node_modules/node-llama-cpp/package.json`).catch(() => "{}");
   if (JSON.parse(installed).version === peers.dependencies["node-llama-cpp"]) return;
   console.error("installing llama.cpp in bench/llama-cpp/ (160 MB)");
-  // --omit=optional: builds for other machines and for CUDA, 600 MB of them; the two that are used are named outright.
+  // Optional packages are builds for other machines and for CUDA, 600 MB; the two builds that run are named outright.
   const args = ["install", "--no-package-lock", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund"];
   const { success } = await new Deno.Command("npm", { args, cwd: folder, stdin: "null", stdout: "null" }).output();
   if (!success) throw new Error("Cannot install llama.cpp: npm install failed in bench/llama-cpp/, see above");

@@ -1,11 +1,18 @@
 // The benchmark, in one command:
 //
-//   deno task bench [speed] [formats] [overlap] [strategies] [monitor] [--json FILE] [--runs N] [--quick]
+//   deno task bench [speed] [formats] [overlap] [strategies] [monitor-cost] [--json FILE] [--runs N] [--quick]
 //
-// All that is compared runs in one process's rounds, one after the other, on the same llvmpipe device with one thread;
-// figures are medians over the rounds with the least and the most, ratios are taken round by round. `speed` needs npm
-// and Node, to install and run llama.cpp in bench/llama-cpp/ (160 MB; Linux on x64). A wrong token ends it with an
-// error. Nothing else should run on the machine. --quick does less of all, to try it out.
+// - speed: one model's passes, beside llama.cpp on the same device and on the CPU; how long a process takes to start.
+// - formats: decode steps and verifications by weight format.
+// - overlap: two models on two devices at once, in one process and in two.
+// - strategies: greedy, sd and amusd on the oracle's prompts, beside an ideal machine. (`amusd benchmark` times them
+//   on any dataset and keeps results; this part needs the oracle's tokens.)
+// - monitor-cost: what it costs to watch the devices meanwhile.
+//
+// All that is compared takes turns within the rounds of one process, on the same llvmpipe device with one thread.
+// Figures are medians over the rounds with the least and the most, and ratios are taken round by round. `speed` needs
+// npm and Node, to install and run llama.cpp in bench/llama-cpp/ (160 MB; Linux on x64). A wrong token ends the program
+// with an error. Nothing else should run on the machine. --quick does less of everything, to try the program out.
 
 import os from "node:os";
 import path from "node:path";
@@ -15,7 +22,7 @@ import { findAdapter, listAdapters } from "../src/gpu/adapters.ts";
 import { DAWN_TOGGLES } from "../src/gpu/dawn.ts";
 import { ADAPTER, type BenchOptions } from "./fixture.ts";
 import { formats } from "./formats.ts";
-import { monitor } from "./monitor.ts";
+import { monitorCost } from "./monitor-cost.ts";
 import { overlap } from "./overlap.ts";
 import peers from "./llama-cpp/package.json" with { type: "json" };
 import { speed } from "./speed.ts";
@@ -26,7 +33,7 @@ const PARTS: Readonly<Record<string, (options: BenchOptions) => Promise<unknown>
   formats,
   overlap,
   strategies,
-  monitor,
+  "monitor-cost": monitorCost,
 };
 
 function readArguments(args: string[]) {
@@ -60,10 +67,11 @@ async function machine() {
   };
 }
 
-// Drivers read it in this process and in those started from here. One thread: that of the device's queue.
+// Drivers read this variable here and in the processes started from here. With 0 llvmpipe computes on one thread, that
+// of the device's queue.
 Deno.env.set("LP_NUM_THREADS", "0");
 const { names, json, runs, quick } = readArguments(Deno.args);
-// Rather now than after all rounds.
+// A folder that is missing is an error now rather than after all rounds.
 if (json !== undefined) await Deno.stat(path.dirname(json));
 const figures: Record<string, unknown> = { machine: await machine(), runs, quick };
 console.log(Object.entries(figures.machine as object).map(([key, value]) => `${key} ${value}`).join("; "));

@@ -7,13 +7,13 @@ import { openModelFile } from "../src/engine/model-pair.ts";
 import { assertSame, type BenchModel, type BenchOptions, decode, MODEL_PATHS, openBenchModel } from "./fixture.ts";
 import { progress, readGoldens } from "./fixture.ts";
 import { type Build, installPeer, type Peer, startPeer } from "./peer.ts";
-import { ratio, show, type Spread, spread } from "./stats.ts";
+import { ratio, show, type Spread, spread } from "./rounds.ts";
 
 const ROWS = [1, 2, 3, 4, 6, 8, 12, 16];
 const CLI = fileURLToPath(new URL("../cli.ts", import.meta.url));
 const CLI_PROMPT_TOKENS = 30;
 
-/** What is measured in each round, by name; the names are those of the JSON. */
+/** The figures of all rounds by their names in the JSON. */
 type Rounds = Record<string, number[]>;
 
 interface Sizes {
@@ -62,7 +62,8 @@ export async function speed({ runs, quick }: BenchOptions) {
           tokens: text.slice(0, sizes.prefill + 1),
           steps,
         });
-        // It quantises activations, so it need not agree with ours for long; with real text it does at first.
+        // llama.cpp quantises activations, so its tokens need not agree with ours for long; with real text they do at
+        // first.
         assertSame(`llama.cpp, ${build}`, [tokens[0]!, tokens.length], [next, steps]);
         add(`${build}PrefillMs`, prefillMs / sizes.prefill);
         add(`${build}DecodeMs`, decodeMs / steps);
@@ -84,14 +85,17 @@ export async function speed({ runs, quick }: BenchOptions) {
   }
 }
 
-/** Real text of so many tokens: the prompt and the answer of the longest golden, over and over. */
+/** Real text of `count` tokens: the prompt and the answer of the longest golden, over and over. */
 async function textOf(count: number): Promise<number[]> {
   const { promptTokens, tokens } = (await readGoldens("verify")).get("long")!;
   const all = [...promptTokens, ...tokens];
   return Array.from({ length: count }, (_, i) => all[i % all.length]!);
 }
 
-/** One round of ours; returns what the verify model chooses after `sizes.prefill` tokens of the text and one more. */
+/**
+ * One round of our figures; returns the tokens that the verify model chooses after `sizes.prefill` tokens of the text
+ * and one more.
+ */
 async function measureOurs(
   [verify, draft]: readonly BenchModel[],
   text: readonly number[],
@@ -104,7 +108,7 @@ async function measureOurs(
   await llama.prefill(text.slice(0, prefill), 0);
   add("prefillMs", (performance.now() - startMs) / prefill);
 
-  // Rows of the text itself; what is chosen after the first does not depend on those behind it.
+  // The rows are the text's own; the token chosen after the first row does not depend on the rows behind it.
   const passes = ROWS.map((rows) => ({ rows, deviceMs: [] as number[], wallMs: [] as number[] }));
   let first: readonly number[] | undefined;
   for (let i = 0; i < 3; i++) {
@@ -122,7 +126,7 @@ async function measureOurs(
     add(`verify${rows}WallMs`, spread(wallMs).median);
   }
 
-  // Around the middle of it the context is the prefill's; what the steps write there has no bearing on their time.
+  // In the middle of these steps the context is the prefill's; what the steps write has no bearing on their time.
   const middle = Math.max(1, prefill - steps / 2);
   const { wallMs, deviceMs } = await decode(llama, text[middle]!, middle, steps);
   add("decodeMs", wallMs / steps);
@@ -144,9 +148,9 @@ async function cliPrompt(text: readonly number[]): Promise<string> {
   return new TextDecoder().decode(new Uint8Array(bytes));
 }
 
-/** From the start of a fresh process to its exit, one token later. `loadMs` is from its start to the prefill's. */
+/** Times from the start of a fresh process, which exits one token later; `loadMs` ends where the prefill starts. */
 async function startCli(prompt: string, strategy: string) {
-  const flags = ["--json", "--raw", "--strategy", strategy, "--max-new-tokens", "1", "--prompt", prompt];
+  const flags = ["--json", "--raw", "--strategy", strategy, "--max-tokens", "1", "--prompt", prompt];
   const startMs = performance.now();
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", CLI, ...flags],
@@ -160,7 +164,7 @@ async function startCli(prompt: string, strategy: string) {
   if (promptTokens.length !== CLI_PROMPT_TOKENS) {
     throw new Error(`Cannot time cli.ts: its prompt has ${promptTokens.length} tokens, wanted ${CLI_PROMPT_TOKENS}`);
   }
-  // A trace's times count from the start of its process.
+  // The times in a trace count from the start of its process.
   return { wallMs, ttftMs: Number(ttftMs), loadMs: Number(events[0].ms) };
 }
 
@@ -186,20 +190,20 @@ function report(rounds: Rounds, [verify, draft]: readonly BenchModel[], sizes: S
   }
   line("of a decode step's wall time the device is not busy:", figure("hostShare", 3));
   const { dispatches, config } = verify!.llama;
-  // What lies outside the layers (embedding, output, argmax) is less than a dispatch a layer.
+  // Embedding, output and argmax lie outside the layers: together they are less than a dispatch a layer.
   const dispatchesPerLayer = Math.floor(dispatches / config.layers);
   line(`dispatches: ${dispatchesPerLayer} a layer, ${dispatches} a pass`);
 
-  line("tv(n), ms of the device, tv(n)/tv(1); wall, its ratio:");
+  line("a verification of n rows, ms of the device, over one row; wall, over one row:");
   for (const rows of ROWS) {
     const [device, wall] = [`verify${rows}Ms`, `verify${rows}WallMs`];
     const words = [figure(device), ratioOf(device, "verify1Ms"), figure(wall), ratioOf(wall, "verify1WallMs")];
     line(`  n = ${`${rows}`.padEnd(2)}`, ...words);
   }
   const workShare = multiplyAdds(draft!.llama.config) / multiplyAdds(config);
-  line("draft step td, ms of the device", figure("draftMs"), "wall", figure("draftWallMs"));
+  line("draft step, ms of the device", figure("draftMs"), "wall", figure("draftWallMs"));
   line(
-    "c = td/tv(1)",
+    "draft step over a verification of one row",
     ratioOf("draftMs", "verify1Ms"),
     `; its weights' multiply-adds: ${workShare.toFixed(3)} of them`,
   );

@@ -1,22 +1,22 @@
-// greedy, sd and amusd, with hedges and without, of the embedded pair on the same prompts: each prompt by all of them before the next one. All must
-// give the same tokens, the oracle's. Then what amusd would take on an ideal machine: the very strategy, simulated with the acceptance that these runs had and
-// the times that each of them had, where nothing takes time but the devices' work. What is lost against it is lost in waking, submitting and reading.
+// greedy, sd and amusd, with hedges and without, by the embedded pair on the same prompts: all of them answer a prompt
+// before the next one comes. All must give the same tokens, the oracle's. Then amusd is simulated on an ideal machine:
+// the very strategy, with the acceptance and the times of these runs, where nothing takes time but the devices' work.
+// The time that is lost against that machine is lost in waking, submitting and reading.
 
 import { DRAFT_VOCABULARY } from "../src/cli/models.ts";
-import { openModelPair } from "../src/engine/model-pair.ts";
 import { recordedTimes } from "../src/plan/recorded.ts";
 import { HEDGED, simulateRun } from "../src/plan/simulate.ts";
 import { recordedAcceptance } from "../src/plan/simulated-pair.ts";
-import { Engine } from "../src/engine/engine.ts";
-import type { GenerationOptions } from "../src/engine/generation.ts";
+import { type Engine, load } from "../mod.ts";
+import type { GenerationOptions } from "../src/engine/generation-run.ts";
 import type { TraceEvent } from "../src/spec/trace/trace-events.ts";
 import { ADAPTER, assertOracle, assertSame, type BenchOptions, type Golden, MODEL_PATHS } from "./fixture.ts";
 import { progress, readGoldens } from "./fixture.ts";
-import { ratio, rotate, show, type Spread, spread } from "./stats.ts";
+import { ratio, rotate, show, type Spread, spread } from "./rounds.ts";
 
 const VARIANTS = {
   greedy: { strategy: "greedy" },
-  // Against the first one it tells the noise of the run.
+  // Held against the first one, the second run of greedy tells how noisy the machine is.
   "greedy again": { strategy: "greedy" },
   sd: { strategy: "sd", lookahead: 5 },
   amusd: { strategy: "amusd" },
@@ -29,21 +29,21 @@ const DATASETS = {
   HumanEval: ["HumanEval/0", "HumanEval/1", "HumanEval/3", "HumanEval/4", "HumanEval/5"],
   "MT-Bench": ["mt_bench/81", "mt_bench/90", "mt_bench/101", "mt_bench/111", "mt_bench/130"],
 };
-/** Simulated runs for a sample, each as long as that one, since it has a beginning too. */
+/** Simulated runs for a sample. Each is as long as the sample's run, so that its beginning weighs as much. */
 const IDEAL_RUNS = 30;
 
 interface Sample {
   readonly prompt: string;
   readonly round: number;
-  /** From the start, prefill included, to the last token, for each token. */
+  /** Time from the start, prefill included, to the last token, over all tokens. */
   readonly msPerToken: number;
-  /** From the first token to the last, for each token after the first. */
+  /** Time from the first token to the last, over the tokens after the first. */
   readonly decodeMsPerToken: number;
   readonly acceptance: number | null;
   readonly tokensPerVerification: number | null;
-  /** By lane, of the run's time. */
+  /** The busy share of the run's time, by lane. */
   readonly busy: Readonly<Record<string, number>>;
-  /** For how much of the time from the first verification's end to the last one's the verify lane did nothing. */
+  /** The share of the time from the first verification's end to the last one's in which the verify lane was idle. */
   readonly waiting: number;
 }
 
@@ -59,7 +59,7 @@ export interface StrategyFigures {
   readonly speedup: Spread;
   readonly decodeMsPerToken: Spread;
   readonly decodeSpeedup: Spread;
-  /** By prompt, the best of greedy's runs over the best of this one's: what a slow stretch of the machine has no part in. */
+  /** By prompt, greedy's best run over this one's best run, so that slow stretches of the machine do not count. */
   readonly bestSpeedup: Spread;
   readonly acceptance: Spread | null;
   readonly tokensPerVerification: Spread;
@@ -68,9 +68,10 @@ export interface StrategyFigures {
   readonly samples: readonly Sample[];
 }
 
-/** Of amusd, sample by sample: what the simulation takes, and how much of its speed was reached. */
+/** How amusd stands against the ideal machine, sample by sample. */
 export interface IdealFigures {
   readonly msPerToken: Spread;
+  /** The share of the ideal machine's speed that the real runs had. */
   readonly reached: Spread;
 }
 
@@ -83,11 +84,11 @@ export async function strategies({ runs, quick }: BenchOptions): Promise<Readonl
     [name, names.slice(0, quick ? 1 : undefined).map((prompt) => goldens.get(prompt)!)] as const
   );
   const prompts = datasets.flatMap(([, prompts]) => prompts);
-  const maxNewTokens = quick ? 24 : 64;
+  const maxTokens = quick ? 24 : 64;
   const context = Math.max(...prompts.map(({ promptTokens }) => promptTokens.length)) +
-    maxNewTokens;
-  const pair = await openModelPair(MODEL_PATHS.verify, MODEL_PATHS.draft);
-  const engine = await Engine.load(pair, {
+    maxTokens;
+  const engine = await load({
+    ...MODEL_PATHS,
     verifyDevice: ADAPTER,
     draftDevice: ADAPTER,
     context,
@@ -103,7 +104,7 @@ export async function strategies({ runs, quick }: BenchOptions): Promise<Readonl
         await rotate(
           round + i,
           NAMES.map((name) => async () => {
-            const run = await generate(engine, golden, name, maxNewTokens);
+            const run = await generate(engine, golden, name, maxTokens);
             assertOracle(name, golden, run.tokens);
             tokens[name] = run.tokens;
             samples[name].push({ ...run.sample, round });
@@ -128,7 +129,7 @@ export async function strategies({ runs, quick }: BenchOptions): Promise<Readonl
         const acceptance = recordedAcceptance(sameText, prompt);
         let sumMs = 0;
         for (let seed = 1; seed <= IDEAL_RUNS; seed++) {
-          sumMs += (await simulateRun(HEDGED, hardware, acceptance, maxNewTokens, seed)).summary.msPerToken!;
+          sumMs += (await simulateRun(HEDGED, hardware, acceptance, maxTokens, seed)).summary.msPerToken!;
         }
         idealMs.push(sumMs / IDEAL_RUNS);
       }
@@ -150,14 +151,14 @@ export async function strategies({ runs, quick }: BenchOptions): Promise<Readonl
   }
 }
 
-async function generate(engine: Engine, golden: Golden, variant: Variant, maxNewTokens: number): Promise<Run> {
-  const generation = engine.generate(golden.promptTokens, { ...VARIANTS[variant], maxNewTokens });
+async function generate(engine: Engine, golden: Golden, variant: Variant, maxTokens: number): Promise<Run> {
+  const generation = engine.generate(golden.promptTokens, { ...VARIANTS[variant], maxTokens });
   const startMs = performance.now();
   let lastMs = startMs;
   for await (const { tokens } of generation) {
     if (tokens.length > 0) lastMs = performance.now();
   }
-  const { tokens, acceptance, tokensPerVerification, lanes, msPerToken, events } = generation.record;
+  const { tokens, acceptance, tokensPerVerification, lanes, msPerToken, events } = await generation.record;
   const verified = events.filter((event) => event.kind === "operation").filter(({ accepted }) =>
     accepted !== undefined
   );

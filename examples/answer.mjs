@@ -10,10 +10,7 @@ const engine = await load({
   verify: "models/smollm2-135m-instruct-q4_1.gguf",
   draft: "models/smollm2-draft-42m-q8_0.gguf",
 });
-const answer = engine.generate("Why is the sky blue?", { maxNewTokens: 64 });
-for await (const _ of answer) {
-  // The answer is complete when the loop ends.
-}
-console.log(answer.text);
-console.log(`${answer.tokens.length} tokens, ${answer.record.msPerToken?.toFixed(1)} ms each`);
+const { text, tokens, record } = await engine.generate("Why is the sky blue?", { maxTokens: 64 });
+console.log(text);
+console.log(`${tokens.length} tokens, ${record.msPerToken?.toFixed(1)} ms each`);
 await engine.close();

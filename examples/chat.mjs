@@ -14,7 +14,7 @@ const engine = await load({
 const chat = engine.chat({ system: "You answer in one sentence." });
 for (const question of ["What is the capital of France?", "And of Italy?"]) {
   console.log(`> ${question}`);
-  for await (const { text } of chat.send(question, { maxNewTokens: 64 })) process.stdout.write(text);
+  for await (const { text } of chat.send(question, { maxTokens: 64 })) process.stdout.write(text);
   process.stdout.write("\n");
 }
 console.log(`${chat.messages.length} messages`);

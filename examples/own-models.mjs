@@ -15,11 +15,12 @@ const [verify = VERIFY, draft = verify === VERIFY ? DRAFT : undefined] = process
 const engine = await load({
   verify,
   draft,
-  onProgress: (done, total) => {
-    if (process.stderr.isTTY) process.stderr.write(`\rloading ${Math.floor(100 * done / total)} %`);
+  onProgress: ({ step, done, total }) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r${step} ${Math.floor(100 * done / total)} %`);
   },
 });
-const answer = engine.generate("Write a haiku about rain.", { maxNewTokens: 64 });
+const answer = engine.generate("Write a haiku about rain.", { maxTokens: 64 });
 for await (const { text } of answer) process.stdout.write(text);
-console.log(`\n(${answer.strategy}, ${answer.record.tokensPerVerification?.toFixed(2)} tokens a verification)`);
+const { strategy, tokensPerVerification } = await answer.record;
+console.log(`\n(${strategy}, ${tokensPerVerification?.toFixed(2)} tokens a verification)`);
 await engine.close();

@@ -15,10 +15,12 @@ const stopEarly = new AbortController();
 process.once("SIGINT", () => stopEarly.abort());
 
 const story = engine.generate("Tell me a story about a robot.", {
-  maxNewTokens: 64,
-  sampling: { temperature: 0.8, topP: 0.95, seed: 7 },
+  maxTokens: 64,
+  temperature: 0.8,
+  topP: 0.95,
+  seed: 7,
   signal: stopEarly.signal,
 });
 for await (const { text } of story) process.stdout.write(text);
-process.stdout.write(`\n(${story.record.finishReason})\n`);
+process.stdout.write(`\n(${await story.finishReason})\n`);
 await engine.close();

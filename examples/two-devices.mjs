@@ -11,15 +11,11 @@ for (const { index, name, kind } of adapters) console.log(`${index}  ${name}, ${
 
 const engine = await load({
   verify: "models/smollm2-135m-instruct-q4_1.gguf",
-  verifyDevice: "0",
+  verifyDevice: adapters[0],
   draft: "models/smollm2-draft-42m-q8_0.gguf",
-  draftDevice: String(adapters.length - 1),
+  draftDevice: adapters.at(-1),
 });
-const answer = engine.generate("Count from one to ten.", { maxNewTokens: 64 });
-for await (const _ of answer) {
-  // The record is complete when the loop ends.
-}
-const { devices, lanes } = answer.record;
+const { devices, lanes } = await engine.generate("Count from one to ten.", { maxTokens: 64 }).record;
 for (const { name, busyMs, idleMs } of lanes) {
   console.log(`${name} on ${devices[name]}: busy for ${(100 * busyMs / (busyMs + idleMs)).toFixed(0)} % of the time`);
 }

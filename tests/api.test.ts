@@ -1,5 +1,5 @@
-// The API as it is shown: the examples of README and mod.ts run, word for word but for where the models are; all blocks
-// of the guide fit the types.
+// The API as it is shown: its examples fit the types. That those of README and guide run is tests/node/blocks.test.ts'
+// part.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -8,17 +8,10 @@ import "./untuned.ts";
 
 const root = new URL("../", import.meta.url);
 
-/** The TypeScript blocks of a file, also those in a JSDoc comment. */
+/** The blocks of code of a file, also those in a JSDoc comment. */
 function examplesIn(file: string): string[] {
   const text = Deno.readTextFileSync(new URL(file, root)).replaceAll(/^ \* ?/gm, "");
-  return [...text.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, block]) => block!);
-}
-
-/** The one block of a file. */
-function exampleIn(file: string): string {
-  const blocks = examplesIn(file);
-  assert.is(blocks.length, 1, `${blocks.length} blocks of TypeScript in ${file}`);
-  return blocks[0]!;
+  return [...text.matchAll(/^```[jt]s\n([^]*?)^```$/gm)].map(([, block]) => block!);
 }
 
 async function deno(args: string[], input = ""): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -31,39 +24,32 @@ async function deno(args: string[], input = ""): Promise<{ code: number; stdout:
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
 
-for (const file of ["mod.ts", "README.md"]) {
-  test(`the example in ${file} fits the types, runs, and ends by itself`, async () => {
-    const example = exampleIn(file);
-    assert.ok(example.split("\n").length <= 15, "about ten lines");
-    const folder = await Deno.makeTempDir();
-    try {
-      const models = [randomModel(), randomModel({ ropeBase: 2000 })].map((bytes, i) => {
-        Deno.writeFileSync(`${folder}/${i}.gguf`, bytes);
-        return JSON.stringify(`${folder}/${i}.gguf`);
-      });
-      const program = example.replace('from "amusd"', 'from "./mod.ts"').replaceAll(
-        /"[^"]+\.gguf"/g,
-        () => models.shift()!,
-      );
-      assert.equal(models, [], "a verify and a draft model");
-      const { code, stdout, stderr } = await deno(["run", "--check", "-A", "-"], program);
-      assert.is(code, 0, stderr);
-      assert.ok(stdout.split("\n").length > 5, stdout);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  });
-}
+test("the example in mod.ts runs, and ends by itself", async () => {
+  const [example, ...others] = examplesIn("mod.ts");
+  assert.equal(others, []);
+  const folder = await Deno.makeTempDir();
+  try {
+    const models = [randomModel(), randomModel({ ropeBase: 2000 })].map((bytes, i) => {
+      Deno.writeFileSync(`${folder}/${i}.gguf`, bytes);
+      return JSON.stringify(`${folder}/${i}.gguf`);
+    });
+    const program = example!.replaceAll(/"[^"]+\.gguf"/g, () => models.shift()!);
+    assert.equal(models, [], "a verify and a draft model");
+    const { code, stdout, stderr } = await deno(["run", "--check", "-A", "-"], program);
+    assert.is(code, 0, stderr);
+    assert.ok(stdout.split("\n").length > 5, stdout);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
 
-test("each example of the guide fits the types by itself", async () => {
+test("each example of README and guide fits the types by itself", async () => {
   const pages = [...Deno.readDirSync(new URL("docs/guide/", root))].map(({ name }) => `docs/guide/${name}`);
-  const examples = pages.filter((page) => page.endsWith(".md")).flatMap(examplesIn);
+  const examples = ["README.md", ...pages.filter((page) => page.endsWith(".md"))].flatMap(examplesIn);
   assert.ok(examples.length >= 5, `${examples.length} examples`);
   const folder = await Deno.makeTempDir();
   try {
-    for (const [i, example] of examples.entries()) {
-      await Deno.writeTextFile(`${folder}/${i}.ts`, example.replace('"amusd"', `"${new URL("mod.ts", root)}"`));
-    }
+    for (const [i, example] of examples.entries()) await Deno.writeTextFile(`${folder}/${i}.ts`, example);
     const { code, stderr } = await deno(["check", "--config", "deno.json", folder]);
     assert.is(code, 0, stderr);
   } finally {

@@ -1,4 +1,4 @@
-// CONTRIBUTING.md names what is there: a page of steps is of no use once the files that it names have moved.
+// The files, tasks and names in CONTRIBUTING.md exist: its steps are of no use once the files have moved.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -9,7 +9,7 @@ const page = await Deno.readTextFile(new URL("CONTRIBUTING.md", root));
 
 const isThere = (path: string) => Deno.stat(new URL(path, root)).then(() => true, () => false);
 
-/** In place of a name that the reader chooses. */
+/** The page has these in place of names that the reader chooses. */
 const MADE_UP = /q4_x|NAME|\/A\//;
 
 test("the files and folders that it names are there", async () => {

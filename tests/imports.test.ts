@@ -1,15 +1,16 @@
-// The rules of layout, held by reading the source: who may import whom, what only the platform file may touch, how long
-// a file may be.
+// The rules of the tree's layout, held by reading the source: which file may import which, which names of Deno and Node
+// only the platform file may use, and how long a file may be.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { git, isRepository } from "./git.ts";
 import { codeOf, importsOf } from "./source-text.ts";
 
 const root = new URL("../", import.meta.url);
 
 /**
- * From the top down. A file imports from its own floor and from those below it. What speculation is stands at the
- * bottom: no GPU, no kernel and no model is below it.
+ * The floors from the top down. A file imports from its own floor and from those below it. Speculation itself stands
+ * near the bottom: no GPU, no kernel and no model is below it.
  */
 const FLOORS = [
   /^cli\.ts$/,
@@ -17,9 +18,9 @@ const FLOORS = [
   /^src\/benchmark\/viz\//,
   /^src\/benchmark\/monitor\//,
   /^src\/benchmark\/[^/]+$/,
-  /^src\/hub\//,
   /^mod\.ts$/,
   /^src\/engine\//,
+  /^src\/hub\//,
   /^src\/llama\//,
   /^src\/tokenizer\//,
   /^src\/checkpoint\//,
@@ -40,10 +41,10 @@ const FLOORS = [
   /^src\/spec\/[^/]+$/,
   /^src\/util\//,
 ];
-/** What the command line and the API may name beside the floors: their own version and the embedded pair. */
+/** The command line may name these files beside the floors, for its version and for the embedded pair. */
 const BESIDE = /^(package|deno)\.json$|^models\//;
 const PLATFORM = /^src\/platform\/platform[\w-]*\.ts$/;
-/** What a browser never loads: mod.ts, which it does, stands below. */
+/** The parts that a browser can't load: mod.ts and what it imports reach the hub on demand alone. */
 const HEADLESS = /^(cli\.ts$|src\/(cli|benchmark|hub)\/)/;
 const TABLE = /-tables?\.ts$/;
 const MAX_LINES = 500;
@@ -58,7 +59,7 @@ function problemsOf(path: string, text: string): string[] {
   const code = codeOf(text);
   const floor = FLOORS.findIndex((pattern) => pattern.test(path));
   if (floor < 0) problems.push("is on none of the floors");
-  for (const { target } of importsOf(code)) {
+  for (const { target, isOnDemand } of importsOf(code)) {
     if (!target.startsWith(".")) continue;
     const to = new URL(target, new URL(path, root)).href.slice(root.href.length);
     const toFloor = FLOORS.findIndex((pattern) => pattern.test(to));
@@ -66,6 +67,9 @@ function problemsOf(path: string, text: string): string[] {
       problems.push(`imports ${to}, which is on none of the floors`);
     }
     if (toFloor >= 0 && toFloor < floor) problems.push(`imports upward: ${to}`);
+    else if (HEADLESS.test(to) && !HEADLESS.test(path) && !isOnDemand) {
+      problems.push(`imports ${to}, which a browser can't load: load it on demand`);
+    }
   }
   if (/\bexport\s*\*/.test(code)) problems.push("has `export *`: name what is exported");
   const runtime = /\b(?:Deno|process)\??\.[a-zA-Z]+|["']node:[^"']+/.exec(code)?.[0];
@@ -82,7 +86,7 @@ async function* sources(folder: string): AsyncGenerator<string> {
   }
 }
 
-/** The first circle of files that import each other, types counted; none where there is none. */
+/** The first circle of files that import each other, imports of types among them; empty where there is none. */
 function circleIn(texts: ReadonlyMap<string, string>): string[] {
   const done = new Set<string>();
   const walk = (path: string, way: readonly string[]): string[] => {
@@ -168,6 +172,13 @@ for (
       '/** Not so:\n import "../engine/b.ts";\n */\n// import("../engine/b.ts")',
       null,
     ],
+    ["the hub on demand", "src/engine/a.ts", 'const b = await import("../hub/b.ts");', null],
+    [
+      "the hub where a browser loads it",
+      "src/engine/a.ts",
+      'import { b } from "../hub/b.ts";',
+      "imports src/hub/b.ts, which a browser can't load: load it on demand",
+    ],
     ["lab", "src/gpu/a.ts", 'import "../../lab/b.ts";', "imports lab/b.ts, which is on none of the floors"],
     ["tests", "src/gpu/a.ts", 'import "../../tests/b.ts";', "imports tests/b.ts, which is on none of the floors"],
     ["bench", "mod.ts", 'import "./bench/b.ts";', "imports bench/b.ts, which is on none of the floors"],
@@ -197,26 +208,16 @@ for (
     assert.equal(problemsOf(path, text), problem ? [problem] : []));
 }
 
-/** Hosts of package registries, and paths of one machine, in the syntax that git and JavaScript share. */
+/** Matches hosts of package registries, and paths of one machine, in the syntax that git and JavaScript share. */
 const HOSTS = "registry\\.(npmjs|yarnpkg)|npm\\.jsr\\.|pythonhosted\\.|(static|index)\\.crates\\.|repo1?\\.maven\\." +
   "|proxy\\.golang\\.|(deb|security|snapshot)\\.debian\\.|archive\\.ubuntu\\.";
 const PATHS = "(^|[^A-Za-z0-9_.])/(work|farm|root|home|Users)/";
 const LOCAL = `${HOSTS}|${PATHS}`;
 
-const git = async (...args: string[]) => {
-  try {
-    return await new Deno.Command("git", { args, cwd: root }).output();
-  } catch {
-    return { code: 127, stdout: null }; // There is no git.
-  }
-};
-
-// A copy of the tree without its history, or a machine without git, has no list of tracked files.
-const isRepository = (await git("rev-parse", "--git-dir")).code === 0;
 if (!isRepository) console.log("skipped: hosts and paths are looked for by git, in a repository");
 (isRepository ? test : test.skip)("no file names a registry's host or a path of one machine", async () => {
   const { code, stdout } = await git("grep", "-nIE", "--untracked", LOCAL);
-  assert.is(new TextDecoder().decode(stdout!), "");
+  assert.is(stdout, "");
   assert.is(code, 1, "1 says that git looked and found nothing");
 });
 

@@ -1,4 +1,4 @@
-// The package on JSR, as `deno publish` sees it.
+// The package on JSR, checked by `deno publish`.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";

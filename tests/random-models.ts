@@ -1,28 +1,30 @@
-// Small models with random weights, for tests that need whole engines. One layer: what takes time is to compile kernels.
+// Small models with random weights, for tests that need whole engines. They have one layer: compiling the kernels takes
+// most of the time anyway.
 
 import { type MetadataEntry, type RandomLlama, randomLlama, randomLlamaParts } from "./checkpoint/gguf-builder.ts";
 
-/** Tokens of text and `<|endoftext|>`, the last of them. */
+/** The number of tokens of text, of which the last is `<|endoftext|>`. */
 export const TEXT_TOKENS = 288;
-/** With padding behind them. */
+/** The number of all tokens: padding comes after those of text. */
 export const VOCABULARY = 320;
+/** The number of positions that the models say they were trained for. */
 export const TRAINED_CONTEXT = 256;
 
 export interface RandomModel {
   readonly seed?: number;
-  /** TEXT_TOKENS or more. */
+  /** The number of all tokens, at least TEXT_TOKENS. */
   readonly vocabulary?: number;
-  /** Models that differ in this alone agree on a part of their tokens. */
+  /** The base of RoPE. Models that differ in nothing else agree on a part of their tokens. */
   readonly ropeBase?: number;
-  /** In place of what is written by default under the same key, or beside it. */
+  /** Keys that replace those that are written by default, or come beside them. */
   readonly metadata?: readonly MetadataEntry[];
 }
 
-/** Every message between `<` and `>`, so that no text begins alike but by its messages. */
+/** This writes each message between `<` and `>`, so that only texts with equal messages begin alike. */
 const CHAT_TEMPLATE = "{% for m in messages %}<{{ m.role }}:{{ m.content }}>{% endfor %}" +
   "{% if add_generation_prompt %}<assistant:{% endif %}";
 
-/** The file of a small model with random weights; all of them share a vocabulary but for padding at its end. */
+/** The GGUF file of a small model with random weights. All of them have one vocabulary, but for padding at its end. */
 export function randomModel(
   { seed = 1, vocabulary = VOCABULARY, ropeBase = 10_000, metadata = [] }: RandomModel = {},
 ): Uint8Array<ArrayBuffer> {

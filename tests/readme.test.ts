@@ -13,8 +13,8 @@ const commands = [...page.matchAll(/^(?: {4}|\$ )((?:npx|deno) .*)$/gm)].map(([,
 
 /** So that a command takes seconds: flags with the values that they get here, by the program's command. */
 const LIMITS: Record<string, Record<string, string>> = {
-  generate: { "--max-new-tokens": "16" },
-  benchmark: { "--max-new-tokens": "4", "--num-samples": "1" },
+  generate: { "--max-tokens": "16" },
+  benchmark: { "--max-tokens": "4", "--num-samples": "1" },
   plan: { "--tokens": "40", "--runs": "1" },
   monitor: { "--count": "1" },
 };

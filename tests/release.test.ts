@@ -1,4 +1,4 @@
-// What a release needs: one version everywhere, and a section of the changelog.
+// A release needs one version everywhere, and a section of the changelog.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";

@@ -5,7 +5,9 @@ import * as assert from "uvu/assert";
 const runner = `${import.meta.dirname}/run.ts`;
 const head = 'import { suite, test } from "uvu";\n';
 
-/** Runs the runner on a folder with these test files; the last line, the exit code and the whole output. */
+/**
+ * Runs the runner on a folder with these test files. The result has its exit code, its output and the last line of it.
+ */
 async function run(files: Record<string, string>, ...args: string[]) {
   const folder = await Deno.makeTempDir();
   try {
@@ -106,7 +108,7 @@ test("words choose files; where none matches, nothing passed", async () => {
   assert.is(none.code, 1);
 });
 
-test("--fast leaves out what is slow by its name, may come to a device, or starts Deno", async () => {
+test("--fast leaves out what is slow by its name, may come to a device, or starts Deno or a server", async () => {
   const child = `new Deno.Command(Deno.execPath(), { args: ["--version"] });`;
   const files = {
     "a.slow.test.ts": failing,
@@ -115,6 +117,7 @@ test("--fast leaves out what is slow by its name, may come to a device, or start
     "../src/c.ts": `import "./gpu/dawn.ts"; export const x = 1;`,
     "../src/gpu/dawn.ts": "",
     "d.test.ts": `${failing} ${child}`,
+    "s.test.ts": `${failing} Deno.serve(() => new Response());`,
     "f.test.ts": `${head}test("a", () => fetch("http://127.0.0.1:8099")); test.run();`,
     "e.test.ts": `import type { X } from "./deep/helper.ts"; // import "./deep/helper.ts";\n${passing}`,
   };

@@ -1,30 +1,33 @@
 // The test runner: `deno task test [--fast] [--jobs N] [--limit-s N] [PART OF A FILE NAME ...]`.
 //
-// With --fast (`deno task test:fast`) it leaves out what takes long: files named x.slow.test.ts, those whose imports
-// reach Dawn, and those that start Deno or Node. The others then have no right to the network or to a device.
+// With --fast (`deno task test:fast`) it leaves out the files that take long: those named x.slow.test.ts, those whose
+// imports reach Dawn, and those that start Deno, Node or a server. The others then have no right to the network or to a
+// device.
 //
 // Each tests/**/x.test.ts runs in a process of its own, so that a crash, a hang or an environment setting hits one file
-// only. uvu's exit code alone is not to be trusted: a `before` hook that throws, or a test that throws what is not an
-// Error, ends a file with code 0 (0.5.6). So the verdict is made of the summary's counts and of the exit code.
+// only. uvu's exit code alone can't be trusted: it is 0 (uvu 0.5.6) where a `before` hook throws, or where a test
+// throws a value that is no Error. So the verdict rests on the summary's counts and on the exit code.
 
 import { dirname, join } from "node:path/posix";
 import { hasNpm, installPackage } from "./node/installed.ts";
 import { codeOf, importsOf } from "./source-text.ts";
 
-/** What one test file came to. */
+/** The outcome of one test file. */
 interface FileResult {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** Why the file failed as a whole, beside or instead of single tests. */
+  /** Why the file failed as a whole; "" where it didn't, although tests in it may have failed. */
   readonly reason: string;
   readonly output: string;
 }
 
-/** Folders below tests/ whose files are run otherwise: the peers have a manifest and dependencies of their own. */
+/**
+ * The folders below tests/ whose files this runner leaves alone: the peers have a manifest and packages of their own.
+ */
 const OTHER_FOLDERS = ["peers", "node_modules"];
 
-/** The counts at the end of a file that ran by itself; several suites in one file make one summary. */
+/** The counts that uvu prints at the end of a file. Several suites in one file make one summary. */
 const SUMMARY = /^ {2}Total: +(\d+)\n {2}Passed: +(\d+)\n {2}Skipped: +(\d+)$/m;
 
 async function findTests(folder: string): Promise<string[]> {
@@ -37,12 +40,12 @@ async function findTests(folder: string): Promise<string[]> {
   return found.sort();
 }
 
-/** Here tests run the npm package. */
+/** The tests in this folder run the npm package. */
 const NODE = "tests/node/";
 /** The only file that loads Dawn. */
 const DAWN = "src/gpu/dawn.ts";
 
-/** The text of a test or of what it imports, without comments; none of a file that is not there. */
+/** The text of a source file without its comments; "" where there is no such file. */
 const codeIn = async (path: string) => codeOf(await Deno.readTextFile(path).catch(() => ""));
 
 const NO_RIGHTS = ["--deny-net", "--deny-ffi"];
@@ -52,7 +55,7 @@ async function isFast(test: string): Promise<boolean> {
   const reached = new Set([test]);
   for (const path of reached) {
     const code = path.endsWith(".ts") ? await codeIn(path) : "";
-    if (path === DAWN || (path.startsWith("tests/") && code.includes("Deno.execPath()"))) return false;
+    if (path === DAWN || (path.startsWith("tests/") && /Deno\.(execPath|serve)\(/.test(code))) return false;
     for (const { target, isType } of importsOf(code)) {
       if (target.startsWith(".") && !isType) reached.add(join(dirname(path), target));
     }
@@ -62,17 +65,20 @@ async function isFast(test: string): Promise<boolean> {
 
 const running = new Set<Deno.ChildProcess>();
 
-/** Ends a test's process with all that it started (it leads a process group), so that nothing holds its output open. */
+/**
+ * Ends a test's process and all processes that it started, which are its process group. Otherwise one of those could
+ * hold its output open.
+ */
 function kill(child: Deno.ChildProcess): void {
   try {
     if (Deno.build.os === "windows") child.kill("SIGKILL");
     else Deno.kill(-child.pid, "SIGKILL");
   } catch {
-    // Nothing of it is left.
+    // The process group has ended already.
   }
 }
 
-/** Here the npm package is installed for all files that want it, once one does. */
+/** The npm package is installed into this folder when the first test file that wants it begins. */
 const packageFolder = Deno.makeTempDirSync();
 let installing: Promise<void> | undefined;
 
@@ -82,12 +88,12 @@ async function makePackage(): Promise<void> {
     await installPackage(packageFolder);
     console.log(`     ${secondsSince(start)} s  the npm package is packed and installed`);
   } catch (error) {
-    // The files that want it fail one by one.
+    // The files that want the package fail one by one.
     console.log((error as Error).message);
   }
 }
 
-/** The environment that a file runs with, beside the runner's own. */
+/** The environment variables that a file gets in addition to the runner's own. */
 async function environmentOf(path: string): Promise<Record<string, string>> {
   if (!path.startsWith(NODE) || !await hasNpm()) return { NO_COLOR: "1" };
   await (installing ??= makePackage());
@@ -100,7 +106,7 @@ function exit(code: number): never {
   try {
     Deno.removeSync(packageFolder, { recursive: true });
   } catch {
-    // An npm that was interrupted may still write there.
+    // An npm that was interrupted may still write to the folder.
   }
   Deno.exit(code);
 }
@@ -173,13 +179,12 @@ function booleanFlag(args: string[], flag: string): boolean {
 
 const filters = [...Deno.args];
 const fast = booleanFlag(filters, "--fast");
-// Two at a time: most files wait for a compiler or a software adapter, whose threads then share the cores.
+// Two files run at a time: most of them wait for a compiler or a software adapter, whose threads share the cores.
 const jobs = numberFlag(filters, "--jobs", Math.min(2, navigator.hardwareConcurrency));
-// A cold run compiles hundreds of pipelines: on lavapipe some files take two minutes, without its cache and on a busy
-// machine more.
+// A first run compiles hundreds of pipelines: on lavapipe some files take two minutes, and more on a busy machine.
 const limitS = numberFlag(filters, "--limit-s", 900);
 
-// The tests lead process groups of their own, so a Ctrl-C does not reach them.
+// A Ctrl-C does not reach the tests' processes, which lead process groups of their own, so the runner ends them.
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.addSignalListener(signal, () => {
     running.forEach(kill);

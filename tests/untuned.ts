@@ -1,4 +1,4 @@
 import { setEnv } from "../src/platform/platform.ts";
 
-// On import: no test, and no process that it starts, depends on what a tuning run left in this machine's cache folder.
+// A test that imports this file, and each process that it starts, ignores what a tuning run left in the cache folder.
 setEnv("AMUSD_TUNING", "off");

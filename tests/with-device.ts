@@ -4,22 +4,22 @@ import { Device } from "../src/gpu/device.ts";
 import { getEnv, setEnv } from "../src/platform/platform.ts";
 import { DRIVER_VARIABLE } from "../src/gpu/drivers/software-adapter.ts";
 
-/** The machine's strongest adapter, or SwiftShader, which serves beside any other driver. */
+/** The machine's strongest adapter ("default"), or SwiftShader, which can be had beside any other driver. */
 export type TestAdapter = "default" | "swiftshader";
 
 export interface WithDeviceOptions {
   readonly adapter?: TestAdapter;
-  /** The body ends with the device lost. */
+  /** Whether the body ends with the device lost, so that nothing can be waited for afterwards. */
   readonly endsLost?: boolean;
 }
 
 const found = new Map<TestAdapter, Promise<AdapterInfo | Error>>();
 
 /**
- * Registers a test that gets an open device (one thread, where the CPU computes). It fails on any error that the device
- * reports, validation errors too, and always closes the device. Without an adapter it is a printed skip, in CI a
- * failure.
- * `gpu` is what stands behind the device, to count its calls or to lose it.
+ * Registers a test that gets an open device, which has one thread where the CPU computes. The test fails on any error
+ * that the device reports, validation errors too, and the device is always closed. Without an adapter the test is
+ * skipped with a printed line, and fails in CI. `gpu` is the WebGPU device behind `device`, by which a test can count
+ * calls or lose the device.
  */
 export async function withDevice(
   name: string,
@@ -45,7 +45,7 @@ export async function withDevice(
   });
 }
 
-/** A device for several tests, who close it; `null` without an adapter, which is withDevice's to tell. */
+/** Opens a device for several tests, which close it. Gives `null` without an adapter; withDevice tells why. */
 export async function openTestDevice(): Promise<Device | null> {
   const info = await adapterInfo("default");
   return info instanceof Error ? null : new Device(await openDevice({ adapter: info, label: "test", threads: 1 }));
@@ -56,7 +56,7 @@ function adapterInfo(adapter: TestAdapter): Promise<AdapterInfo | Error> {
   return found.get(adapter)!;
 }
 
-/** The adapter itself; throws if there is none. */
+/** The adapter itself. Rejects with an Error where there is no such adapter. */
 export async function findTestAdapter(adapter: TestAdapter): Promise<AdapterInfo> {
   if (adapter === "default") return (await listAdapters())[0]!;
   const before = getEnv(DRIVER_VARIABLE);

@@ -1,5 +1,5 @@
-// Makes docs/guide/cli.md's part on commands and flags from what the commands say of themselves: `deno task docs`.
-// What stands before MARK on the page is written by hand and stays.
+// Makes the part of docs/guide/cli.md on commands and flags from the commands' own descriptions: `deno task docs`. The
+// part before MARK is written by hand and stays.
 
 import type { Command, CommandContext } from "@stricli/core";
 import { COMMANDS, DEFAULT_COMMAND } from "../../src/cli/commands.ts";
@@ -11,7 +11,7 @@ const MARK =
 type Parameters = Command<CommandContext>["parameters"];
 type Flag = NonNullable<Parameters["flags"]>[string];
 
-/** The page as it should be, given what it is. Throws an Error where the mark is missing. */
+/** The page with its part after the mark made anew. Throws an Error where the mark is missing. */
 export async function cliPage(page: string): Promise<string> {
   const at = page.indexOf(MARK);
   if (at < 0) throw new Error(`Cannot make docs/guide/cli.md: it lacks the line "${MARK.trim()}"; put it back`);
@@ -20,7 +20,7 @@ export async function cliPage(page: string): Promise<string> {
   return await formatted(page.slice(0, at) + MARK + sections.join(""));
 }
 
-/** One command's section. A flag that an earlier command has too is told there, and here by its name alone. */
+/** One command's section. A flag that an earlier command has too is described there, and only named here. */
 function sectionOf(name: string, command: Command<CommandContext>, firstIn: Map<Flag, string>): string {
   const { brief, fullDescription = brief, parameters: { flags = {}, positional } } = command;
   const items = positionalsOf(positional).map(({ placeholder, brief }) => `- \`${placeholder}\`: ${brief}\n`);
@@ -68,7 +68,7 @@ function defaultOf(flag: Flag): string {
   return `; default: ${flag.default.replaceAll(",", ", ")}`;
 }
 
-/** The text as `deno fmt` has it, by deno.json's settings. */
+/** The text formatted by `deno fmt` with deno.json's settings. */
 async function formatted(text: string): Promise<string> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["fmt", "--ext=md", "-"],

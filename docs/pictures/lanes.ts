@@ -1,17 +1,21 @@
 /**
- * Draws docs/pictures/lanes.svg: two lanes at work on one line of code, and what is committed of it.
- * `deno run -A docs/pictures/lanes.ts` writes the file anew; tests/docs.test.ts holds it equal.
+ * Draws docs/pictures/lanes.svg: two lanes at work on one line of code, and the tokens that are committed.
+ * `deno run -A docs/pictures/lanes.ts` writes the file anew; tests/docs.test.ts fails where the file is out of date.
  */
 import { ORIGIN_COLORS } from "../../src/benchmark/viz/palette.ts";
 import type { Origin } from "../../src/spec/token-log.ts";
 
 const WIDTH = 920;
 const HEIGHT = 330;
-/** Where time 0 stands, and pixels a unit of time. */
+/** The x of time 0, in pixels. */
 const LEFT = 112;
+/** The pixels of one unit of time. */
 const SCALE = 1.33;
+/** How long a draft step takes, in units of time. */
 const DRAFT_TIME = 40;
+/** How long a verification takes, in units of time. */
 const VERIFY_TIME = 130;
+// The y of each row's upper edge and the height of its boxes, in pixels.
 const DRAFT_Y = 78;
 const VERIFY_Y = 158;
 const TEXT_Y = 258;
@@ -20,13 +24,13 @@ const BOX = 34;
 interface DraftStep {
   readonly token: string;
   readonly from: number;
-  /** A verification has decided otherwise before its place. */
+  /** Whether a verification rejects this token, or one before it. */
   readonly stale?: boolean;
 }
 
 interface Verification {
   readonly from: number;
-  /** Indices of the draft steps whose tokens it takes. */
+  /** The indices of the draft steps whose tokens are verified. */
   readonly takes: readonly number[];
   readonly commits: readonly (readonly [token: string, origin: Origin])[];
 }
@@ -111,7 +115,7 @@ const LEGEND: readonly (readonly [origin: Origin, meaning: string])[] = [
   ["bonus", "bonus: one more, all were right"],
 ];
 
-/** The picture as SVG. It has a background of its own, so it can be read on any page. */
+/** The picture as SVG text. It has a background of its own, so it can be read on any page. */
 export function lanesPicture(): string {
   const second = VERIFICATIONS[1]!;
   const rollback = x(second.from + VERIFY_TIME);

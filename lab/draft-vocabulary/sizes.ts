@@ -1,6 +1,7 @@
 /**
- * What limiting the draft's vocabulary gives: the embedded pair by `amusd`, or by `sd`, whose lanes work in turn and so don't slow each other down, with
- * the draft's proposals limited to the first N ids: `deno run -A lab/draft-vocabulary/sizes.ts [amusd | sd]`. What it printed: README.md.
+ * Measures a limit to the draft's vocabulary: the embedded pair runs with the draft's proposals limited to the first N
+ * ids, by `amusd`, or by `sd`, whose lanes work in turn and so don't slow each other down. Run it by
+ * `deno run -A lab/draft-vocabulary/sizes.ts [amusd | sd]`; README.md has what it printed.
  */
 import process from "node:process";
 import { load, type StrategyName } from "../../mod.ts";
@@ -26,9 +27,8 @@ for (let round = 0; round < ROUNDS; round++) {
       draftVocabulary,
     });
     for (const prompt of prompts) {
-      const generation = pair.generate(prompt, { strategy, lookahead: 3, maxNewTokens: 48 });
-      for await (const _ of generation);
-      const { msPerToken, drafted, accepted, events } = generation.record;
+      const { record } = await pair.generate(prompt, { strategy, lookahead: 3, maxTokens: 48 });
+      const { msPerToken, drafted, accepted, events } = record;
       const total = totals[i]!;
       total.ms += msPerToken!;
       total.drafted += drafted;
@@ -43,7 +43,7 @@ for (let round = 0; round < ROUNDS; round++) {
     await pair.close();
   }
 }
-console.log(`| N | ms/token of ${strategy} | td, ms | accepted of drafted |\n|---|---|---|---|`);
+console.log(`| N | ms/token of ${strategy} | draft step, ms | accepted of drafted |\n|---|---|---|---|`);
 for (const [i, { ms, drafted, accepted, draftMs, verified }] of totals.entries()) {
   const cells = [ms / (ROUNDS * prompts.length), draftMs / verified, accepted / drafted];
   console.log(`| ${SIZES[i]} | ${cells.map((cell) => cell.toFixed(2)).join(" | ")} |`);

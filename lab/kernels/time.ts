@@ -11,7 +11,7 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { show, spread } from "../../bench/stats.ts";
+import { show, spread } from "../../bench/rounds.ts";
 import { openDevice } from "../../src/gpu/adapters.ts";
 import { Device, type Pipeline } from "../../src/gpu/device.ts";
 import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";

@@ -1,12 +1,18 @@
 import type { ChatMessage } from "../tokenizer/chat-template.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { GenerationOptions, StrategyName } from "../engine/generation.ts";
+import type { TextCodec } from "../engine/text-codec.ts";
+import type { GenerationOptions, StrategyName } from "../engine/generation-run.ts";
 import type { DatasetSample } from "./datasets.ts";
 import { randomOf } from "../util/random.ts";
 import type { BenchmarkRun, MonitorSample } from "./results.ts";
 
-/** What a benchmark asks of an engine. */
-export type BenchmarkEngine = Pick<Engine, "encode" | "encodeChat" | "generate" | "pieces">;
+type Encoder = Pick<TextCodec, "encode" | "encodeChat">;
+
+/** The part of an engine that a benchmark uses. */
+export interface BenchmarkEngine {
+  readonly codec: Pick<TextCodec, "encode" | "encodeChat" | "pieces">;
+  readonly generate: Engine["generate"];
+}
 
 /** A sample and where it stands in its dataset. */
 export interface IndexedSample {
@@ -16,45 +22,44 @@ export interface IndexedSample {
 
 export interface BenchmarkOptions {
   readonly strategies: readonly StrategyName[];
-  readonly maxNewTokens: number;
+  readonly maxTokens: number;
   readonly decoding: GenerationOptions;
-  /** Of the order of strategies. */
+  /** Seeds the order of the strategies. */
   readonly seed: number;
   /** Runs of an interrupted benchmark with the same configuration: they are not run again. */
   readonly done?: readonly BenchmarkRun[];
   readonly signal?: AbortSignal;
-  /** Looks at the devices until the function that it gives is called; by default nothing does. */
+  /** Begins to look at the devices; the function that it returns ends that. By default nothing looks at them. */
   readonly watch?: () => () => Promise<readonly MonitorSample[]>;
 }
 
 /**
- * Runs each turn of each sample by all strategies, one after the other in an order drawn for each turn, so that a drift of the machine hits
- * all alike, and yields every run as it ends. Each generation is a fresh one: it feeds its whole prompt, whatever the caches hold,
- * and its clock runs from there. A later turn's prompt holds the answers before it, which are the first strategy's. Ends early, without the run in
- * flight, when `signal` is aborted.
+ * Runs each turn of each sample by all strategies and yields every run as it ends. The strategies run one after the
+ * other in an order drawn for each turn, so that a drift of the machine hits all alike. Each generation feeds its whole
+ * prompt, whatever the caches hold, and is timed from there. A later turn's prompt holds the first strategy's answers
+ * to the turns before. Ends early, without the run in flight, when `signal` is aborted.
  */
 export async function* runBenchmark(
   engine: BenchmarkEngine,
   samples: readonly IndexedSample[],
   options: BenchmarkOptions,
 ): AsyncGenerator<BenchmarkRun, void, undefined> {
-  const { strategies, maxNewTokens, decoding, seed, done = [], signal, watch = () => async () => [] } = options;
+  const { strategies, maxTokens, decoding, seed, done = [], signal, watch = () => async () => [] } = options;
   for (const { index, sample } of samples) {
     const messages: ChatMessage[] = [];
     for (const [turn, prompt] of sample.turns.entries()) {
       messages.push({ role: "user", content: prompt });
-      const tokens = promptTokens(engine, sample, messages);
+      const tokens = promptTokens(engine.codec, sample, messages);
       let first = done.find((run) => run.sample === index && run.turn === turn);
       for (const strategy of shuffled(strategies, randomOf(seed + 1000 * index + turn))) {
         if (done.some((run) => run.sample === index && run.turn === turn && run.strategy === strategy)) continue;
-        const generation = engine.generate(tokens, { ...decoding, strategy, maxNewTokens, signal });
+        const generation = engine.generate(tokens, { ...decoding, strategy, maxTokens, signal });
         const watched = watch();
-        for await (const _ of generation);
+        const { record: { models: _, devices: __, variants: ___, ...record } } = await generation;
         const monitor = await watched();
         if (signal?.aborted) return;
-        const { models: _, devices: __, variants: ___, ...record } = generation.record;
         const identical = !first || sameTokens(first.tokens, record.tokens);
-        const pieces = engine.pieces(record.tokens);
+        const pieces = engine.codec.pieces(record.tokens);
         const run = { ...record, sample: index, id: sample.id, turn, prompt, pieces, identical, monitor };
         first ??= run;
         yield run;
@@ -64,39 +69,39 @@ export async function* runBenchmark(
   }
 }
 
-/** A short generation by each strategy, so that what is done once is done. */
+/** Generates a few tokens by each strategy, so that no timed run pays for what is done once. */
 export async function warmUp(
   engine: BenchmarkEngine,
   strategies: readonly StrategyName[],
   decoding: GenerationOptions,
 ): Promise<void> {
-  const tokens = engine.encode("Hello");
+  const tokens = engine.codec.encode("Hello");
   for (const strategy of strategies) {
-    for await (const _ of engine.generate(tokens, { ...decoding, strategy, maxNewTokens: 8 }));
+    await engine.generate(tokens, { ...decoding, strategy, maxTokens: 8 });
   }
 }
 
-/** Positions that the longest conversation takes, where every answer is as long as it may be. */
+/** The positions that the longest conversation takes if every answer is as long as it may be. */
 export function contextOf(
-  engine: Pick<BenchmarkEngine, "encode" | "encodeChat">,
+  codec: Encoder,
   samples: readonly DatasetSample[],
-  maxNewTokens: number,
+  maxTokens: number,
 ): number {
   return Math.max(...samples.map((sample) => {
     const messages = sample.turns.map((content) => ({ role: "user", content }));
-    return promptTokens(engine, sample, messages).length + sample.turns.length * (maxNewTokens + TURN_TOKENS);
+    return promptTokens(codec, sample, messages).length + sample.turns.length * (maxTokens + TURN_TOKENS);
   }));
 }
 
-/** At most so many tokens stand around an answer in a chat template. */
+/** Tokens that a chat template puts around an answer, at most. */
 const TURN_TOKENS = 16;
 
 function promptTokens(
-  engine: Pick<BenchmarkEngine, "encode" | "encodeChat">,
+  codec: Encoder,
   { task }: DatasetSample,
   messages: readonly ChatMessage[],
 ): number[] {
-  return task === "complete" ? engine.encode(messages[0]!.content as string, true) : engine.encodeChat(messages);
+  return task === "complete" ? codec.encode(messages[0]!.content, { raw: true }) : codec.encodeChat(messages);
 }
 
 function shuffled<T>(values: readonly T[], random: () => number): T[] {

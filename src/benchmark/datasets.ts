@@ -7,13 +7,14 @@ import {
 } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { open, readFile } from "node:fs/promises";
+import { isRecord } from "../util/is-record.ts";
 import bundled from "./prompts.jsonl" with { type: "text" };
 
 /** One prompt of a dataset. */
 export interface DatasetSample {
-  /** The dataset's own: "HumanEval/0", "81"; else the row's number. */
+  /** The dataset's own id, as "HumanEval/0" or "81"; else the row's number. */
   readonly id: string;
-  /** What the user says, turn by turn: at least one. */
+  /** The user's messages, turn by turn: at least one. */
   readonly turns: readonly string[];
   /** "complete": the turn is the beginning of a program, to be continued as it stands. "answer": turns are messages. */
   readonly task: "complete" | "answer";
@@ -22,10 +23,11 @@ export interface DatasetSample {
 /** A dataset whose samples are read as they are taken. */
 export interface Dataset {
   readonly length: number;
-  /** Samples `start` to `end`, that one not included. Throws a SyntaxError where a row has no prompt. */
+  /** Samples `start` to `end`, without `end` itself. Throws a SyntaxError where a row has no prompt. */
   take(start: number, end: number): Promise<DatasetSample[]>;
 }
 
+/** The columns that hold an id, the likeliest first. */
 const IDS = ["task_id", "question_id", "prompt_id", "id"];
 /** The columns that hold a prompt, the likeliest first. */
 const PROMPTS = ["turns", "messages", "conversations", "conversation", "prompt"];
@@ -34,11 +36,11 @@ const FORMATS = `a text, a list of texts, or messages of "role" and "content" in
 }; or name another column by --column`;
 
 /**
- * Opens local files, which are one dataset: JSON a line (gzipped or not), a JSON array, or parquet; the content tells. A row's prompt stands in
- * `column`, or in the first of the usual ones that it has. HumanEval's rows are programs to be completed, all others messages; of a
- * conversation the user's turns are taken.
+ * Opens local files that together are one dataset: JSON a line (gzipped or not), a JSON array, or parquet; the content
+ * tells which. A row's prompt stands in `column`, or in the first of the usual columns that the row has. HumanEval's
+ * rows are programs to be completed, all others messages; of a conversation the user's turns are taken.
  *
- * Throws an Error where a file cannot be read, a SyntaxError where it is not of that form.
+ * Throws an Error where a file cannot be read, a SyntaxError where it is in none of these forms.
  */
 export async function openDataset(paths: readonly string[], column?: string): Promise<Dataset> {
   const parts = await Promise.all(paths.map((path) => openPart(path, column)));
@@ -67,13 +69,13 @@ export async function sampleAt(dataset: Dataset, index: number): Promise<Dataset
   );
 }
 
-/** A few prompts of our own: code to write, code to change, questions. */
+/** A few prompts that ship with the program: code to write, code to change, questions. */
 export function bundledPrompts(): DatasetSample[] {
   const cannot = "Cannot read the bundled prompts";
   return parseRows(bundled, cannot).map(({ row, where }, at) => parseSample(row, where, at));
 }
 
-/** One file; `take` numbers rows without an id from `first` on. */
+/** One file of a dataset. `take` numbers rows without an id from `first` on. */
 interface Part {
   readonly length: number;
   take(start: number, end: number, first: number): Promise<DatasetSample[]>;
@@ -111,7 +113,7 @@ async function readHead(path: string): Promise<string> {
   }
 }
 
-/** Of a parquet file only the columns and the row groups are read that are needed. */
+/** Opens a parquet file, of which only the needed columns and row groups are read. */
 async function openParquet(path: string, cannot: string, column: string | undefined): Promise<Part> {
   const damaged = (cause: unknown) => {
     throw new SyntaxError(`${cannot}: its parquet is damaged or cut short; fetch it again`, { cause });
@@ -119,7 +121,7 @@ async function openParquet(path: string, cannot: string, column: string | undefi
   const metadata = await withBuffer(path, (file) => parquetMetadataAsync(file)).catch(damaged);
   const names = parquetSchema(metadata).children.map(({ element }) => element.name);
   const prompt = promptColumn(names, column);
-  if (prompt === undefined) throw new SyntaxError(`${cannot}: ${columnsText(names, column)}`);
+  if (prompt === undefined) throw new SyntaxError(`${cannot}: ${otherColumns(names, column)}`);
   const length = Number(metadata.num_rows);
   if (length === 0) throw new SyntaxError(`${cannot}: it is empty, wanted a row a sample`);
   return {
@@ -202,16 +204,13 @@ function parseJson(text: string, problem: string): unknown {
 }
 
 function parseSample(row: unknown, where: string, at: number, column?: string): DatasetSample {
-  if (typeof row !== "object" || row === null || Array.isArray(row)) {
-    throw new SyntaxError(`${where} is not a JSON object, wanted ${FORMATS}`);
-  }
-  const values = row as Record<string, unknown>;
-  const name = promptColumn(Object.keys(values), column);
-  if (name === undefined) throw new SyntaxError(`${where} ${columnsText(Object.keys(values), column)}`);
-  const turns = turnsOf(values[name]);
+  if (!isRecord(row)) throw new SyntaxError(`${where} is not a JSON object, wanted ${FORMATS}`);
+  const name = promptColumn(Object.keys(row), column);
+  if (name === undefined) throw new SyntaxError(`${where} ${otherColumns(Object.keys(row), column)}`);
+  const turns = turnsOf(row[name]);
   if (turns.length === 0) throw new SyntaxError(`${where} has no prompt in "${name}", wanted ${FORMATS}`);
-  const task = name === "prompt" && typeof values.task_id === "string" ? "complete" : "answer";
-  const id = IDS.map((name) => values[name]).find((id) => /^(string|number|bigint)$/.test(typeof id));
+  const task = name === "prompt" && typeof row.task_id === "string" ? "complete" : "answer";
+  const id = IDS.map((name) => row[name]).find((id) => /^(string|number|bigint)$/.test(typeof id));
   return { id: String(id ?? at), turns, task };
 }
 
@@ -219,12 +218,13 @@ function promptColumn(names: readonly string[], column: string | undefined): str
   return (column === undefined ? PROMPTS : [column]).find((name) => names.includes(name));
 }
 
-function columnsText(names: readonly string[], column: string | undefined): string {
+/** Says which columns there are where the wanted one is missing. */
+function otherColumns(names: readonly string[], column: string | undefined): string {
   const shown = names.map((name) => `"${name}"`).join(", ") || "none";
   return `has the columns ${shown}, wanted ${column === undefined ? FORMATS : `"${column}"; correct --column`}`;
 }
 
-/** What the user says in a text, a list of texts, or a list of messages; nothing where it is none of these. */
+/** The user's turns in a text, a list of texts, or a list of messages; none where it is none of these. */
 function turnsOf(value: unknown): string[] {
   if (typeof value === "string") return value === "" ? [] : [value];
   if (!Array.isArray(value)) return [];
@@ -235,8 +235,8 @@ function turnsOf(value: unknown): string[] {
 }
 
 function messageOf(value: unknown): { isUser: boolean; content: string } | null {
-  if (typeof value !== "object" || value === null) return null;
-  const { role, content, from, value: text } = value as Record<string, unknown>;
+  if (!isRecord(value)) return null;
+  const { role, content, from, value: text } = value;
   const [who, said] = role === undefined ? [from, text] : [role, content];
   return typeof who === "string" && typeof said === "string"
     ? { isUser: who === "user" || who === "human", content: said }

@@ -1,10 +1,13 @@
-/** A results file of the original program (github.com/BradMcDanel/amusd), as far as it is read. Times are in seconds, powers in watts. */
+/**
+ * A results file of the original program (github.com/BradMcDanel/amusd), as far as it is read. Times are in seconds,
+ * powers in watts.
+ */
 export type OriginalResults = readonly {
   readonly strategy: string;
   readonly metrics: {
     readonly time_per_token: number;
     readonly tokens_generated: number;
-    /** Of `sd` and `amusd`. */
+    /** Only `sd` and `amusd` have these two. */
     readonly draft_times?: readonly number[];
     readonly verify_times?: readonly number[];
     readonly gpustats: readonly { readonly timestamp: number; readonly gpu_powers: readonly number[] }[];

@@ -1,17 +1,19 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import type { Sampling } from "../util/sampling.ts";
-import type { GenerationRecord, StrategyName } from "../engine/generation.ts";
+import type { GenerationRecord, StrategyName } from "../engine/generation-run.ts";
 import type { LaunchName } from "../spec/schedule/launch-rule.ts";
+import { isRecord } from "../util/is-record.ts";
 import schema from "./results.schema.json" with { type: "json" };
+import { upgraded } from "./upgrade.ts";
 
-/** The version of the format; files of another one are refused. */
-export const RESULTS_VERSION = 2;
+/** The version of the format that is written. Files of the one before are read too, those of others refused. */
+export const RESULTS_VERSION = 3;
 
-/** What `benchmark` writes: how it ran, and every generation with its trace. */
+/** The results file that `benchmark` writes: how it ran, and every generation with its trace. */
 export interface Results {
   readonly format: "amusd results";
   readonly version: typeof RESULTS_VERSION;
-  /** ISO 8601, when the benchmark was begun. */
+  /** When the benchmark was begun, in ISO 8601. */
   readonly created: string;
   readonly program: ResultsProgram;
   readonly configuration: ResultsConfiguration;
@@ -19,7 +21,7 @@ export interface Results {
   readonly runs: readonly BenchmarkRun[];
 }
 
-/** What ran it. */
+/** The program and the machine that ran a benchmark. */
 export interface ResultsProgram {
   readonly version: string;
   /** "Deno 2.9.6" */
@@ -28,23 +30,23 @@ export interface ResultsProgram {
   readonly platform: string;
   /** "Linux 6.12.0" */
   readonly os: string;
-  /** Of the npm package with Dawn. */
+  /** Version of the npm package `webgpu`, which has Dawn. */
   readonly webgpu: string;
-  /** By lane: the driver and its version. */
+  /** The driver and its version, by lane. */
   readonly drivers: Readonly<Record<string, string>>;
 }
 
 export interface ResultsConfiguration {
-  /** By lane: "verify", "draft". */
+  /** Paths by lane: "verify", "draft". */
   readonly models: Readonly<Record<string, string>>;
   readonly devices: Readonly<Record<string, string>>;
-  /** Variant of the kernels; results from before there was a choice have none. */
-  readonly variants?: Readonly<Record<string, string>>;
+  /** Which variant of the products ran, by lane. */
+  readonly variants: Readonly<Record<string, string>>;
   readonly dataset: string;
   readonly strategies: readonly StrategyName[];
   /** Indices into the dataset. */
   readonly samples: readonly number[];
-  readonly maxNewTokens: number;
+  readonly maxTokens: number;
   readonly lookahead: number;
   readonly launch: LaunchName;
   readonly hedge: boolean;
@@ -52,25 +54,27 @@ export interface ResultsConfiguration {
   readonly context: number;
   readonly kvCache: "f16" | "f32";
   readonly draftVocabulary: number | null;
-  /** That the software lanes have together; null where there is none. */
+  /** Threads that the software lanes have together; null where no lane computes on the CPU. */
   readonly threads: number | null;
-  /** null: the likeliest tokens. */
+  /** Null where the likeliest tokens are taken. */
   readonly sampling: Sampling | null;
-  /** Of the order of strategies. */
+  /** Seeds the order of strategies. */
   readonly seed: number;
 }
 
-/** What a run's own costs say of greedy; results from before they were reckoned have none. */
+/** Figures that a run's own costs give of greedy; results from before November 2026 have none. */
 type Speedup = Partial<Pick<GenerationRecord, "greedyMsPerToken" | "speedup">>;
 
-/** One generation. Times in its events, and the monitor's, are ms on one clock. */
+/** One generation. Times in its events, and the monitor's, are in ms on one clock. */
 export interface BenchmarkRun
   extends Omit<GenerationRecord, "models" | "devices" | "variants" | keyof Speedup>, Speedup {
-  /** Index into the dataset, the sample's own id, and the turn of its conversation, from 0. */
+  /** Index into the dataset. */
   readonly sample: number;
+  /** The sample's own id. */
   readonly id: string;
+  /** The turn of the sample's conversation, from 0. */
   readonly turn: number;
-  /** What the user said in this turn. */
+  /** The user's message in this turn. */
   readonly prompt: string;
   /** The text that each token brought; joined, they are `text`. */
   readonly pieces?: readonly string[];
@@ -79,12 +83,13 @@ export interface BenchmarkRun
   readonly monitor: readonly MonitorSample[];
 }
 
-/** What the devices were seen to do at one moment. What a machine can't tell is null. */
+/** Figures of the devices at one moment. */
 export interface MonitorSample {
   readonly ms: number;
   readonly devices: readonly DeviceSample[];
 }
 
+/** Figures of one device at one moment. Null stands for a figure that the machine can't tell. */
 export interface DeviceSample {
   /** The lanes on this device, as in "verify", or "verify, draft" where both share one. */
   readonly name: string;
@@ -94,21 +99,21 @@ export interface DeviceSample {
   readonly powerWatts: number | null;
 }
 
-/** What stands behind the last run. */
+/** The end of the file, behind the last run. */
 const TAIL = "\n]}\n";
 
-/** The results as `benchmark` writes them: JSON with a run a line, so that a cut file loses no more than the line that is cut. */
+/** The results as `benchmark` writes them: JSON with a run a line, so that a cut file loses one line and no more. */
 export function resultsText({ runs, ...head }: Results): string {
   const lines = runs.map((run, i) => (i > 0 ? "," : "") + JSON.stringify(run));
   return `${JSON.stringify(head).slice(0, -1)},"runs":[\n${lines.join("\n")}${TAIL}`;
 }
 
-/** What makes one more run of the text of results that have some: bytes to put in the place of its last `replaces`. */
+/** The text that adds a run to results that have some: it takes the place of the last `replaces` bytes. */
 export function appendedText(run: BenchmarkRun): { readonly replaces: number; readonly text: string } {
   return { replaces: TAIL.length, text: `\n,${JSON.stringify(run)}${TAIL}` };
 }
 
-/** As parseResults, of a file whose writing may have been interrupted: without the run that was cut short. */
+/** As parseResults, for a file whose writing may have been interrupted: a run that was cut short is left out. */
 export function parseInterrupted(content: string, where: string): Results {
   const [head = "", ...lines] = content.split("\n");
   if (!head.endsWith('"runs":[')) return parseResults(content, where);
@@ -128,19 +133,12 @@ function isJson(text: string): boolean {
 let validate: ValidateFunction | undefined;
 
 /**
- * The results in a file's content; `where` begins the message of an error. Throws a SyntaxError where it is no JSON, a TypeError where it is
- * something else, a RangeError where it is of another version.
+ * The results in a file's content; `where` begins the message of an error. Throws a SyntaxError where it is no JSON, a
+ * TypeError where it is something else, a RangeError where it is of a version that can't be read.
  */
 export function parseResults(content: string, where: string): Results {
-  let results: Partial<Results> | null;
-  try {
-    results = JSON.parse(content);
-  } catch {
-    throw new SyntaxError(
-      `${where}: it is no JSON, or cut short; give a file that benchmark wrote, or end an interrupted one by --resume`,
-    );
-  }
-  if (results?.format !== "amusd results") {
+  const results = currentResults(parseJson(content, where));
+  if (!isRecord(results) || results.format !== "amusd results") {
     throw new TypeError(`${where}: it is not a benchmark's results; give a file that benchmark wrote`);
   }
   if (results.version !== RESULTS_VERSION) {
@@ -153,5 +151,21 @@ export function parseResults(content: string, where: string): Results {
     const { instancePath, message } = validate.errors![0]!;
     throw new TypeError(`${where}: ${instancePath || "it"} ${message}; run benchmark anew`);
   }
-  return results as Results;
+  return results as unknown as Results;
+}
+
+function parseJson(content: string, where: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    throw new SyntaxError(
+      `${where}: it is no JSON, or cut short; give a file that benchmark wrote, or end an interrupted one by --resume`,
+    );
+  }
+}
+
+/** Results of version 2 as today's; all else as it is. */
+function currentResults(value: unknown): unknown {
+  if (!isRecord(value) || value.version !== 2) return value;
+  return upgraded({ ...value, version: RESULTS_VERSION });
 }

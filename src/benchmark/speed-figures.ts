@@ -1,5 +1,6 @@
-import type { StrategyName } from "../engine/generation.ts";
+import type { StrategyName } from "../engine/generation-run.ts";
 import { groupBy } from "../util/group-by.ts";
+import { mean, sum } from "../util/numbers.ts";
 import { randomOf } from "../util/random.ts";
 import type { Results } from "./results.ts";
 
@@ -10,18 +11,19 @@ export interface Estimate {
   readonly high: number;
 }
 
-/** A figure of one strategy: of all samples, and of each case. */
+/** A figure of one strategy over all samples, and its value for each case (a turn of a sample). */
 export interface StrategyFigure {
   readonly strategy: StrategyName;
   readonly estimate: Estimate;
   readonly cases: readonly number[];
 }
 
+/** Samples are drawn anew this many times. */
 const RESAMPLES = 4000;
-/** Of the interval that is left out, on each side. */
+/** The share of these draws that is left out on each side of the interval. */
 const TAIL = 0.025;
 
-/** A case's ms/token by a strategy, and by the one that it is compared with. */
+/** One case's ms/token by a strategy, and by the one that it is compared with. */
 interface Pair {
   readonly sample: number;
   readonly ms: number;
@@ -56,17 +58,17 @@ export function speedFigures(
 }
 
 function meanMs(pairs: readonly Pair[]): number {
-  return pairs.reduce((sum, { ms }) => sum + ms, 0) / pairs.length;
+  return mean(pairs.map(({ ms }) => ms));
 }
 
-/** The ratio of the mean times, as in the paper's table: it is the time of all samples that counts. */
+/** The ratio of the mean times, as in the paper's table: the time of all samples together counts. */
 function speedup(pairs: readonly Pair[]): number {
-  return pairs.reduce((sum, { baselineMs }) => sum + baselineMs, 0) / pairs.reduce((sum, { ms }) => sum + ms, 0);
+  return sum(pairs.map(({ baselineMs }) => baselineMs)) / sum(pairs.map(({ ms }) => ms));
 }
 
 /**
- * A statistic with the percentile interval of its bootstrap (Efron, 1979): whole samples are drawn with replacement, for
- * a conversation's turns are not independent. The draws are the same each time.
+ * A statistic with the percentile interval of its bootstrap (Efron, 1979). Whole samples are drawn with replacement,
+ * since a conversation's turns are not independent. The draws are the same each time.
  */
 function bootstrap(pairs: readonly Pair[], statistic: (pairs: readonly Pair[]) => number): Estimate {
   const samples = groupBy(pairs, ({ sample }) => sample);

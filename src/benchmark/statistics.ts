@@ -1,27 +1,30 @@
+import { ratio, sum } from "../util/numbers.ts";
 import type { OriginalResults } from "./original-results.ts";
 import type { BenchmarkRun, Results } from "./results.ts";
 import { type Estimate, speedFigures } from "./speed-figures.ts";
 
-/** What a strategy came to in one file. Null is what can't be told, or has nothing to divide by. */
+/** A strategy's figures in one file. Null stands for a figure that can't be told, or has nothing to divide by. */
 export interface StrategyStatistics {
   readonly file: string;
   readonly strategy: string;
   readonly runs: number;
   readonly tokens: number;
-  /** From the first token to the last, for each after the first. */
+  /** Time from the first token to the last, over the tokens after the first. */
   readonly msPerToken: Estimate | null;
-  /** The mean time of greedy's tokens to that of these, on the samples that both answered. */
+  /** greedy's mean time for a token over this strategy's, on the samples that both answered. */
   readonly speedup: Estimate | null;
   readonly ttftMs: number | null;
   readonly tokensPerVerification: number | null;
-  /** Accepted of the drafted tokens that were verified; and by their place in the verification, the first drafted one first. */
+  /** The share of the verified drafts that were accepted. */
   readonly acceptance: number | null;
+  /** The same by the draft's place in the verification, the first draft first. */
   readonly acceptanceByPosition: readonly number[];
-  /** Busy shares of the runs' time, and the share in which both lanes were. */
+  /** The shares of the runs' time in which a lane was busy. */
   readonly verifyBusy: number | null;
   readonly draftBusy: number | null;
+  /** The share in which both lanes were busy at once. */
   readonly overlap: number | null;
-  /** Drafted tokens that no verification accepted, for each token of the text. */
+  /** Drafts that no verification accepted, for each token of the text. */
   readonly wastedPerToken: number | null;
   readonly joulesPerToken: number | null;
   /** Whether all its tokens equal those of the turns' first strategies. */
@@ -63,8 +66,8 @@ export function statisticsOf(file: string, results: Results): StrategyStatistics
 }
 
 /**
- * What a file of the original program (github.com/BradMcDanel/amusd) tells: total times over tokens. Its `sd` began its clock after the prefill, the
- * others before.
+ * The same from a file of the original program (github.com/BradMcDanel/amusd), as far as it tells: total times over
+ * tokens. Its `sd` began its clock after the prefill, the other strategies before.
  */
 export function originalStatistics(file: string, results: OriginalResults): StrategyStatistics[] {
   const meanMs = (strategy: string) => {
@@ -100,7 +103,7 @@ export function originalStatistics(file: string, results: OriginalResults): Stra
   });
 }
 
-/** For each place in a verification, the first drafted token's first: how many tokens were verified in it, and accepted. */
+/** How many drafts were verified, and accepted, in each place of a verification, the first draft's first. */
 export function acceptanceByPosition(runs: readonly BenchmarkRun[]): { verified: number; accepted: number }[] {
   const counts: { verified: number; accepted: number }[] = [];
   for (const event of runs.flatMap(({ events }) => events)) {
@@ -114,7 +117,10 @@ export function acceptanceByPosition(runs: readonly BenchmarkRun[]): { verified:
   return counts;
 }
 
-/** All devices' power over the time that the monitor saw; null where a device doesn't tell it, or it saw less than two moments. */
+/**
+ * The energy of all devices over the time that the monitor saw; null where a device doesn't tell its power, or the
+ * monitor saw fewer than two moments.
+ */
 function joules({ monitor }: BenchmarkRun): number | null {
   if (monitor.length < 2) return null;
   const points = monitor.map(({ ms, devices }) => {
@@ -133,16 +139,9 @@ interface Power {
   readonly watts: number;
 }
 
+/** The energy in joules under the line through these points. */
 function trapezoids(points: readonly Power[]): number {
   return sum(
     points.slice(1).map(({ seconds, watts }, i) => (seconds - points[i]!.seconds) * (watts + points[i]!.watts) / 2),
   );
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((a, b) => a + b, 0);
-}
-
-function ratio(a: number, b: number): number | null {
-  return b > 0 ? a / b : null;
 }

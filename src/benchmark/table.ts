@@ -1,3 +1,4 @@
+import { markdownTable, textTable } from "../util/text-table.ts";
 import type { Estimate } from "./speed-figures.ts";
 import type { StrategyStatistics } from "./statistics.ts";
 
@@ -34,10 +35,13 @@ const COLUMNS: readonly Column[] = [
 /** The statistics as a table for people: text in columns, or Markdown. Intervals are of 95 %. */
 export function renderTable(rows: readonly StrategyStatistics[], markdown = false): string {
   const columns = isOneFile(rows) ? COLUMNS.slice(1) : COLUMNS;
-  return layOut([columns.map(([head]) => head), ...rows.map((row) => columns.map(([, cell]) => cell(row)))], markdown);
+  return tableOf(columns, rows, markdown);
 }
 
-/** The share of the tokens in each place of a verification that were accepted, the first drafted one first; "" where no strategy drafted. */
+/**
+ * The share of the drafts in each place of a verification that were accepted, the first draft's first, as a table; ""
+ * where no strategy drafted.
+ */
 export function renderPositions(rows: readonly StrategyStatistics[], markdown = false): string {
   const drafting = rows.filter(({ acceptanceByPosition }) => acceptanceByPosition.length > 0);
   if (drafting.length === 0) return "";
@@ -49,23 +53,16 @@ export function renderPositions(rows: readonly StrategyStatistics[], markdown = 
       ({ acceptanceByPosition }) => share(acceptanceByPosition[at] ?? null),
     ]),
   ];
-  return layOut(
-    [columns.map(([head]) => head), ...drafting.map((row) => columns.map(([, cell]) => cell(row)))],
-    markdown,
-  );
+  return tableOf(columns, drafting, markdown);
+}
+
+function tableOf(columns: readonly Column[], rows: readonly StrategyStatistics[], markdown: boolean): string {
+  const cells = [columns.map(([head]) => head), ...rows.map((row) => columns.map(([, cell]) => cell(row)))];
+  return markdown ? markdownTable(cells) : textTable(cells);
 }
 
 function isOneFile(rows: readonly StrategyStatistics[]): boolean {
   return new Set(rows.map(({ file }) => file)).size === 1;
-}
-
-/** Columns of equal width, the first line being their heads. */
-function layOut(cells: readonly (readonly string[])[], markdown: boolean): string {
-  const widths = cells[0]!.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
-  const lines = cells.map((line) => line.map((cell, i) => cell.padEnd(widths[i]!)));
-  if (!markdown) return lines.map((line) => line.join("  ").trimEnd()).join("\n");
-  const rule = widths.map((width) => "-".repeat(width));
-  return [lines[0]!, rule, ...lines.slice(1)].map((line) => `| ${line.join(" | ")} |`).join("\n");
 }
 
 /** The statistics as CSV (RFC 4180), intervals as three columns, acceptance by position as one with spaces between. */

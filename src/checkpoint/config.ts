@@ -1,40 +1,44 @@
 import { dequantize } from "./dequantize.ts";
-import { type Checkpoint, quote } from "./gguf.ts";
+import { quote } from "../util/text.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 
 /** The shape of a Llama model and the constants of its forward pass. */
 export interface LlamaConfig {
-  /** For people. */
+  /** The model's name for people; nothing depends on it. */
   readonly name: string;
   readonly layers: number;
-  /** Width of the residual stream, a multiple of 32. */
+  /** The width of the residual stream, a multiple of 32. */
   readonly hidden: number;
+  /** The number of query heads. */
   readonly heads: number;
-  /** Each serves `heads / kvHeads` heads. */
+  /** The number of key-value heads. Each serves `heads / kvHeads` query heads. */
   readonly kvHeads: number;
+  /** The length of a head's queries, keys and values. */
   readonly headSize: 64 | 128;
-  /** A multiple of 32. */
+  /** The width of the feed-forward part, a multiple of 32. */
   readonly feedForward: number;
-  /** Rows of the embedding and of the output. */
+  /** The number of tokens, which is that of the rows of the embedding and of the output matrix. */
   readonly vocabulary: number;
-  /** Positions that the model was trained for. */
+  /** The number of positions that the model was trained for. */
   readonly contextLength: number;
-  /** Pair i of a head turns by position * ropeBase^(-2i / headSize) / ropeFactors[i] / ropeScale. */
+  /** RoPE turns pair i of a head by position * ropeBase^(-2i / headSize) / ropeFactors[i] / ropeScale. */
   readonly ropeBase: number;
-  /** `headSize / 2` of them (Llama 3's scaling), or `null`. */
+  /** Llama 3's scaling, `headSize / 2` factors, or `null` for factors of 1. */
   readonly ropeFactors: Float32Array | null;
-  /** Linear scaling; 1 if there is none. */
+  /** The factor of linear scaling; 1 where there is none. */
   readonly ropeScale: number;
+  /** The number that RMS norm adds to the mean square. */
   readonly rmsEpsilon: number;
-  /** Whether the embedding is the output matrix too. */
+  /** Whether the embedding serves as the output matrix too. */
   readonly tied: boolean;
 }
 
-/** What a unit of the kernels' weight layout spans: see weight-layout.ts. */
+/** The elements of a unit in the kernels' layout of weights (weight-layout.ts): rows have to be whole units. */
 const UNIT = 32;
 
 /**
- * Reads and checks what a forward pass needs to know, and that all tensors are there in the right shapes: before any
- * of them is loaded. Throws an Error that names what is missing, wrong or not supported.
+ * Reads and checks all that a forward pass needs to know, and checks that all tensors are there in the right shapes,
+ * before any weights are loaded. Rejects with an Error that names what is missing, wrong or not supported.
  */
 export async function llamaConfig(checkpoint: Checkpoint): Promise<LlamaConfig> {
   const unsupported = (state: string) =>
@@ -101,7 +105,7 @@ export async function llamaConfig(checkpoint: Checkpoint): Promise<LlamaConfig> 
     return tensor;
   };
   check("token_embd.weight", hidden, vocabulary);
-  // Ends at the first one missing, so that no wild count of layers keeps it busy.
+  // The first tensor that is missing ends the loop, however large the count of layers that the file declares.
   for (let layer = 0; layer < layers; layer++) {
     const block = `blk.${layer}`;
     check(`${block}.attn_norm.weight`, hidden);
@@ -112,7 +116,7 @@ export async function llamaConfig(checkpoint: Checkpoint): Promise<LlamaConfig> 
     check(`${block}.ffn_norm.weight`, hidden);
     const gate = check(`${block}.ffn_gate.weight`, hidden, feedForward);
     const up = check(`${block}.ffn_up.weight`, hidden, feedForward);
-    // They are one matrix on the device.
+    // The two are one matrix on the device.
     if (gate.type !== up.type) {
       throw unsupported(`its "${gate.name}" is ${gate.type} and its "${up.name}" ${up.type}, wanted one type for both`);
     }
@@ -128,7 +132,7 @@ export async function llamaConfig(checkpoint: Checkpoint): Promise<LlamaConfig> 
     const bad = ropeFactors.find((factor) => !(factor > 0 && factor < Infinity));
     if (bad !== undefined) throw wrong(`tensor "rope_freqs.weight" has a factor of ${bad}, wanted more than 0`);
   }
-  // One that the forward pass knows nothing of would be left out in silence: a bias, a norm of Q and K, an expert.
+  // The forward pass would leave out any other tensor in silence: a bias, a norm of Q and K, an expert.
   const unknown = [...checkpoint.tensors.keys()].find((name) => !seen.has(name));
   if (unknown !== undefined) {
     const kind = unknown.endsWith(".bias") ? "a bias" : "unknown to a plain Llama";

@@ -1,9 +1,10 @@
 import { FORMATS, type TensorType } from "./formats.ts";
 
 /**
- * The float32 values of `elements` elements (whole blocks) at the start of `bytes`, exactly as ggml-quants.c computes
- * them. All products here fit a float32, and the sums of Q4_1, Q4_K and Q5_K fit a double, so that each value is
- * rounded once at most: the order of operations, and whether they fuse, cannot matter.
+ * The float32 values of the first `elements` elements in `bytes`, which have to be whole blocks, exactly as
+ * ggml-quants.c computes them. All products here fit a float32, and the sums of Q4_1, Q4_K and Q5_K fit a double. So
+ * each value is rounded once at most, and neither the order of operations nor fusing them matters. Throws an Error
+ * where `bytes` is too short or `elements` is no number of whole blocks.
  */
 export function dequantize(type: TensorType, bytes: Uint8Array, elements: number): Float32Array<ArrayBuffer> {
   const { blockElements, blockBytes } = FORMATS[type];
@@ -21,7 +22,7 @@ export function dequantize(type: TensorType, bytes: Uint8Array, elements: number
   return output;
 }
 
-/** The value of an IEEE binary16. */
+/** The value of an IEEE binary16 number, which is given as its 16 bits. */
 export function halfToFloat(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = half >> 10 & 31;
@@ -30,7 +31,7 @@ export function halfToFloat(half: number): number {
   return exponent ? sign * (1024 + fraction) * 2 ** (exponent - 25) : sign * fraction * 2 ** -24;
 }
 
-/** Writes the values of the block at byte `at` to `y[o]` and on. */
+/** Writes the values of the block at byte `at` to `y` from index `o` on. */
 type Decoder = (view: DataView, at: number, y: Float32Array, o: number) => void;
 
 const DECODERS: Readonly<Record<TensorType, Decoder>> = {
@@ -65,7 +66,7 @@ const DECODERS: Readonly<Record<TensorType, Decoder>> = {
   Q5_K: (view, at, y, o) => decodeK(view, at, y, o, at + 48, at + 16),
   Q6_K: (view, at, y, o) => {
     const d = half(view, at + 208);
-    // Two halves of 128 elements: 64 bytes of low nibbles and 32 of upper bit pairs each.
+    // Each half of 128 elements has 64 bytes of low nibbles and 32 bytes of upper bit pairs.
     for (let i = 0; i < 256; i++) {
       const [upper, quarter, l] = [i >> 7, i >> 5 & 3, i & 31];
       const low = view.getUint8(at + 64 * upper + 32 * (quarter & 1) + l) >> (quarter >> 1) * 4 & 15;
@@ -76,14 +77,15 @@ const DECODERS: Readonly<Record<TensorType, Decoder>> = {
 };
 
 /**
- * Q4_K and Q5_K: d, dmin; 12 bytes of six-bit scales and minimums of eight sub-blocks; a bit of each element's fifth,
- * bit s for sub-block s (Q5_K, at `highAt`); nibbles, a pair of sub-blocks in each 32 bytes.
+ * Decodes a block of Q4_K or Q5_K, 256 elements in eight sub-blocks of 32. The block has d and dmin; 12 bytes with a
+ * six-bit scale and a six-bit minimum for each sub-block; for Q5_K, at `highAt`, 32 bytes whose bit s is the fifth bit
+ * of an element of sub-block s; at `lowAt` the lower four bits, two sub-blocks in each 32 bytes.
  */
 function decodeK(view: DataView, at: number, y: Float32Array, o: number, lowAt: number, highAt: number | null): void {
   const d = half(view, at);
   const dmin = half(view, at + 2);
   for (let s = 0; s < 8; s++) {
-    // get_scale_min_k4: sub-blocks 4 to 7 have their upper two bits in the bytes of 0 to 3.
+    // As in get_scale_min_k4 of ggml-quants.c, the bytes of sub-blocks 0 to 3 have the upper two bits of 4 to 7 too.
     const [a, b, c] = [view.getUint8(at + 4 + s % 4), view.getUint8(at + 8 + s % 4), view.getUint8(at + 12 + s % 4)];
     const scale = d * (s < 4 ? a & 63 : c & 15 | a >> 6 << 4);
     const minimum = dmin * (s < 4 ? b & 63 : c >> 4 | b >> 6 << 4);
@@ -99,5 +101,6 @@ function half(view: DataView, at: number): number {
   return halfToFloat(view.getUint16(at, true));
 }
 
+/** Shares its memory with BITS, by which the bits of a float are set. */
 const FLOAT = new Float32Array(1);
 const BITS = new Uint32Array(FLOAT.buffer);

@@ -3,7 +3,7 @@ import { PACKINGS, type WeightType } from "../kernels/formats/weight-layout.ts";
 /** The formats of tensors that run here, by ggml's names. */
 export type TensorType = WeightType;
 
-/** Their numbers in a GGUF file: `enum ggml_type` of ggml.h. */
+/** The numbers of the formats in a GGUF file: `enum ggml_type` of ggml.h. */
 const IDS: Readonly<Record<TensorType, number>> = {
   F32: 0,
   F16: 1,
@@ -17,11 +17,15 @@ const IDS: Readonly<Record<TensorType, number>> = {
 };
 
 export interface TensorFormat {
+  /** The format's number in a GGUF file. */
   readonly id: number;
+  /** The elements of a block; 1 for formats without blocks. */
   readonly blockElements: number;
+  /** The size of a block in bytes. */
   readonly blockBytes: number;
 }
 
+/** The formats by their names. */
 export const FORMATS: Readonly<Record<TensorType, TensorFormat>> = Object.fromEntries(
   Object.entries(PACKINGS).map(([type, { elements, bytes }]) => [
     type,
@@ -29,7 +33,7 @@ export const FORMATS: Readonly<Record<TensorType, TensorFormat>> = Object.fromEn
   ]),
 ) as Readonly<Record<TensorType, TensorFormat>>;
 
-/** What else ggml has, for errors; those numbers that it gave up are missing. */
+/** The names of ggml's other formats, for errors. Numbers that ggml has given up are missing. */
 const UNSUPPORTED: Readonly<Record<number, string>> = {
   6: "Q5_0",
   7: "Q5_1",
@@ -58,12 +62,12 @@ const UNSUPPORTED: Readonly<Record<number, string>> = {
 
 const BY_ID = new Map(Object.entries(FORMATS).map(([type, { id }]) => [id, type as TensorType]));
 
-/** The format of this number in a GGUF file, or `undefined` where it doesn't run here. */
+/** The format with this number in a GGUF file, or `undefined` where the format doesn't run here. */
 export function typeOfId(id: number): TensorType | undefined {
   return BY_ID.get(id);
 }
 
-/** "IQ2_XS (17)", for errors. */
+/** A format's name and number as errors show them, such as "IQ2_XS (17)". */
 export function describeTypeId(id: number): string {
   return `${BY_ID.get(id) ?? UNSUPPORTED[id] ?? "unknown"} (${id})`;
 }

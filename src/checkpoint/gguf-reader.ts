@@ -1,24 +1,15 @@
 import type { ByteSource } from "../platform/byte-source.ts";
+import { damagedError, type NumberArray, readError } from "./checkpoint.ts";
 
-/** An array of numbers as the file types it; 64-bit integers as doubles, booleans as 0 and 1. */
-export type NumberArray =
-  | Uint8Array
-  | Int8Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | Int32Array
-  | Float32Array
-  | Float64Array;
-
-/** Bytes that one read of the file takes in: headers are read through a window of this size, or of one longer item. */
+/** A header is read by windows of this many bytes, so that no read is tiny; a longer item gets a longer window. */
 const WINDOW_BYTES = 2 ** 20;
-/** Llama 3's header has 8 MB, one with 262 144 tokens 16 MB: what goes far beyond is damaged, and would fill memory. */
+/** Llama 3's header has 8 MB, one with 262 144 tokens 16 MB. A far longer one is damaged, and would fill the memory. */
 const MAX_HEADER_BYTES = 2 ** 27;
 
-/** `enum gguf_type`; the number types are those that NUMBER_TYPES has. */
+/** Numbers of types that the code names, from `enum gguf_type`. */
 export const GGUF_TYPES = { UINT8: 0, UINT32: 4, BOOL: 7, STRING: 8, ARRAY: 9, UINT64: 10 } as const;
 
+/** How a value of each type of number is read, by the type's number in `enum gguf_type`. */
 const NUMBER_TYPES: Readonly<Record<number, { bytes: number; from: (buffer: ArrayBuffer) => NumberArray }>> = {
   0: { bytes: 1, from: (buffer) => new Uint8Array(buffer) },
   1: { bytes: 1, from: (buffer) => new Int8Array(buffer) },
@@ -33,38 +24,33 @@ const NUMBER_TYPES: Readonly<Record<number, { bytes: number; from: (buffer: Arra
   12: { bytes: 8, from: (buffer) => new Float64Array(buffer) },
 };
 
-/** Reads a GGUF's header from its start to its end, a window at a time. All that it throws are Errors of one line. */
+/** Reads a GGUF file's header from start to end, a window at a time. Each method throws Errors of one line only. */
 export class GgufReader {
   readonly source: ByteSource;
-  /** What is being read, for errors: "its metadata". */
+  /** The part of the file that is being read, as errors name it, such as "its metadata". */
   section = "its first bytes";
   #window = new Uint8Array(0);
   #view = new DataView(this.#window.buffer);
   #windowAt = 0;
-  /** The next byte, in the window. */
+  /** The offset of the next byte in the window. */
   #next = 0;
 
   constructor(source: ByteSource) {
     this.source = source;
   }
 
-  /** The next byte, in the file. */
+  /** The offset of the next byte in the file. */
   get position(): number {
     return this.#windowAt + this.#next;
   }
 
-  /** What an Error says of this file. `state` ends with the remedy. */
-  error(state: string): Error {
-    return new Error(`Cannot read model "${this.source.name}": ${state}`);
-  }
-
   /**
-   * Holds a count from the file against its limit, and against the bytes that are left when each thing takes `bytes`
-   * of them or more: before anything is allocated for it.
+   * Throws an Error where a count from the file is above `max`, or where the file has too few bytes left for `count`
+   * items of at least `bytes` bytes each. Callers ask this before they allocate memory for the items.
    */
   assertCount(count: number, what: string, max: number, bytes: number): void {
     if (count > max) {
-      throw this.error(`it has ${count} ${what}, at most ${max} are read; the file is damaged, download it again`);
+      throw damagedError(this.source.name, `it has ${count} ${what}, at most ${max} are read`);
     }
     this.#assertLeft(count * bytes);
   }
@@ -73,27 +59,29 @@ export class GgufReader {
     return (await this.numbers(GGUF_TYPES.UINT32, 1))[0]!;
   }
 
-  /** As a double: exact up to 2^53, beyond all limits after it. */
+  /** Reads a 64-bit number as a double: exact up to 2^53, and above all limits beyond that. */
   async u64(): Promise<number> {
     return (await this.numbers(GGUF_TYPES.UINT64, 1))[0]!;
   }
 
-  /** The bytes that one number of this GGUF type takes; `undefined` if it is no number's type. */
+  /** The size in bytes of a number of this GGUF type; `undefined` if it is no type of numbers. */
   static numberBytes(type: number): number | undefined {
     return NUMBER_TYPES[type]?.bytes;
   }
 
+  /** Reads `count` numbers of a GGUF type that is a type of numbers. */
   async numbers(type: number, count: number): Promise<NumberArray> {
     const { bytes, from } = NUMBER_TYPES[type]!;
     if (!this.#has(count * bytes)) await this.#fill(count * bytes);
     return from(this.#take(count * bytes).slice().buffer);
   }
 
+  /** Reads a string of at most `maxBytes` bytes, which errors call `what`. */
   async string(what: string, maxBytes: number): Promise<string> {
     return (await this.strings(1, what, maxBytes))[0]!;
   }
 
-  /** Awaits only where the window ends: vocabularies have 400 000 strings. */
+  /** Reads strings; awaits only where the window ends, as vocabularies have up to 400 000 strings. */
   async strings(count: number, what: string, maxBytes: number): Promise<string[]> {
     const strings: string[] = [];
     while (strings.length < count) {
@@ -110,9 +98,10 @@ export class GgufReader {
   }
 
   #assertLeft(bytes: number): void {
-    const { size } = this.source;
+    const { name, size } = this.source;
     if (bytes <= size - this.position) return;
-    throw this.error(
+    throw readError(
+      name,
       `it is cut short or damaged within ${this.section}: ${bytes} bytes are to follow byte ${this.position}, ` +
         `the file has ${size}; download it again`,
     );
@@ -132,9 +121,7 @@ export class GgufReader {
     const { position, source } = this;
     this.#assertLeft(length);
     if (position + length > MAX_HEADER_BYTES) {
-      throw this.error(
-        `its header goes beyond ${MAX_HEADER_BYTES} bytes, the most read; the file is damaged, download it again`,
-      );
+      throw damagedError(source.name, `its header goes beyond ${MAX_HEADER_BYTES} bytes, the most read`);
     }
     this.#window = await source.read(position, Math.min(Math.max(length, WINDOW_BYTES), source.size - position));
     this.#view = new DataView(this.#window.buffer);

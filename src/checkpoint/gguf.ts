@@ -1,55 +1,41 @@
 import type { ByteSource } from "../platform/byte-source.ts";
-import { describeTypeId, FORMATS, type TensorType, typeOfId } from "./formats.ts";
-import { GGUF_TYPES, GgufReader, type NumberArray } from "./gguf-reader.ts";
+import { quote } from "../util/text.ts";
+import {
+  type Checkpoint,
+  checkpointOf,
+  type CheckpointTensor,
+  cutError,
+  damagedError,
+  type MetadataValue,
+  readError,
+} from "./checkpoint.ts";
+import { describeTypeId, FORMATS, typeOfId } from "./formats.ts";
+import { GGUF_TYPES, GgufReader } from "./gguf-reader.ts";
 
-export type MetadataValue = string | number | boolean | readonly string[] | NumberArray;
-
-export interface CheckpointTensor {
-  readonly name: string;
-  readonly type: TensorType;
-  /** As ggml orders it: `shape[0]` is the row length, which is contiguous; `shape[1]` counts the rows. */
-  readonly shape: readonly number[];
-  readonly source: ByteSource;
-  /** In bytes from the start of `source`. */
-  readonly offset: number;
-  readonly bytes: number;
-}
-
-/** A model in GGUF's terms: what a GGUF file says, or what hugging-face.ts translates into the same keys and tensors. */
-export interface Checkpoint {
-  /** The (first) file's or the folder's name, for errors. */
-  readonly name: string;
-  readonly metadata: ReadonlyMap<string, MetadataValue>;
-  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
-  /** A metadata value, or `fallback` where the file has none. Throws an Error if it is missing or of another type. */
-  string(key: string, fallback?: string): string;
-  number(key: string, fallback?: number): number;
-  /** Closes the sources. */
-  close(): Promise<void>;
-}
-
-/** A 405B model has 1138 tensors; mixtures with a tensor for each expert have some 45 000. */
+/** The most tensors. A 405B model has 1138; mixtures with a tensor for each expert have some 45 000. */
 const MAX_TENSORS = 2 ** 16;
-/** Files have 20 to 60 keys. */
+/** The most keys of metadata. Files have 20 to 60. */
 const MAX_KEYS = 2 ** 12;
-/** Both as the specification has it. */
+/** The longest key, by the specification. */
 const MAX_KEY_BYTES = 65_535;
+/** The longest name of a tensor, by the specification. */
 const MAX_TENSOR_NAME_BYTES = 64;
-/** The longest are whole tokenizers as JSON, up to 17 MB (tokenizer.huggingface.json). */
+/** The longest string. Whole tokenizers as JSON (tokenizer.huggingface.json) have up to 17 MB. */
 const MAX_STRING_BYTES = 2 ** 25;
-/** The longest are merges: Llama 3 has 280 147, a vocabulary of 262 144 tokens has 514 906. */
+/** The longest array. Llama 3 has 280 147 merges, a vocabulary of 262 144 tokens has 514 906. */
 const MAX_ARRAY_LENGTH = 2 ** 22;
-/** GGML_MAX_DIMS. */
+/** The most dimensions of a tensor, GGML_MAX_DIMS in ggml.h. */
 const MAX_DIMENSIONS = 4;
-/** Files have 32; a larger one than a memory page serves nobody. */
+/** The largest alignment in bytes. Files have 32; one beyond the size of a memory page serves nobody. */
 const MAX_ALIGNMENT = 2 ** 16;
 
 const { UINT8, BOOL, STRING, ARRAY } = GGUF_TYPES;
 
 /**
- * Opens a model file, or all parts of a split one in their order. Reads headers only and owns the sources: it closes
- * them when it fails. Throws an Error of one line where a file is no GGUF (version 2 or 3, little endian), is cut short
- * or damaged, or holds a type that doesn't run here. https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+ * Opens a model file, or all parts of a split one in their order. Only the headers are read. The checkpoint's `close`
+ * closes the sources; where opening fails, they are closed at once. Rejects with an Error of one line where a file is
+ * no GGUF (version 2 or 3, little endian), is cut short or damaged, or holds a type that doesn't run here.
+ * https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
 export async function openGguf(source: ByteSource | readonly ByteSource[]): Promise<Checkpoint> {
   const sources = "read" in source ? [source] : source;
@@ -65,8 +51,8 @@ export async function openGguf(source: ByteSource | readonly ByteSource[]): Prom
 }
 
 /**
- * The paths of all parts of a split model, from that of any of them (x-00001-of-00004.gguf); just `path` if it is not
- * named as one.
+ * The paths of all parts of a split model whose part is at `path`, such as x-00001-of-00004.gguf; just `path` if it is
+ * not named as a part.
  */
 export function partPaths(path: string): string[] {
   const [, stem, total] = /^(.*-)\d{5}-of-(\d{5})\.gguf$/s.exec(path) ?? [];
@@ -77,11 +63,7 @@ export function partPaths(path: string): string[] {
   );
 }
 
-/** Text from a file, as an error shows it: on one line and not endless. */
-export function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
-}
-
+/** One file of a model. */
 interface Part {
   readonly name: string;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
@@ -94,54 +76,26 @@ function join(parts: readonly Part[], close: () => Promise<void>): Checkpoint {
   const { name, metadata } = first;
   const tensors = new Map<string, CheckpointTensor>();
   parts.forEach((part, index) => {
-    // A file that was merged from parts keeps the keys, with a count of 0.
+    // A file that was merged from parts still has the keys, with a count of 0.
     const count = part.metadata.get("split.count") || 1;
     const number = count === 1 ? 0 : part.metadata.get("split.no");
     if (count !== parts.length || number !== index) {
       const is = typeof number === "number" ? `part ${number + 1} of ${count}` : "a part without a number";
-      throw new Error(
-        `Cannot read model "${part.name}": it is ${is}, wanted part ${index + 1} of ${parts.length}; ` +
+      throw readError(
+        part.name,
+        `it is ${is}, wanted part ${index + 1} of ${parts.length}; ` +
           "put all parts into one folder under their own names (x-00001-of-00002.gguf)",
       );
     }
     for (const tensor of part.tensors.values()) {
-      if (tensors.has(tensor.name)) throw damaged(part.name, `two parts have tensor ${quote(tensor.name)}`);
+      if (tensors.has(tensor.name)) throw damagedError(part.name, `two parts have tensor ${quote(tensor.name)}`);
       tensors.set(tensor.name, tensor);
     }
   });
   const wanted = parts.length > 1 ? metadata.get("split.tensors.count") ?? tensors.size : tensors.size;
-  if (wanted !== tensors.size) throw damaged(name, `its parts have ${tensors.size} tensors, wanted ${wanted}`);
+  if (wanted !== tensors.size) throw damagedError(name, `its parts have ${tensors.size} tensors, wanted ${wanted}`);
 
-  return ggufOf(name, metadata, tensors, close);
-}
-
-/** A model in GGUF's terms from its parts, whichever format they were read from. */
-export function ggufOf(
-  name: string,
-  metadata: ReadonlyMap<string, MetadataValue>,
-  tensors: ReadonlyMap<string, CheckpointTensor>,
-  close: () => Promise<void>,
-): Checkpoint {
-  const read = <T extends string | number>(key: string, fallback: T | undefined, wanted: "string" | "number"): T => {
-    const value = metadata.get(key) ?? fallback;
-    if (typeof value === wanted) return value as T;
-    const state = value === undefined ? "missing" : typeof value === "object" ? "an array" : quote(`${value}`);
-    throw new Error(
-      `Cannot read model "${name}": "${key}" is ${state}, wanted a ${wanted}; get or convert the model anew`,
-    );
-  };
-  return {
-    name,
-    metadata,
-    tensors,
-    string: (key, fallback) => read(key, fallback, "string"),
-    number: (key, fallback) => read(key, fallback, "number"),
-    close,
-  };
-}
-
-function damaged(name: string, state: string): Error {
-  return new Error(`Cannot read model "${name}": ${state}; the file is damaged, download it again`);
+  return checkpointOf(name, metadata, tensors, close);
 }
 
 async function readPart(source: ByteSource): Promise<Part> {
@@ -149,17 +103,18 @@ async function readPart(source: ByteSource): Promise<Part> {
   const magic = await reader.numbers(UINT8, 4);
   if (String.fromCharCode(...magic) !== "GGUF") {
     const found = quote(String.fromCharCode(...magic));
-    throw reader.error(`it begins with ${found}, wanted "GGUF"; give a model in the GGUF format`);
+    throw readError(source.name, `it begins with ${found}, wanted "GGUF"; give a model in the GGUF format`);
   }
   const version = await reader.u32();
   if (version !== 2 && version !== 3) {
-    // A big-endian file's number has its byte at the other end.
+    // In a big-endian file the number's byte is at the other end.
     const state = version !== 0 && version % 2 ** 24 === 0 ? "it is big-endian" : `it has GGUF version ${version}`;
-    throw reader.error(`${state}, wanted version 2 or 3, little-endian; get or convert the model anew`);
+    throw readError(source.name, `${state}, wanted version 2 or 3, little-endian; get or convert the model anew`);
   }
   const tensorCount = await reader.u64();
   const keyCount = await reader.u64();
-  // The least that one takes: name, dimensions, one of them, type, offset; key, type, value.
+  // A tensor takes 33 bytes or more: a name's length and letter, dimensions, one size, type and offset. A key takes 14
+  // bytes or more: its length and letter, a type and a value.
   reader.assertCount(tensorCount, "tensors", MAX_TENSORS, 33);
   reader.assertCount(keyCount, "keys of metadata", MAX_KEYS, 14);
 
@@ -167,14 +122,14 @@ async function readPart(source: ByteSource): Promise<Part> {
   const metadata = new Map<string, MetadataValue>();
   for (let i = 0; i < keyCount; i++) {
     const key = await reader.string("a key", MAX_KEY_BYTES);
-    if (metadata.has(key)) throw damaged(source.name, `it has metadata ${quote(key)} twice`);
+    if (metadata.has(key)) throw damagedError(source.name, `it has metadata ${quote(key)} twice`);
     metadata.set(key, await readValue(reader, key));
   }
   reader.section = "its list of tensors";
   const tensors = new Map<string, CheckpointTensor>();
   for (let i = 0; i < tensorCount; i++) {
     const tensor = await readTensor(reader);
-    if (tensors.has(tensor.name)) throw damaged(source.name, `it has tensor ${quote(tensor.name)} twice`);
+    if (tensors.has(tensor.name)) throw damagedError(source.name, `it has tensor ${quote(tensor.name)} twice`);
     tensors.set(tensor.name, tensor);
   }
   return { name: source.name, metadata, tensors: placeTensors(reader, metadata, tensors) };
@@ -200,14 +155,14 @@ function numberBytes(reader: GgufReader, type: number, key: string): number {
   const bytes = GgufReader.numberBytes(type);
   if (bytes !== undefined) return bytes;
   const state = type === ARRAY ? "is an array of arrays" : `has values of the unknown type ${type}`;
-  throw damaged(reader.source.name, `metadata ${quote(key)} ${state}`);
+  throw damagedError(reader.source.name, `metadata ${quote(key)} ${state}`);
 }
 
-/** A tensor whose offset counts from the start of the data. */
+/** Reads a tensor's entry. Its offset counts from the start of the data, which is not known yet. */
 async function readTensor(reader: GgufReader): Promise<CheckpointTensor> {
   const { source } = reader;
   const name = await reader.string("a tensor's name", MAX_TENSOR_NAME_BYTES);
-  const wrong = (state: string) => damaged(source.name, `tensor ${quote(name)} has ${state}`);
+  const wrong = (state: string) => damagedError(source.name, `tensor ${quote(name)} has ${state}`);
   const dimensions = await reader.u32();
   if (dimensions < 1 || dimensions > MAX_DIMENSIONS) {
     throw wrong(`${dimensions} dimensions, wanted 1 to ${MAX_DIMENSIONS}`);
@@ -218,7 +173,8 @@ async function readTensor(reader: GgufReader): Promise<CheckpointTensor> {
   const offset = await reader.u64();
   const type = typeOfId(typeId);
   if (!type) {
-    throw reader.error(
+    throw readError(
+      source.name,
       `tensor ${quote(name)} is of type ${describeTypeId(typeId)}, supported are ${Object.keys(FORMATS).join(", ")}; ` +
         "get the model in one of these",
     );
@@ -232,7 +188,9 @@ async function readTensor(reader: GgufReader): Promise<CheckpointTensor> {
   return { name, type, shape, source, offset, bytes };
 }
 
-/** The tensors with offsets from the start of the file, each of them held against its size. */
+/**
+ * The tensors with their offsets counted from the start of the file. Throws an Error where one ends beyond the file.
+ */
 function placeTensors(
   reader: GgufReader,
   metadata: ReadonlyMap<string, MetadataValue>,
@@ -243,23 +201,20 @@ function placeTensors(
   const isPower = typeof alignment === "number" && alignment >= 1 && Number.isInteger(Math.log2(alignment));
   if (!isPower || alignment > MAX_ALIGNMENT) {
     const state = typeof alignment === "object" ? "an array" : quote(`${alignment}`);
-    throw damaged(source.name, `its alignment is ${state}, wanted a power of two up to ${MAX_ALIGNMENT}`);
+    throw damagedError(source.name, `its alignment is ${state}, wanted a power of two up to ${MAX_ALIGNMENT}`);
   }
   const dataStart = Math.ceil(reader.position / alignment) * alignment;
   const placed = new Map<string, CheckpointTensor>();
   for (const tensor of tensors.values()) {
     const offset = dataStart + tensor.offset;
     if (tensor.offset % alignment !== 0) {
-      throw damaged(
+      throw damagedError(
         source.name,
         `tensor ${quote(tensor.name)} is at ${tensor.offset}, wanted a multiple of ${alignment}`,
       );
     }
     if (offset + tensor.bytes > source.size) {
-      throw reader.error(
-        `it is cut short or damaged: tensor ${quote(tensor.name)} ends at byte ${offset + tensor.bytes}, ` +
-          `the file has ${source.size} bytes; download it again`,
-      );
+      throw cutError(source, `tensor ${quote(tensor.name)}`, offset + tensor.bytes);
     }
     placed.set(tensor.name, { ...tensor, offset });
   }

@@ -1,25 +1,29 @@
-import type { ByteSource } from "../platform/byte-source.ts";
+import { blobSource, type ByteSource } from "../platform/byte-source.ts";
 import { joinPath, openFile } from "../platform/platform.ts";
-import { type Checkpoint, type CheckpointTensor, ggufOf, type MetadataValue, quote } from "./gguf.ts";
+import { quote } from "../util/text.ts";
+import { type Checkpoint, checkpointOf, type CheckpointTensor, type MetadataValue, readError } from "./checkpoint.ts";
 import { JsonFile, readWhole, shown } from "./json-file.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { tokenizerMetadata } from "./tokenizer-json.ts";
 
 const INDEX = "model.safetensors.index.json";
 
-/** Files have some kB. */
+/** The longest config.json or like file. They have some kB. */
 const MAX_CONFIG_BYTES = 2 ** 20;
-/** A name and a file for each tensor; 405B has 100 kB, mixtures of experts some MB. */
+/**
+ * The longest index, with a file's name for each tensor. That of a 405B model has 100 kB, those of mixtures some MB.
+ */
 const MAX_INDEX_BYTES = 2 ** 25;
-/** Llama 3 has 9 to 17 MB, a vocabulary of 262 144 tokens 33 MB. */
+/** The longest tokenizer.json. Llama 3's has 9 to 17 MB, one with 262 144 tokens 33 MB. */
 const MAX_TOKENIZER_BYTES = 2 ** 27;
 
-/** The common names are GGUF's. */
+/** GGUF's names of tensors by Hugging Face's, without their ".weight". */
 const TENSORS: Readonly<Record<string, string>> = {
   "model.embed_tokens": "token_embd",
   "model.norm": "output_norm",
   "lm_head": "output",
 };
+/** The same for the tensors of a layer, without "model.layers.N." or "blk.N." before them. */
 const LAYER_TENSORS: Readonly<Record<string, string>> = {
   "input_layernorm": "attn_norm",
   "self_attn.q_proj": "attn_q",
@@ -33,9 +37,9 @@ const LAYER_TENSORS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Opens a folder in Hugging Face's layout, whose files are `names`, as what a GGUF of the model would be: the same keys,
- * the same tensors. Reads headers only. Throws an Error of one line where a file is missing, damaged or asks for what
- * doesn't run here.
+ * Opens a folder in Hugging Face's layout that has the files `names`. The checkpoint has the same keys and the same
+ * tensors as a GGUF file of the model would have. Weights are not read yet. Rejects with an Error of one line where a
+ * file is missing or damaged, or asks for something that doesn't run here.
  */
 export async function openHuggingFace(folder: string, names: readonly string[]): Promise<Checkpoint> {
   if (!names.includes("config.json")) {
@@ -70,9 +74,9 @@ export async function openHuggingFace(folder: string, names: readonly string[]):
         const tensor = tensors.get(name);
         if (tensor) found.set(name, tensor);
         else {
-          throw new Error(
-            `Cannot read model "${source.name}": tensor ${quote(name)} is missing, which ${INDEX} says is there; ` +
-              "download both again",
+          throw readError(
+            source.name,
+            `tensor ${quote(name)} is missing, which ${INDEX} says is there; download both again`,
           );
         }
       }
@@ -92,7 +96,7 @@ export async function openHuggingFace(folder: string, names: readonly string[]):
     for (const [key, value] of tokens) metadata.set(key, value);
     const template = await readTemplate(folder, names, tokenizerConfig, await readIfThere("chat_template.json"));
     if (template !== undefined) metadata.set("tokenizer.chat_template", template);
-    return ggufOf(folder, metadata, tensors, close);
+    return checkpointOf(folder, metadata, tensors, close);
   } catch (error) {
     await close();
     throw error;
@@ -113,7 +117,8 @@ function configMetadata(config: JsonFile, folder: string): Map<string, MetadataV
   if (quantization) {
     const method = shown(quantization.values.quant_method);
     throw config.error(
-      `it is quantised (quantization_config, ${method}), wanted F32, F16 or BF16; get the unquantised checkpoint, or a GGUF`,
+      `it is quantised (quantization_config, ${method}), wanted F32, F16 or BF16; ` +
+        "get the unquantised checkpoint, or a GGUF",
     );
   }
   for (const key of ["attention_bias", "mlp_bias"]) {
@@ -140,16 +145,18 @@ function configMetadata(config: JsonFile, folder: string): Map<string, MetadataV
     ["llama.attention.head_count_kv", config.count("num_key_value_heads", heads)],
     ["llama.attention.key_length", headSize],
     ["llama.attention.value_length", headSize],
-    // GGUF has float32.
+    // A GGUF file has these as float32.
     ["llama.attention.layer_norm_rms_epsilon", Math.fround(config.number("rms_norm_eps", 1e-6))],
     ["llama.rope.freq_base", Math.fround(base)],
     ["llama.rope.scaling.factor", Math.fround(scale)],
   ]);
 }
 
-/** `factors` as GGUF has them in rope_freqs.weight. */
+/**
+ * RoPE's base and linear scale, and whether Llama 3's factors divide its frequencies: `rope` has the figures for them.
+ */
 function ropeOf(config: JsonFile): { base: number; scale: number; factors: "llama3" | null; rope: JsonFile } {
-  // transformers 5 has rope_parameters, with the base in it, for both keys of the time before.
+  // transformers 5 writes rope_parameters, with the base in it, where older versions write rope_scaling and rope_theta.
   const rope = config.object("rope_parameters") ?? config.object("rope_scaling") ?? new JsonFile(config.name, {});
   const base = "rope_theta" in rope.values ? rope.number("rope_theta") : config.number("rope_theta", 10_000);
   const type = rope.values.rope_type ?? rope.values.type ?? "default";
@@ -162,8 +169,9 @@ function ropeOf(config: JsonFile): { base: number; scale: number; factors: "llam
 }
 
 /**
- * What Llama 3 divides its frequencies by: long waves by `factor`, short ones not, those between smoothly. As in
- * transformers' modeling_rope_utils.py and in llama.cpp's convert_hf_to_gguf.py.
+ * Llama 3's factors, by which RoPE's frequencies are divided, for each pair of a head. Long waves get `factor`, short
+ * ones 1, and those between have a smooth passage. The formula is that of transformers' modeling_rope_utils.py and
+ * llama.cpp's convert_hf_to_gguf.py.
  */
 function llama3Factors(rope: JsonFile, base: number, headSize: number): Float32Array<ArrayBuffer> {
   const factor = rope.number("factor");
@@ -181,7 +189,10 @@ function llama3Factors(rope: JsonFile, base: number, headSize: number): Float32A
   });
 }
 
-/** The tensors by GGUF's names, in GGUF's order of rows; one it has no name for keeps its own, and is refused later. */
+/**
+ * The tensors by GGUF's names, with their rows in GGUF's order. A tensor that GGUF has no name for keeps its own, and
+ * is refused later.
+ */
 function translateTensors(
   config: JsonFile,
   found: ReadonlyMap<string, CheckpointTensor>,
@@ -196,7 +207,7 @@ function translateTensors(
   const headSize = config.count("head_dim", hidden / config.count("num_attention_heads"));
   const tensors = new Map<string, CheckpointTensor>();
   for (const [name, tensor] of found) {
-    // Old checkpoints have the frequencies, which follow from config.json, and tied ones may have their embedding twice.
+    // Old checkpoints have RoPE's frequencies, which follow from config.json. Tied ones may have the embedding twice.
     if (name.endsWith(".rotary_emb.inv_freq") || (tied && name === "lm_head.weight")) continue;
     const [, layer, inLayer = name, ending] = /^(?:model\.layers\.(\d+)\.)?(.+)\.(weight|bias)$/.exec(name) ?? [];
     const known = layer === undefined ? TENSORS : LAYER_TENSORS;
@@ -211,22 +222,17 @@ function translateTensors(
   }
   const { base, factors, rope } = ropeOf(config);
   if (factors) {
-    const bytes = new Uint8Array(llama3Factors(rope, base, headSize).buffer);
-    const source: ByteSource = {
-      name: config.name,
-      size: bytes.length,
-      read: async (offset, length) => bytes.slice(offset, offset + length),
-      close: async () => {},
-    };
     const name = "rope_freqs.weight";
-    tensors.set(name, { name, type: "F32", shape: [headSize / 2], source, offset: 0, bytes: bytes.length });
+    const source = blobSource(new Blob([llama3Factors(rope, base, headSize)]), config.name);
+    tensors.set(name, { name, type: "F32", shape: [headSize / 2], source, offset: 0, bytes: source.size });
   }
   return tensors;
 }
 
 /**
- * Where a tensor of Q or K is read in GGUF's order of rows: RoPE turns rows 2i and 2i + 1 of a head there, and rows i and
- * i + headSize / 2 in Hugging Face's order. A tensor that isn't whole heads stays as it is, and is refused later.
+ * The source from which a tensor of Q or K is read in GGUF's order of rows, and the tensor's offset in that source. In
+ * GGUF's order RoPE turns rows 2i and 2i + 1 of a head together, in Hugging Face's order rows i and i + headSize / 2. A
+ * tensor that isn't a number of whole heads stays as it is, and is refused later.
  */
 function interleaved(tensor: CheckpointTensor, headSize: number): { source: ByteSource; offset: number } {
   const { source, offset: start, bytes: size } = tensor;
@@ -256,7 +262,7 @@ function interleaved(tensor: CheckpointTensor, headSize: number): { source: Byte
   };
 }
 
-/** The tensors that the index says are in each file. */
+/** The names of the tensors in each file, by the index. */
 function readShards(index: JsonFile, names: readonly string[]): Record<string, string[]> {
   const map = index.object("weight_map");
   if (!map) throw index.wrong("weight_map", "an object");
@@ -272,7 +278,7 @@ function readShards(index: JsonFile, names: readonly string[]): Record<string, s
   return shards;
 }
 
-/** One id, a list of them, or none. */
+/** The ids of tokens under a key: one, a list, or none. */
 function idsOf(file: JsonFile, key: string): number[] {
   const value = file.values[key] ?? [];
   const ids: unknown[] = Array.isArray(value) ? value : [value];
@@ -282,7 +288,7 @@ function idsOf(file: JsonFile, key: string): number[] {
   return ids;
 }
 
-/** The chat template, from the first of its places that is there. */
+/** The chat template from the first of chat_template.jinja, chat_template.json (`own`) and tokenizer_config.json. */
 async function readTemplate(
   folder: string,
   names: readonly string[],

@@ -1,27 +1,24 @@
 import type { ByteSource } from "../platform/byte-source.ts";
+import { quote } from "../util/text.ts";
+import { type CheckpointTensor, cutError, damagedError, readError } from "./checkpoint.ts";
 import { FORMATS } from "./formats.ts";
-import { type CheckpointTensor, quote } from "./gguf.ts";
-import { isObject } from "./json-file.ts";
+import { isRecord } from "../util/is-record.ts";
 
-/** The most that the format's own library reads (MAX_HEADER_SIZE of safetensors/src/tensor.rs). */
+/** The longest header that the format's own library reads (MAX_HEADER_SIZE of safetensors/src/tensor.rs). */
 const MAX_HEADER_BYTES = 100_000_000;
 
+/** The types of safetensors that run here; they have the same names as ggml's. */
 const DTYPES = ["F32", "F16", "BF16"] as const;
 
 /**
- * Reads and checks a safetensors file's header: the tensors by their names, shapes in ggml's order. Throws an Error of
- * one line where the file is none, is cut short or damaged, or has a type that doesn't run here.
- * https://github.com/huggingface/safetensors#format
+ * Reads and checks the header of a safetensors file. The tensors come by their names, with their shapes in ggml's
+ * order. Rejects with an Error of one line where the file is no such file, is cut short or damaged, or has a type that
+ * doesn't run here. https://github.com/huggingface/safetensors#format
  */
 export async function readSafetensors(source: ByteSource): Promise<Map<string, CheckpointTensor>> {
-  const error = (state: string) => new Error(`Cannot read model "${source.name}": ${state}`);
-  const damaged = (state: string) => error(`${state}; the file is damaged, download it again`);
-  const cut = (what: string, end: number | bigint) =>
-    error(
-      `it is cut short or damaged: ${what} ends at byte ${end}, the file has ${source.size} bytes; download it again`,
-    );
+  const damaged = (state: string) => damagedError(source.name, state);
 
-  if (source.size < 8) throw cut("its header's length", 8);
+  if (source.size < 8) throw cutError(source, "its header's length", 8);
   const prefix = await source.read(0, 8);
   const declared = new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true);
   if (declared > MAX_HEADER_BYTES) {
@@ -29,7 +26,7 @@ export async function readSafetensors(source: ByteSource): Promise<Map<string, C
   }
   const headerBytes = Number(declared);
   const dataStart = 8 + headerBytes;
-  if (dataStart > source.size) throw cut("its header", dataStart);
+  if (dataStart > source.size) throw cutError(source, "its header", dataStart);
 
   let header: unknown;
   try {
@@ -37,16 +34,17 @@ export async function readSafetensors(source: ByteSource): Promise<Map<string, C
   } catch {
     throw damaged("its header is no JSON");
   }
-  if (!isObject(header)) throw damaged("its header is no JSON object");
+  if (!isRecord(header)) throw damaged("its header is no JSON object");
   const tensors: CheckpointTensor[] = [];
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     const wrong = (state: string) => damaged(`tensor ${quote(name)} ${state}`);
-    if (!isObject(entry)) throw wrong("is no object");
+    if (!isRecord(entry)) throw wrong("is no object");
     const { dtype, shape, data_offsets: offsets } = entry;
     const type = DTYPES.find((type) => type === dtype);
     if (!type) {
-      throw error(
+      throw readError(
+        source.name,
         `tensor ${quote(name)} is of type ${quote(String(dtype))}, supported are ${DTYPES.join(", ")}; ` +
           "get the checkpoint in one of these, or a GGUF of it",
       );
@@ -69,7 +67,7 @@ export async function readSafetensors(source: ByteSource): Promise<Map<string, C
       throw damaged(`tensor ${quote(name)} begins at ${offset - dataStart}, wanted ${end - dataStart}, without a gap`);
     }
     end += bytes;
-    if (end > source.size) throw cut(`tensor ${quote(name)}`, end);
+    if (end > source.size) throw cutError(source, `tensor ${quote(name)}`, end);
   }
   if (end !== source.size) {
     throw damaged(`its last tensor ends at byte ${end}, the file has ${source.size} bytes`);

@@ -1,18 +1,19 @@
-import { type MetadataValue, quote } from "./gguf.ts";
-import { isObject, type JsonFile, type JsonObject, shown } from "./json-file.ts";
+import { quote } from "../util/text.ts";
+import type { MetadataValue } from "./checkpoint.ts";
+import { isRecord } from "../util/is-record.ts";
+import { type JsonFile, type JsonObject, shown } from "./json-file.ts";
+import { TOKEN_TYPES } from "./token-types.ts";
 
-/** GGUF's token types, as tokenizer.ts reads them. */
-const NORMAL = 1;
-const CONTROL = 3;
-const USER_DEFINED = 4;
-const UNUSED = 5;
-const BYTE = 6;
+const { NORMAL, CONTROL, USER_DEFINED, UNUSED, BYTE } = TOKEN_TYPES;
 
+/** The pattern by which the tokenizers of Llama 3 split text, letter for letter. */
 const LLAMA3 =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" +
   "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
-/** Which of pre-tokenizers.ts cuts as these steps do, by what `describeStep` says of them. */
+/**
+ * The name in pre-tokenizers.ts of the pre-tokenizer that cuts as these steps do; `describeStep` describes each step.
+ */
 const PRE_TOKENIZERS: Readonly<Record<string, string>> = {
   "ByteLevel": "gpt-2",
   "Digits + ByteLevel": "smollm",
@@ -20,19 +21,19 @@ const PRE_TOKENIZERS: Readonly<Record<string, string>> = {
   [`Split ${LLAMA3} + ByteLevel without regex`]: "dbrx",
 };
 
-/** What beside tokenizer.json says which tokens begin and end a text. */
+/** Facts about the tokens that begin and end a text, from other files than tokenizer.json. */
 export interface TokenizerHints {
-  /** tokenizer_config.json */
+  /** The file tokenizer_config.json, if there is one. */
   readonly config: JsonFile | undefined;
   readonly bosId: number | undefined;
   readonly eosIds: readonly number[];
-  /** Rows of the embedding: ids without a token become unused ones. */
+  /** The number of rows of the embedding. Ids below it without a token become unused tokens. */
   readonly vocabulary: number;
 }
 
 /**
- * A tokenizer.json (Hugging Face's tokenizers) as the `tokenizer.ggml.*` keys that a GGUF of the model has. Throws an
- * Error of one line that names what the encoders here don't do.
+ * Translates a tokenizer.json (Hugging Face's tokenizers) into the `tokenizer.ggml.*` keys that a GGUF file of the
+ * model has. Throws an Error of one line where the file asks for something that the encoders of src/tokenizer don't do.
  */
 export function tokenizerMetadata(file: JsonFile, hints: TokenizerHints): Map<string, MetadataValue> {
   const unsupported = (state: string) =>
@@ -80,7 +81,7 @@ export function tokenizerMetadata(file: JsonFile, hints: TokenizerHints): Map<st
   const { config } = hints;
   const special = (key: string) => {
     const value = config?.values[key] ?? undefined;
-    const text = isObject(value) ? value.content : value;
+    const text = isRecord(value) ? value.content : value;
     if (text === undefined) return undefined;
     const id = typeof text === "string" ? ids.get(text) : undefined;
     if (id === undefined) throw config!.wrong(key, "a token of tokenizer.json");
@@ -138,7 +139,7 @@ function readTokens(file: JsonFile, model: JsonFile, vocabulary: number) {
   return { tokens: tokens.map((token, id) => token ?? `[PAD${id}]`), types, ids };
 }
 
-/** "left right", as the file has them or, in files of later days, from pairs. */
+/** The merges as "left right". Older files write them so, newer ones as pairs. */
 function readMerges(model: JsonFile, ids: ReadonlyMap<string, number>): string[] {
   const { merges } = model.values;
   if (!Array.isArray(merges)) throw model.wrong("merges", "an array");
@@ -155,7 +156,7 @@ function readMerges(model: JsonFile, ids: ReadonlyMap<string, number>): string[]
   });
 }
 
-/** The steps under `key`, those of a Sequence one by one. */
+/** The steps under `key`; a step of the type Sequence is replaced by its own steps, which it has under `list`. */
 function steps(file: JsonFile, key: string, list: string): JsonObject[] {
   const flatten = (step: JsonFile): JsonObject[] =>
     step.values.type === "Sequence" ? step.objects(list).flatMap(flatten) : [step.values];
@@ -169,13 +170,16 @@ function describeStep(step: JsonObject): string {
     return step.use_regex === false ? "ByteLevel without regex" : type;
   }
   if (type === "Digits" && step.individual_digits === true) return type;
-  if (type === "Split" && isObject(pattern) && step.behavior === "Isolated" && !step.invert) {
+  if (type === "Split" && isRecord(pattern) && step.behavior === "Isolated" && !step.invert) {
     return `Split ${pattern.Regex}`;
   }
   return JSON.stringify(step);
 }
 
-/** Whether SentencePiece's text begins with a space of its own. Spaces become `▁` in either kind of step. */
+/**
+ * Whether SentencePiece puts a space before a text. Either a normalizer or a pre-tokenizer writes spaces as `▁`; any
+ * other steps than these throw an Error.
+ */
 function addsSpacePrefix(
   normalizers: readonly JsonObject[],
   preTokenizers: readonly JsonObject[],
@@ -184,8 +188,8 @@ function addsSpacePrefix(
   const described = [...normalizers, ...preTokenizers].map((step) => {
     const { type, prepend, pattern, content, replacement, prepend_scheme: scheme } = step;
     if (type === "Prepend" && prepend === "▁") return "prefix";
-    if (type === "Replace" && isObject(pattern) && pattern.String === " " && content === "▁") return "spaces";
-    // "always" is another prefix than the encoder's: a text that begins with a space gets none.
+    if (type === "Replace" && isRecord(pattern) && pattern.String === " " && content === "▁") return "spaces";
+    // The scheme "always" puts no space before a text that begins with one, unlike the encoder here.
     const isPlain = type === "Metaspace" && replacement === "▁" && scheme === "never" && step.split === false;
     if (isPlain) return "spaces";
     return JSON.stringify(step);
@@ -196,7 +200,7 @@ function addsSpacePrefix(
   return described !== "spaces";
 }
 
-/** The token that a post-processor puts before a text, if any. */
+/** The text of the token that a post-processor puts before a text, if any. */
 function firstToken(processors: readonly JsonObject[], unsupported: (state: string) => Error): string | undefined {
   const templates = processors.filter(({ type }) => type !== "ByteLevel");
   if (templates.length === 0) return undefined;
@@ -204,10 +208,10 @@ function firstToken(processors: readonly JsonObject[], unsupported: (state: stri
   if (templates.length > 1 || type !== "TemplateProcessing" || !Array.isArray(single)) {
     throw unsupported(`has the post-processor ${shown(type)}, wanted one "TemplateProcessing"`);
   }
-  const parts = single.map((part: unknown) => isObject(part) ? part : {});
+  const parts = single.map((part: unknown) => isRecord(part) ? part : {});
   const before = parts.length === 2 ? parts[0]!.SpecialToken : undefined;
-  if (!parts.at(-1)?.Sequence || (parts.length !== 1 && !isObject(before))) {
+  if (!parts.at(-1)?.Sequence || (parts.length !== 1 && !isRecord(before))) {
     throw unsupported("has a template with more than a token before the text, wanted one or none");
   }
-  return isObject(before) ? String(before.id) : undefined;
+  return isRecord(before) ? String(before.id) : undefined;
 }

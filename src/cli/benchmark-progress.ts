@@ -1,30 +1,30 @@
+import { mean, sum } from "../util/numbers.ts";
 import type { BenchmarkRun, ResultsConfiguration } from "../benchmark/results.ts";
 
 /** Where a benchmark stands, for a line of progress. */
 export interface BenchmarkState {
   readonly strategies: ResultsConfiguration["strategies"];
   readonly runs: readonly BenchmarkRun[];
-  /** Of each sample. */
+  /** The number of turns of each sample. */
   readonly turns: readonly number[];
-  /** How many of the runs were there before, and how long the others took together. */
+  /** How many of the runs an interrupted benchmark had left. */
   readonly before: number;
+  /** How long the others took together. */
   readonly elapsedMs: number;
-  /** How many of the prompt's tokens are fed, as long as they are not all. */
+  /** How many of the prompt's tokens are fed, while some still are not. */
   readonly prefill?: { readonly fed: number; readonly of: number };
 }
 
-/** "sample 2 of 10, answer 5 of 30; ms/token: greedy 30.1, sd 28.0; 2 min 5 s left" */
+/** As "sample 2 of 10, answer 5 of 30; ms/token: greedy 30.1, sd 28.0; 2 min 5 s left" */
 export function progressLine({ strategies, runs, turns, before, elapsedMs, prefill }: BenchmarkState): string {
-  const total = strategies.length * turns.reduce((sum, count) => sum + count, 0);
+  const total = strategies.length * sum(turns);
   let sample = 0;
   for (let answers = 0; sample < turns.length && answers <= runs.length; sample++) {
     answers += strategies.length * turns[sample]!;
   }
   const means = strategies.flatMap((strategy) => {
     const times = runs.flatMap((run) => run.strategy === strategy && run.msPerToken !== null ? [run.msPerToken] : []);
-    return times.length > 0
-      ? [`${strategy} ${(times.reduce((sum, ms) => sum + ms, 0) / times.length).toFixed(1)}`]
-      : [];
+    return times.length > 0 ? [`${strategy} ${mean(times).toFixed(1)}`] : [];
   });
   const done = runs.length - before;
   return [
@@ -35,7 +35,7 @@ export function progressLine({ strategies, runs, turns, before, elapsedMs, prefi
   ].join("; ");
 }
 
-/** "45 s", "12 min 5 s", "3 h 20 min" */
+/** As "45 s", "12 min 5 s", "3 h 20 min". */
 function duration(ms: number): string {
   const seconds = Math.ceil(ms / 1000);
   if (seconds < 60) return `${seconds} s`;

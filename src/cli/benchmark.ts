@@ -9,27 +9,25 @@ import { Monitor } from "../benchmark/monitor/monitor.ts";
 import { parseInterrupted, type Results, RESULTS_VERSION } from "../benchmark/results.ts";
 import { statisticsOf } from "../benchmark/statistics.ts";
 import { renderTable } from "../benchmark/table.ts";
-import { fetchDataset } from "../hub/hub.ts";
-import { encodeChat } from "../tokenizer/chat-template.ts";
-import { encodePrompt, type Engine } from "../engine/engine.ts";
-import { STRATEGIES, type StrategyName } from "../engine/generation.ts";
+import type { Engine, StrategyName } from "../../mod.ts";
+import { STRATEGIES } from "../engine/generation-run.ts";
 import { type BenchmarkState, progressLine } from "./benchmark-progress.ts";
 import { samplingOf } from "../engine/sampling-options.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import { UsageError } from "./errors.ts";
 import { columnFlag, count, text } from "./flags.ts";
-import { loadEngine, type ModelFlags, modelFlags, withHub } from "./models.ts";
-import { assertNew, assertWritable, Progress } from "./output.ts";
+import { datasetFiles, loadEngine, type ModelFlags, modelFlags } from "./models.ts";
+import { readContent } from "./input.ts";
+import { prepareOutput, Progress } from "./output.ts";
 import { ResultsFile } from "./results-file.ts";
 import { seedParser } from "./sampling.ts";
-import { readContent } from "./stats.ts";
 
 interface BenchmarkFlags extends ModelFlags, DecodingFlags {
   readonly dataset?: string;
   readonly column?: string;
   readonly "num-samples"?: number;
   readonly strategies: readonly StrategyName[];
-  readonly "max-new-tokens": number;
+  readonly "max-tokens": number;
   readonly seed: number;
   readonly "output-file"?: string;
   readonly resume: boolean;
@@ -50,8 +48,8 @@ export const benchmarkCommand = buildCommand({
   docs: {
     brief: "Time the strategies against each other on a dataset's prompts",
     fullDescription:
-      "Answers each sample by all strategies in turn, and prints a table; without flags by the embedded models, on a few " +
-      "bundled prompts. The results file, with all traces, is for stats and viz.",
+      "Answers each sample by all strategies in turn, and prints a table; without flags by the embedded models, on a " +
+      "few bundled prompts. The results file, with all traces, is for stats and viz.",
   },
   parameters: {
     flags: {
@@ -75,12 +73,12 @@ export const benchmarkCommand = buildCommand({
         placeholder: "NAMES",
         default: NAMES.join(","),
       },
-      "max-new-tokens": { kind: "parsed", parse: count(2), brief: "Longest answer", placeholder: "N", default: "64" },
+      "max-tokens": { kind: "parsed", parse: count(2), brief: "Longest answer", placeholder: "N", default: "64" },
       ...decodingFlags,
       seed: {
         kind: "parsed",
         parse: seedParser,
-        brief: "Of the order of strategies, and of what is drawn with --temperature",
+        brief: "Seeds the order of strategies, and the tokens drawn with --temperature",
         placeholder: "N",
         default: "1",
       },
@@ -91,21 +89,18 @@ export const benchmarkCommand = buildCommand({
     },
   },
   func: async (flags: BenchmarkFlags) => {
-    const { dataset, strategies, "max-new-tokens": maxNewTokens, lookahead, seed, "output-file": file } = flags;
+    const { dataset, strategies, "max-tokens": maxTokens, lookahead, seed, "output-file": file } = flags;
     assertDrafter(strategies, flags);
     const decoding = decodingOptions(flags);
     const samples = await chooseSamples(flags);
     const before = await earlierResults(flags);
-    const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (verify) => {
-      const encoder = {
-        encode: (prompt: string, raw = false) => encodePrompt(verify, prompt, raw),
-        encodeChat: (messages: Parameters<typeof encodeChat>[2]) =>
-          encodeChat(verify.tokenizer, verify.checkpoint.metadata, messages, { addGenerationPrompt: true }),
-      };
-      const wanted = contextOf(encoder, samples.map(({ sample }) => sample), maxNewTokens);
-      return Math.min(wanted, verify.config.contextLength);
+    // The context must be known before the models are on their devices: their caches are made as they are loaded.
+    const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (codec) => {
+      const wanted = contextOf(codec, samples.map(({ sample }) => sample), maxTokens);
+      return Math.min(wanted, codec.contextLength);
     });
     const abort = new AbortController();
+    // The first Ctrl-C ends the run in order, a second one at once.
     const onSignal = () => abort.signal.aborted ? process.exit(130) : abort.abort();
     process.on("SIGINT", onSignal);
     const progress = new Progress();
@@ -123,7 +118,7 @@ export const benchmarkCommand = buildCommand({
         dataset: dataset ?? "bundled",
         strategies,
         samples: samples.map(({ index }) => index),
-        maxNewTokens,
+        maxTokens,
         lookahead,
         launch: flags.launch,
         hedge: flags.hedge === "on",
@@ -132,7 +127,7 @@ export const benchmarkCommand = buildCommand({
         kvCache: flags["kv-cache"],
         draftVocabulary: engine.draftVocabulary,
         threads,
-        sampling: decoding.sampling ? samplingOf(decoding.sampling) : null,
+        sampling: samplingOf(decoding),
         seed,
       };
       if (before) {
@@ -160,13 +155,13 @@ export const benchmarkCommand = buildCommand({
         const elapsedMs = performance.now() - startMs;
         progress.show(progressLine({ strategies, runs, turns, before: begun, elapsedMs, prefill }));
       };
-      // The last token is not fed by the prefill.
+      // The prompt's last token is fed by the first verification, not by the prefill.
       const onPrefill = (fed: number, of: number) => showProgress(fed < of - 1 ? { fed, of } : undefined);
       showProgress();
       for await (
         const run of runBenchmark(engine, samples, {
           strategies,
-          maxNewTokens,
+          maxTokens,
           decoding: { ...decoding, onPrefill },
           seed,
           done,
@@ -210,7 +205,7 @@ async function chooseSamples(
   }
   const all = dataset === undefined
     ? bundledPrompts()
-    : await openDataset(await withHub(offline, (hub) => fetchDataset(dataset, hub)), column);
+    : await openDataset(await datasetFiles(dataset, offline), column);
   if (most !== undefined && most > all.length) {
     throw new RangeError(
       `Cannot take ${most} samples: the dataset has ${all.length}; give --num-samples ${all.length} or less`,
@@ -221,18 +216,21 @@ async function chooseSamples(
   return samples.map((sample, index) => ({ index, sample }));
 }
 
-/** The results to go on from, if any. Throws where the file can't be written, or is there and shall not be replaced. */
+/**
+ * The results to go on from, if any. Throws an Error where the file can't be written, a UsageError where it is there
+ * and shall not be replaced.
+ */
 async function earlierResults({ "output-file": file, resume, force }: BenchmarkFlags): Promise<Results | null> {
   if (file === undefined) {
     if (resume) throw new UsageError("Cannot resume: give the --output-file of the interrupted run");
     return null;
   }
   if (resume) return parseInterrupted(await readContent(file, "resume"), `Cannot resume "${file}"`);
-  await assertWritable(file);
-  if (!force) await assertNew(file);
+  await prepareOutput(file, force);
   return null;
 }
 
+/** Throws a UsageError where an interrupted run had another configuration or program: their runs can't be compared. */
 function assertSame<T extends object>(file: string, before: T, now: T): void {
   const differs = (Object.keys(now) as (keyof T & string)[])
     .find((key) => JSON.stringify(before[key]) !== JSON.stringify(now[key]));
@@ -245,7 +243,7 @@ function assertSame<T extends object>(file: string, before: T, now: T): void {
   );
 }
 
-/** Null where no lane computes on the CPU. */
+/** The threads that the software lanes have together; null where no lane computes on the CPU. */
 function softwareThreads({ adapters }: Engine): number | null {
   const lanes = Object.values(adapters).filter(({ kind }) => kind === "software").length;
   return lanes > 0 ? laneThreads(lanes) : null;

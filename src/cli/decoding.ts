@@ -1,4 +1,4 @@
-import type { GenerationOptions, StrategyName } from "../engine/generation.ts";
+import type { GenerationOptions, StrategyName } from "../../mod.ts";
 import { MAX_ROWS } from "../spec/lanes/lane.ts";
 import { isLaunchName, type LaunchName } from "../spec/schedule/launch-rule.ts";
 import { UsageError } from "./errors.ts";
@@ -47,7 +47,7 @@ export const decodingFlags = {
 
 export function decodingOptions(flags: DecodingFlags): GenerationOptions {
   const { lookahead, launch, hedge } = flags;
-  return { lookahead, launch, hedge: hedge === "on", sampling: samplingFrom(flags) };
+  return { lookahead, launch, hedge: hedge === "on", ...samplingFrom(flags) };
 }
 
 /** Throws a UsageError where a strategy drafts and there is nothing to draft with. */

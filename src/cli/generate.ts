@@ -2,16 +2,14 @@ import { buildCommand } from "@stricli/core";
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { openDataset, sampleAt } from "../benchmark/datasets.ts";
-import { fetchDataset } from "../hub/hub.ts";
 import { ChromeTrace } from "../spec/trace/chrome-trace.ts";
-import { encodePrompt, type Engine } from "../engine/engine.ts";
-import { assertPromptFits, type Generation, STRATEGIES, type StrategyName } from "../engine/generation.ts";
+import type { Engine, Generation, StrategyName, TraceEvent } from "../../mod.ts";
+import { assertPromptFits, STRATEGIES } from "../engine/generation-run.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
-import type { TraceEvent } from "../spec/trace/trace-events.ts";
 import { UsageError } from "./errors.ts";
 import { columnFlag, count, notEmpty, text } from "./flags.ts";
-import { loadEngine, type ModelFlags, modelFlags, withHub } from "./models.ts";
-import { assertNew, assertWritable, PieceWriter, Progress, writeWhole } from "./output.ts";
+import { datasetFiles, loadEngine, type ModelFlags, modelFlags } from "./models.ts";
+import { PieceWriter, prepareOutput, Progress, writeWhole } from "./output.ts";
 import { seedParser } from "./sampling.ts";
 import { summaryText } from "./summary-text.ts";
 import { type Profile, profileOf, profileText } from "./profile.ts";
@@ -27,7 +25,7 @@ interface GenerateFlags extends ModelFlags, DecodingFlags {
   readonly "sample-index"?: number;
   readonly raw: boolean;
   readonly context?: number;
-  readonly "max-new-tokens": number;
+  readonly "max-tokens": number;
   readonly stop: readonly string[];
   readonly "output-file"?: string;
   readonly trace?: string;
@@ -50,7 +48,8 @@ export const generateCommand = buildCommand({
       prompt: text("What to say to the model; - reads standard input; default: a sample", "TEXT"),
       "prompt-file": text("File that holds the prompt; - is standard input", "FILE"),
       dataset: text(
-        "File (.jsonl, .jsonl.gz, .json, .parquet) or a hub's owner/name to take the prompt from (a sample's first turn)",
+        "File (.jsonl, .jsonl.gz, .json, .parquet) or a hub's owner/name to take the prompt from (a sample's first " +
+          "turn)",
         "DATASET",
       ),
       column: columnFlag,
@@ -65,17 +64,18 @@ export const generateCommand = buildCommand({
       context: {
         kind: "parsed",
         parse: count(2),
-        brief: "Positions of the key-value caches; default: what prompt and answer need",
+        brief: "Positions of the KV caches; default: what prompt and answer need",
         placeholder: "N",
         optional: true,
       },
-      "max-new-tokens": { kind: "parsed", parse: count(1), brief: "Longest answer", placeholder: "N", default: "256" },
+      "max-tokens": { kind: "parsed", parse: count(1), brief: "Longest answer", placeholder: "N", default: "256" },
       ...decodingFlags,
       seed: {
         kind: "parsed",
         parse: seedParser,
         brief:
-          "The same seed draws the same text on one device, however it is decoded; default: a new one each time, told at the end",
+          "The same seed draws the same text on one device, however it is decoded; default: a new one each time, " +
+          "told at the end",
         placeholder: "N",
         optional: true,
       },
@@ -106,16 +106,14 @@ export const generateCommand = buildCommand({
     const decoding = decodingOptions(flags);
     const { prompt, raw } = await readPrompt(flags);
     for (const file of [flags["output-file"], flags.trace]) {
-      if (file === undefined) continue;
-      await assertWritable(file);
-      if (!flags.force) await assertNew(file);
+      if (file !== undefined) await prepareOutput(file, flags.force);
     }
-    const { strategy, "max-new-tokens": maxNewTokens, stop } = flags;
+    const { strategy, "max-tokens": maxTokens, stop } = flags;
     const drafts = strategy !== "greedy";
     if (strategy) assertDrafter([strategy], flags);
-    const engine = await loadEngine(flags, drafts, (verify) => {
-      const promptTokens = encodePrompt(verify, prompt, raw).length;
-      const context = flags.context ?? Math.min(verify.config.contextLength, promptTokens + maxNewTokens);
+    const engine = await loadEngine(flags, drafts, (codec) => {
+      const promptTokens = codec.encode(prompt, { raw }).length;
+      const context = flags.context ?? Math.min(codec.contextLength, promptTokens + maxTokens);
       assertPromptFits(promptTokens, context);
       return context;
     });
@@ -133,14 +131,14 @@ export const generateCommand = buildCommand({
             : (event) => traceFile?.add(event),
           strategy,
           raw,
-          maxNewTokens,
+          maxTokens,
           ...decoding,
           stop,
           signal: abort.signal,
           onPrefill: (fed, promptTokens) => progress.show(`prefill ${fed} of ${promptTokens} tokens`),
         });
         await report(generation, engine, flags, progress, traceFile);
-        if (generation.record.finishReason === "abort") process.exitCode = 130;
+        if (await generation.finishReason === "abort") process.exitCode = 130;
       } finally {
         process.off("SIGINT", onSignal);
       }
@@ -163,7 +161,7 @@ async function readPrompt(flags: GenerateFlags): Promise<{ prompt: string; raw: 
     throw new UsageError("Cannot take --column by itself: give --dataset too");
   }
   if (dataset !== undefined) {
-    const files = await withHub(flags.offline, (hub) => fetchDataset(dataset, hub));
+    const files = await datasetFiles(dataset, flags.offline);
     const sample = await sampleAt(await openDataset(files, column), sampleIndex ?? 0);
     return { prompt: sample.turns[0]!, raw: raw || sample.task === "complete" };
   }
@@ -195,16 +193,15 @@ async function report(
       progress.clear();
       if (!json) process.stdout.write(text);
     }
-    if (wantsProfile && generation.record.finishReason !== "abort") {
-      profile = await profileOf(engine, generation.record);
-    }
+    const record = await generation.record;
+    if (wantsProfile && record.finishReason !== "abort") profile = await profileOf(engine, record);
   } finally {
     progress.clear();
     if (!json) process.stdout.write("\n");
-    const record = { ...generation.record, profile };
+    const record = { ...await generation.record, profile };
     if (json) console.log(JSON.stringify(record));
     if (outputFile !== undefined) await writeWhole(outputFile, JSON.stringify(record, null, 1) + "\n");
-    for (const event of generation.events) traceFile?.add(event);
+    for (const event of record.events) traceFile?.add(event);
     await traceFile?.end();
     console.error(summaryText(record));
     if (profile) console.error(profileText(profile, record.devices));

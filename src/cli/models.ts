@@ -1,8 +1,8 @@
 import { access } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { fetchModel, type HubOptions } from "../hub/hub.ts";
-import { closeModelPair, type ModelFile, openModelPair } from "../engine/model-pair.ts";
-import { Engine } from "../engine/engine.ts";
+import { fetchDataset } from "../hub/hub.ts";
+import { type DrafterName, type Engine, type KvCache, load, type LoadOptions, type LoadProgress } from "../../mod.ts";
+import { DRAFTERS, KV_CACHES } from "../engine/load.ts";
 import { UsageError } from "./errors.ts";
 import { count, text } from "./flags.ts";
 import { Progress } from "./output.ts";
@@ -21,18 +21,16 @@ export interface ModelFlags {
   readonly "draft-model-path"?: string;
   readonly "verify-device"?: string;
   readonly "draft-device"?: string;
-  readonly "kv-cache": "f16" | "f32";
-  readonly "draft-vocab"?: number;
-  readonly drafter: Drafter;
+  readonly "kv-cache": KvCache;
+  readonly "draft-vocabulary"?: number;
+  readonly drafter: DrafterName;
   readonly offline: boolean;
 }
 
-const DRAFTERS = ["model", "ngram", "none"] as const;
-type Drafter = (typeof DRAFTERS)[number];
-
 export const modelFlags = {
   "verify-model-path": text(
-    "Model whose text you get: a GGUF file, a folder of safetensors, or a hub's owner/name[:file][@revision]; default: the embedded one",
+    "Model whose text you get: a GGUF file, a folder of safetensors, or a hub's owner/name[:file][@revision]; " +
+      "default: the embedded one",
     "MODEL",
   ),
   "draft-model-path": text(
@@ -41,12 +39,12 @@ export const modelFlags = {
   ),
   "verify-device": text("Index or part of the name (see the devices command); default: the strongest", "DEVICE"),
   "draft-device": text("The same, for the draft model; default: another GPU if there is one, else the same", "DEVICE"),
-  "kv-cache": { kind: "enum", values: ["f16", "f32"], brief: "How keys and values are kept", default: "f16" },
-  "draft-vocab": {
+  "kv-cache": { kind: "enum", values: KV_CACHES, brief: "How keys and values are kept", default: "f16" },
+  "draft-vocabulary": {
     kind: "parsed",
     parse: count(1),
-    brief:
-      "The draft proposes only tokens with ids below N: faster, accepted a little less; default: all, of the embedded pair 8192",
+    brief: "The draft proposes only tokens with ids below N: faster, accepted a little less; default: all, of the " +
+      "embedded pair 8192",
     placeholder: "N",
     optional: true,
   },
@@ -64,61 +62,55 @@ export const modelFlags = {
   },
 } as const;
 
-/** How the hub is used: a download shows how far it is. */
-export async function withHub<T>(offline: boolean, use: (options: HubOptions) => Promise<T>): Promise<T> {
+const mib = (bytes: number) => Math.floor(bytes / 2 ** 20);
+
+/** What a person sees while models are fetched and loaded. */
+function progressText({ step, file, done, total }: LoadProgress): string {
+  if (step === "load") return `loading ${Math.floor(100 * done / total)} %`;
+  const bar = "#".repeat(Math.floor(20 * done / total)).padEnd(20, ".");
+  return `fetching ${file} [${bar}] ${mib(done)} of ${mib(total)} MiB`;
+}
+
+/** The local files of a dataset; a download shows how far it is. */
+export async function datasetFiles(name: string, offline: boolean): Promise<string[]> {
+  return await withProgress((onProgress) =>
+    fetchDataset(name, { offline, onProgress: (file, done, total) => onProgress({ step: "fetch", file, done, total }) })
+  );
+}
+
+async function withProgress<T>(use: (onProgress: (progress: LoadProgress) => void) => Promise<T>): Promise<T> {
   const progress = new Progress();
-  const mib = (bytes: number) => Math.floor(bytes / 2 ** 20);
   try {
-    return await use({
-      offline,
-      onProgress: (file, done, total) => {
-        const bar = "#".repeat(Math.floor(20 * done / total)).padEnd(20, ".");
-        progress.show(`fetching ${file} [${bar}] ${mib(done)} of ${mib(total)} MiB`);
-      },
-    });
+    return await use((step) => progress.show(progressText(step)));
   } finally {
     progress.clear();
   }
 }
 
 /**
- * Opens the models and loads them; the draft model, or what stands in for it, only if one is wanted. `contextFor` says how many positions the caches need, and throws
- * where they can't suffice.
+ * Loads the models that the flags ask for; the draft model, or what stands in for it, only if one is wanted. `context`
+ * says how many positions the caches need, and throws where they can't suffice.
  */
 export async function loadEngine(
   flags: ModelFlags,
   drafts: boolean,
-  contextFor: (verify: ModelFile) => number,
+  context: LoadOptions["context"],
 ): Promise<Engine> {
-  const { drafter } = flags;
-  const paths = await modelPaths(flags, drafts && drafter === "model");
-  const { draftVocabulary } = paths;
-  const { verify, draft } = await withHub(flags.offline, async (hub) => ({
-    verify: await fetchModel(paths.verify, hub),
-    draft: paths.draft === undefined ? undefined : await fetchModel(paths.draft, hub),
-  }));
-  const pair = await openModelPair(verify, draft);
-  let context;
-  try {
-    context = contextFor(pair.verify);
-  } catch (error) {
-    await closeModelPair(pair);
-    throw error;
-  }
-  const progress = new Progress();
-  try {
-    return await Engine.load(pair, {
+  const { verify, draft, draftVocabulary } = await modelPaths(flags, drafts && flags.drafter === "model");
+  return await withProgress((onProgress) =>
+    load({
+      verify,
+      draft,
+      drafter: drafts && flags.drafter === "ngram" ? "ngram" : undefined,
       verifyDevice: flags["verify-device"],
       draftDevice: flags["draft-device"],
       context,
-      cache: flags["kv-cache"],
-      draftVocabulary: flags["draft-vocab"] ?? draftVocabulary,
-      ngramDrafts: drafts && drafter === "ngram",
-      onProgress: (done, total) => progress.show(`loading ${Math.floor(100 * done / total)} %`),
-    });
-  } finally {
-    progress.clear();
-  }
+      kvCache: flags["kv-cache"],
+      draftVocabulary: flags["draft-vocabulary"] ?? draftVocabulary,
+      offline: flags.offline,
+      onProgress,
+    })
+  );
 }
 
 interface ModelPaths {

@@ -17,9 +17,9 @@ export const monitorCommand = buildCommand({
   docs: {
     brief: "Show what the devices do, until Ctrl-C",
     fullDescription:
-      "Shows how busy each device is, its memory and its power: a table that is drawn anew in a terminal, else a line a sample. NVIDIA's " +
-      "figures are nvidia-smi's, AMD's and Intel's those of Linux's drivers; of software adapters those of the whole machine's CPU. " +
-      'What can\'t be told is "-", in JSON null.',
+      "Shows how busy each device is, its memory and its power: a table that is drawn anew in a terminal, else a " +
+      "line a sample. NVIDIA's figures are nvidia-smi's, AMD's and Intel's those of Linux's drivers, and for " +
+      "software adapters those of the whole machine's CPU. A figure that can't be told is \"-\", in JSON null.",
   },
   parameters: {
     flags: {
@@ -38,6 +38,7 @@ export const monitorCommand = buildCommand({
     const adapters = await listAdapters();
     const monitor = await Monitor.open(adapters.map((adapter) => ({ name: adapter.name, adapter })), {
       cpu: machineSource(),
+      // nvidia-smi prints at this interval, and a figure older than two seconds counts as unknown.
       intervalMs: Math.min(interval, 1000),
     });
     const abort = new AbortController();
@@ -46,7 +47,7 @@ export const monitorCommand = buildCommand({
     try {
       const show = json ? showJson : process.stdout.isTTY ? tableShower() : showLine;
       for (let shown = 0; shown < count; shown++) {
-        // Shares are of the time since the sample before, so the first one is waited for, too.
+        // Busy shares are those of the time since the sample before, so the first sample is waited for, too.
         await setTimeout(interval, null, { signal: abort.signal });
         show((await monitor.sample()).devices);
       }
@@ -68,7 +69,7 @@ function showLine(devices: readonly DeviceSample[]): void {
   console.log(`${new Date().toISOString()}  ${parts.join("; ")}`);
 }
 
-/** Draws each table over the one before. */
+/** Returns a function that draws each table over the one before. */
 function tableShower(): (devices: readonly DeviceSample[]) => void {
   let lines = 0;
   return (devices) => {

@@ -10,7 +10,7 @@ import { oneLine, UsageError } from "./errors.ts";
  * Throws an Error of one line where the file can't be written, so that a long run does not end with nowhere to write
  * its record. Folders on the way that are missing are made with the file.
  */
-export async function assertWritable(file: string): Promise<void> {
+async function assertWritable(file: string): Promise<void> {
   const found = await statOrNull(file);
   if (found?.isDirectory()) {
     throw new Error(`Cannot write "${file}": it is a folder, a file is wanted; choose another name`);
@@ -19,7 +19,7 @@ export async function assertWritable(file: string): Promise<void> {
   if (!(await statOrNull(folder))?.isDirectory()) {
     throw new Error(`Cannot write "${file}": on the way "${folder}" is no folder; choose another place`);
   }
-  // What is no plain file is written in its place, other files by way of a new one in their folder.
+  // A pipe, a device or a link is written to itself, a plain file by way of a new one in its folder.
   const written = found && !found.isFile() ? file : folder;
   await access(written, constants.W_OK).catch((error) => {
     const state = error.code === "EACCES" ? `"${written}" may not be written to` : oneLine(error);
@@ -27,7 +27,7 @@ export async function assertWritable(file: string): Promise<void> {
   });
 }
 
-/** The path itself, or the first folder above it that there is. */
+/** The path itself, or the nearest folder above it that exists. */
 async function nearestThere(wanted: string): Promise<string> {
   const above = path.dirname(wanted);
   return above === wanted || await lstatOrNull(wanted) ? wanted : await nearestThere(above);
@@ -36,33 +36,43 @@ async function nearestThere(wanted: string): Promise<string> {
 const statOrNull = (name: string) => stat(name).catch(() => null);
 const lstatOrNull = (name: string) => lstat(name).catch(() => null);
 
-/** Whether there is something by that name which is no plain file: a pipe, a device, a link. */
+/** Whether the name belongs to a pipe, a device or a link, and not to a plain file. */
 async function isSpecial(file: string): Promise<boolean> {
   return (await lstatOrNull(file))?.isFile() === false;
 }
 
-/** So that nothing is overwritten which nobody said may be. A pipe or a device loses nothing. */
-export async function assertNew(file: string): Promise<void> {
+/** Throws a UsageError where there is a plain file of that name. A pipe or a device loses nothing by a write. */
+async function assertNew(file: string): Promise<void> {
   if (!(await statOrNull(file))?.isFile()) return;
   throw new UsageError(`Cannot write "${file}": it is there already; give --force to replace it, or another name`);
 }
 
 /**
- * Writes a file that is there whole or not at all, in folders that are made where they are missing; but what is no
- * plain file (a pipe, a device, a link) stays what it is. Throws an Error of one line where that fails.
+ * To be called before a long run for each file that it will write. Throws an Error of one line where the file can't be
+ * written, and a UsageError where it is there already and `force` does not say that it may be replaced.
+ */
+export async function prepareOutput(file: string, force: boolean): Promise<void> {
+  await assertWritable(file);
+  if (!force) await assertNew(file);
+}
+
+/**
+ * Writes a file that is there whole or not at all; folders on the way are made where they are missing. A pipe, a device
+ * or a link stays what it is and is written to. Throws an Error of one line where that fails.
  */
 export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
   await writeBy(file, (target) => writeFile(target, content));
 }
 
-/** As `writeWhole`, of pieces as they come, until `end`. */
+/** Writes a file as `writeWhole` does, of pieces as they come, until `end`. */
 export class PieceWriter {
   readonly #pieces = new PassThrough();
   readonly #written: Promise<void>;
 
   constructor(file: string) {
     this.#written = writeBy(file, (target) => pipeline(this.#pieces, createWriteStream(target)));
-    this.#written.catch(() => this.#pieces.destroy()); // `end` throws it.
+    // `end` throws the error; until then no more pieces are taken.
+    this.#written.catch(() => this.#pieces.destroy());
   }
 
   write(piece: string): void {
@@ -84,29 +94,23 @@ async function writeBy(file: string, write: (target: string) => Promise<void>): 
     await write(target);
     if (!special) await rename(target, file);
   } catch (error) {
-    if (!special) await rm(target, { force: true }).catch(() => {}); // The error before it says what is wrong.
+    // Whether the removal fails is of no interest: the error before it says what is wrong.
+    if (!special) await rm(target, { force: true }).catch(() => {});
     throw new Error(`Cannot write "${file}": ${oneLine(error)}; choose another place`);
   }
 }
 
-/** Cells as text in columns; those of numbers are set to the right. */
-export function columnsText(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
-  const align = (cell: string, i: number) => /^[-\d.]/.test(cell) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!);
-  return rows.map((row) => row.map(align).join("  ").trimEnd()).join("\n");
-}
-
-/** What Progress needs of a terminal. */
+/** The part of a terminal that Progress needs. */
 type Terminal = Pick<NodeJS.WriteStream, "isTTY" | "columns" | "write">;
 
 export interface ProgressOptions {
-  /** Nothing is shown before: what is done by then needs no word. Default 0. */
+  /** Nothing is shown earlier than this, since quick work needs no word. Default 0. */
   readonly afterMs?: number;
   readonly terminal?: Terminal;
   readonly now?: () => number;
 }
 
-/** A line on stderr that writes itself over, if that is a terminal; what its width has no room for is left out. */
+/** A line on stderr that the next one writes over, if that is a terminal. A line that is too wide is cut. */
 export class Progress {
   readonly #terminal: Terminal;
   readonly #now: () => number;

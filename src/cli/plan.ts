@@ -1,30 +1,33 @@
 import { buildCommand } from "@stricli/core";
 import { access } from "node:fs/promises";
+import { upgraded } from "../benchmark/upgrade.ts";
 import { openModelFile } from "../engine/model-pair.ts";
 import {
-  type HardwareProfile,
+  type HardwareSpec,
   type ModelWork,
   needsModel,
-  parseProfile,
+  parseHardware,
   passMs,
   prefillMs,
-  SHIPPED_PROFILES,
-  shippedProfile,
-} from "../plan/lane-profile.ts";
+  SHIPPED_HARDWARE,
+  shippedHardware,
+} from "../plan/hardware-spec.ts";
 import { namedModel, SHAPE_NAMES, workOf } from "../plan/model-work.ts";
 import { type Plan, plan } from "../plan/plan.ts";
 import { benchTimes, recordedTimes, tracesOf } from "../plan/recorded.ts";
 import { HEDGED, type LaneTimes, type SimulatedHardware, simulateRun } from "../plan/simulate.ts";
 import { type Acceptance, betaAcceptance, recordedAcceptance } from "../plan/simulated-pair.ts";
 import { chromeTrace } from "../spec/trace/chrome-trace.ts";
+import { sum } from "../util/numbers.ts";
+import { textTable } from "../util/text-table.ts";
 import { UsageError } from "./errors.ts";
 import { count, text } from "./flags.ts";
-import { assertNew, assertWritable, columnsText, Progress, writeWhole } from "./output.ts";
-import { readContent } from "./stats.ts";
+import { readContent } from "./input.ts";
+import { prepareOutput, Progress, writeWhole } from "./output.ts";
 
 interface PlanFlags {
-  readonly "verify-profile": string;
-  readonly "draft-profile": string;
+  readonly "verify-hardware": string;
+  readonly "draft-hardware": string;
   readonly "verify-model": string;
   readonly "draft-model": string;
   readonly times?: string;
@@ -33,7 +36,7 @@ interface PlanFlags {
   readonly context: number;
   readonly tokens: number;
   readonly runs: number;
-  readonly profiles: boolean;
+  readonly "list-hardware": boolean;
   readonly trace?: string;
   readonly force: boolean;
   readonly json: boolean;
@@ -45,8 +48,9 @@ function parseShare(input: string): number {
   return value;
 }
 
-const profileFlag = (brief: string, name: string) =>
-  ({ kind: "parsed", parse: String, brief, placeholder: "PROFILE", default: name }) as const;
+/** Flags of one kind, with their default. */
+const hardwareFlag = (brief: string, name: string) =>
+  ({ kind: "parsed", parse: String, brief, placeholder: "HARDWARE", default: name }) as const;
 const modelFlag = (brief: string, name: string) =>
   ({ kind: "parsed", parse: String, brief, placeholder: "MODEL", default: name }) as const;
 const countFlag = (brief: string, least: number, value: string) =>
@@ -56,17 +60,21 @@ export const planCommand = buildCommand({
   docs: {
     brief: "Simulate the strategies on hardware that you don't have",
     fullDescription:
-      "Runs the very strategies on simulated lanes and prints what a token would take, what bounds it, and the setting to use. " +
-      `Profiles that ship: ${SHIPPED_PROFILES.join(", ")}. Models: ${SHAPE_NAMES.join(", ")}, each with :FORMAT.`,
+      "Runs the very strategies on simulated lanes and prints what a token would take, what bounds it, and the " +
+      "setting to use. " +
+      `Hardware that ships: ${SHIPPED_HARDWARE.join(", ")}. Models: ${SHAPE_NAMES.join(", ")}, each with :FORMAT.`,
   },
   parameters: {
     flags: {
-      "verify-profile": profileFlag("Device of the verify model: a shipped profile's name, or a JSON file", "rtx-4090"),
-      "draft-profile": profileFlag("The same, for the draft model", "rtx-3090"),
+      "verify-hardware": hardwareFlag(
+        "Device of the verify model: a name of hardware that ships, or a JSON file",
+        "rtx-4090",
+      ),
+      "draft-hardware": hardwareFlag("The same, for the draft model", "rtx-3090"),
       "verify-model": modelFlag("Shape and format, as llama-3.1-8b:q4_k, or a GGUF file", "llama-3.1-8b:q4_k"),
       "draft-model": modelFlag("The same, of the draft model", "llama-3.2-1b:q4_k"),
       times: text(
-        "Times of both lanes from what benchmark, generate or bench speed --json wrote, in place of profiles",
+        "Times of both lanes from what benchmark, generate or bench speed --json wrote, in place of hardware",
         "FILE",
       ),
       acceptance: {
@@ -77,25 +85,26 @@ export const planCommand = buildCommand({
         default: "0.8",
       },
       record: text("Take the chances from runs that benchmark or generate --output-file recorded", "FILE"),
-      context: countFlag("Positions in the caches, for what a pass reads of them", 1, "512"),
+      context: countFlag("Positions in the KV caches, for what a pass reads of them", 1, "512"),
       tokens: countFlag("Tokens of a simulated run", 20, "2000"),
       runs: countFlag("Runs of each setting", 1, "3"),
-      profiles: { kind: "boolean", brief: "Print the profiles that ship, with their sources, and end", default: false },
+      "list-hardware": {
+        kind: "boolean",
+        brief: "Print the hardware that ships, with the sources of its figures, and end",
+        default: false,
+      },
       trace: text("Write a simulated run of amusd that opens in Perfetto to this file", "FILE"),
       force: { kind: "boolean", brief: "Replace that file", default: false },
       json: { kind: "boolean", brief: "Print the plan as JSON", default: false },
     },
   },
   func: async (flags: PlanFlags) => {
-    if (flags.profiles) {
-      console.log(JSON.stringify(SHIPPED_PROFILES.map(shippedProfile), null, 2));
+    if (flags["list-hardware"]) {
+      console.log(JSON.stringify(SHIPPED_HARDWARE.map(shippedHardware), null, 2));
       return;
     }
     const { trace } = flags;
-    if (trace !== undefined) {
-      await assertWritable(trace);
-      if (!flags.force) await assertNew(trace);
-    }
+    if (trace !== undefined) await prepareOutput(trace, flags.force);
     const hardware = await hardwareOf(flags);
     const acceptance = await acceptanceOf(flags);
     const progress = new Progress();
@@ -120,37 +129,37 @@ export const planCommand = buildCommand({
   },
 });
 
-/** A trace of more is slow to look at. */
+/** A trace of more tokens is slow to look at. */
 const TRACED_TOKENS = 500;
 
 async function hardwareOf(flags: PlanFlags): Promise<SimulatedHardware> {
   if (flags.times !== undefined) {
     const where = `Cannot take times from "${flags.times}"`;
     const value = await readJson(flags.times, where);
-    return benchTimes(value, where) ?? recordedTimes(tracesOf(value, where), where);
+    return benchTimes(value, where) ?? recordedTimes(tracesOf(upgraded(value), where), where);
   }
   const lane = async (name: "verify" | "draft"): Promise<LaneTimes> => {
-    const profile = await profileOf(flags[`${name}-profile`]);
-    const model = needsModel(profile) ? await modelOf(flags[`${name}-model`]) : undefined;
-    const passes = passMs(profile, model, flags.context);
-    const { latencyMs, stepsAhead } = profile;
-    return { passMs: passes, prefillMs: prefillMs(profile, passes), latencyMs, stepsAhead };
+    const spec = await hardwareSpec(flags[`${name}-hardware`]);
+    const model = needsModel(spec) ? await modelOf(flags[`${name}-model`]) : undefined;
+    const passes = passMs(spec, model, flags.context);
+    const { latencyMs, stepsAhead } = spec;
+    return { passMs: passes, prefillMs: prefillMs(spec, passes), latencyMs, stepsAhead };
   };
   return { verify: await lane("verify"), draft: await lane("draft") };
 }
 
-async function profileOf(name: string): Promise<HardwareProfile> {
-  const shipped = shippedProfile(name);
+async function hardwareSpec(name: string): Promise<HardwareSpec> {
+  const shipped = shippedHardware(name);
   if (shipped) return shipped;
   if (!await isThere(name)) {
     throw new UsageError(
-      `Cannot plan with profile "${name}": there is no such file, and none of that name ships: ${
-        SHIPPED_PROFILES.join(", ")
+      `Cannot plan with hardware "${name}": there is no such file, and none of that name ships: ${
+        SHIPPED_HARDWARE.join(", ")
       }`,
     );
   }
-  const where = `Cannot plan with profile "${name}"`;
-  return parseProfile(await readJson(name, where), where);
+  const where = `Cannot plan with hardware "${name}"`;
+  return parseHardware(await readJson(name, where), where);
 }
 
 async function modelOf(name: string): Promise<ModelWork> {
@@ -165,9 +174,8 @@ async function modelOf(name: string): Promise<ModelWork> {
   }
   const { checkpoint, config } = await openModelFile(name);
   await checkpoint.close();
-  const bytes = (names: readonly string[]) =>
-    names.reduce((sum, key) => sum + (checkpoint.tensors.get(key)?.bytes ?? 0), 0);
-  // Of an embedding that isn't the output too, a pass reads a row.
+  const bytes = (names: readonly string[]) => sum(names.map((name) => checkpoint.tensors.get(name)?.bytes ?? 0));
+  // A pass reads one row of the embedding, and all of it only where it is the output's matrix too.
   const unread = config.tied ? 0 : bytes(["token_embd.weight"]);
   return workOf(name, config, bytes([...checkpoint.tensors.keys()]) - unread);
 }
@@ -175,7 +183,7 @@ async function modelOf(name: string): Promise<ModelWork> {
 async function acceptanceOf({ record, acceptance }: PlanFlags): Promise<Acceptance> {
   if (record === undefined) return betaAcceptance(acceptance);
   const where = `Cannot take chances from "${record}"`;
-  return recordedAcceptance(tracesOf(await readJson(record, where), where), where);
+  return recordedAcceptance(tracesOf(upgraded(await readJson(record, where)), where), where);
 }
 
 async function readJson(file: string, where: string): Promise<unknown> {
@@ -194,7 +202,7 @@ async function isThere(file: string): Promise<boolean> {
 function planText({ rows, use, acceptance, draftMs, verifyMs, linearBound }: Plan): string {
   const share = (value: number | null) => value === null ? "-" : `${Math.round(100 * value)} %`;
   const digits = Math.min(...rows.map(({ msPerToken }) => msPerToken)) < 10 ? 2 : 1;
-  const table = columnsText([
+  const table = textTable([
     [
       "setting",
       "ms/token",
@@ -218,13 +226,16 @@ function planText({ rows, use, acceptance, draftMs, verifyMs, linearBound }: Pla
       row.boundBy,
     ]),
   ]);
-  const c = draftMs / verifyMs[1]!;
-  const costs = [1, 2, 4, 8].map((rows) => `tv(${rows}) ${verifyMs[rows]!.toFixed(digits)}`).join(", ");
+  const sizes = [1, 2, 4, 8];
+  const times = sizes.map((rows) => verifyMs[rows]!.toFixed(digits)).join(", ");
   return [
     table,
     "",
-    `td ${draftMs.toFixed(digits)} ms, ${costs} ms; c ${c.toFixed(2)}, acceptance ${acceptance.toFixed(2)}; ` +
-    `without branches nothing passes ${linearBound.toFixed(2)}`,
+    `draft step ${draftMs.toFixed(digits)} ms, ${(draftMs / verifyMs[1]!).toFixed(2)} of a verification of 1 row; ` +
+    `verification of ${sizes.join(", ")} rows ${times} ms`,
+    `acceptance ${acceptance.toFixed(2)}; without branches nothing is more than ${
+      linearBound.toFixed(2)
+    } times as fast as greedy`,
     `use: --strategy ${use}`,
   ].join("\n");
 }

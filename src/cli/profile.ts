@@ -1,12 +1,16 @@
 import type { KernelProfile, ModelProfile, StepProfile } from "../llama/profile.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { GenerationRecord } from "../engine/generation.ts";
-import { columnsText, Progress } from "./output.ts";
+import type { GenerationRecord } from "../engine/generation-run.ts";
+import { textTable } from "../util/text-table.ts";
+import { Progress } from "./output.ts";
 
-/** By lane. */
+/** The kernels' times by lane. */
 export type Profile = Readonly<Record<string, ModelProfile>>;
 
-/** Measures steps of one row, and verifications of as many rows as the generation's had most often, where it ended. */
+/**
+ * Measures the kernels at the position where a generation ended: in steps of one row, and in verifications of as many
+ * rows as the generation's had most often.
+ */
 export async function profileOf(engine: Engine, record: GenerationRecord): Promise<Profile> {
   const rows = usualRows(record);
   const progress = new Progress();
@@ -18,7 +22,7 @@ export async function profileOf(engine: Engine, record: GenerationRecord): Promi
   }
 }
 
-/** Rows of most of the verifications of several rows; 1 if there are none. */
+/** The most frequent number of rows among verifications of several rows; 1 if there are none. */
 export function usualRows({ events }: Pick<GenerationRecord, "events">): number {
   const counts = new Map<number, number>();
   for (const event of events) {
@@ -47,7 +51,7 @@ function stepText(lane: string, { rows, position, dispatches, wallMs, kernelsMs,
       (wallMs - kernelsMs).toFixed(2)
     } ms outside`;
   return `${what} at position ${position}: ${wallMs.toFixed(2)} ms, ${dispatches} dispatches; ${inKernels}\n` +
-    columnsText([
+    textTable([
       ["kernel", "dispatches", "ms", "share", "MB", "GB/s", "M mul-adds", "G/s", "of the limit"],
       ...kernels.map(kernelCells),
     ]);

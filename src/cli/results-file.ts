@@ -4,22 +4,23 @@ import { oneLine } from "./errors.ts";
 import { writeWhole } from "./output.ts";
 
 /**
- * Results on their way to a file: each run is appended, for a file written anew each time would take a time that grows with its square. Whatever
- * ends the process, no more than the run in flight is lost: `parseInterrupted` reads what is there. A pipe gets all at the end.
+ * Results on their way to a file. Each run is appended: the time to write the whole file anew for each run would grow
+ * with the square of their number. Whatever ends the process, no more than the run in flight is lost:
+ * `parseInterrupted` reads what is there. A pipe gets everything at the end.
  */
 export class ResultsFile {
   readonly #file: string;
   readonly #results: Results;
-  /** Of the file in bytes, once its beginning is there. */
+  /** The file's size in bytes, once its beginning is written. */
   #size: number | null = null;
 
-  /** Nothing is written yet. `results` keep what runs are done. */
+  /** Writes nothing yet. The caller adds each run to `results` before it is appended. */
   constructor(file: string, results: Results) {
     this.#file = file;
     this.#results = results;
   }
 
-  /** Writes what there is, in place of the file's content. */
+  /** Writes the results so far in place of the file's content. */
   async writeAll(): Promise<void> {
     const content = resultsText(this.#results);
     await writeWhole(this.#file, content);
@@ -48,7 +49,7 @@ export class ResultsFile {
     this.#size = start + bytes.length;
   }
 
-  /** Writes what could not be appended to. */
+  /** Writes everything to a pipe or a device, which could not be appended to. */
   async finish(): Promise<void> {
     if (await this.#isSpecial()) await this.writeAll();
   }

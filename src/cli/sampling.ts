@@ -1,5 +1,5 @@
 import { numberParser } from "@stricli/core";
-import type { SamplingOptions } from "../engine/sampling-options.ts";
+import type { SamplingOptions } from "../../mod.ts";
 import { UsageError } from "./errors.ts";
 import { count } from "./flags.ts";
 
@@ -17,7 +17,7 @@ const number = (fits: (value: number) => boolean, wanted: string) => (input: str
   return value;
 };
 
-/** Of `--seed` too. */
+/** Parses the values that seeds may have, here and in `benchmark`. */
 export const seedParser = count(0, 2 ** 32 - 1);
 
 /** All but the seed, which means something else, too, to `benchmark`. */
@@ -52,13 +52,13 @@ export const samplingFlags = {
   },
 } as const;
 
-/** What the flags ask for; undefined: the likeliest tokens. Throws a UsageError where they ask for nothing, since there is no temperature. */
-export function samplingFrom(flags: SamplingFlags): SamplingOptions | undefined {
+/** The options that the flags ask for. Throws a UsageError where they filter tokens, and no temperature draws any. */
+export function samplingFrom(flags: SamplingFlags): SamplingOptions {
   const { temperature = 0, "top-k": topK, "top-p": topP, "min-p": minP, seed } = flags;
   if (temperature > 0) return { temperature, topK, topP, minP, seed };
   const idle = (["top-k", "top-p", "min-p"] as const).find((name) => flags[name] !== undefined);
   if (idle !== undefined) {
     throw new UsageError(`Cannot use --${idle} where nothing is drawn at random: give a --temperature above 0`);
   }
-  return undefined;
+  return {};
 }

@@ -1,10 +1,10 @@
 import { buildCommand } from "@stricli/core";
-import { readFile } from "node:fs/promises";
 import { isOriginalResults } from "../benchmark/original-results.ts";
 import { parseResults } from "../benchmark/results.ts";
 import { originalStatistics, statisticsOf, type StrategyStatistics } from "../benchmark/statistics.ts";
 import { renderCsv, renderPositions, renderTable } from "../benchmark/table.ts";
-import { oneLine, UsageError } from "./errors.ts";
+import { UsageError } from "./errors.ts";
+import { readContent } from "./input.ts";
 
 interface StatsFlags {
   readonly json: boolean;
@@ -51,14 +51,6 @@ async function readStatistics(file: string): Promise<{ rows: StrategyStatistics[
   const parsed = parseOrNull(content);
   if (isOriginalResults(parsed)) return { rows: originalStatistics(file, parsed), original: true };
   return { rows: statisticsOf(file, parseResults(content, `Cannot read "${file}"`)), original: false };
-}
-
-/** A file's text; throws an Error of one line that says what can't be done with it. */
-export async function readContent(file: string, what: string): Promise<string> {
-  return await readFile(file, "utf8").catch((error) => {
-    const state = error.code === "ENOENT" ? "there is no such file; check the path" : oneLine(error);
-    throw new Error(`Cannot ${what} "${file}": ${state}`);
-  });
 }
 
 function parseOrNull(content: string): unknown {

@@ -1,11 +1,11 @@
-import type { FinishReason, GenerationRecord } from "../engine/generation.ts";
+import type { FinishReason, GenerationRecord } from "../engine/generation-run.ts";
 
-/** Ends of an answer that need no word. */
+/** Reasons to end that a reader expects, so that the summary doesn't tell them. */
 const USUAL: readonly FinishReason[] = ["eos", "stop", "length"];
 
 const isCpu = (device: string | undefined) => /^llvmpipe|swiftshader/i.test(device ?? "");
 
-/** What a generation came to, for people; what speculation brought is in the first line. */
+/** A generation's figures for people. The first line says what speculation brought. */
 export function summaryText(record: GenerationRecord): string {
   const {
     strategy,
@@ -23,7 +23,7 @@ export function summaryText(record: GenerationRecord): string {
   const number = (value: number | null, digits = 1) => value === null ? "-" : value.toFixed(digits);
   const totalMs = lanes[0]!.busyMs + lanes[0]!.idleMs;
   const share = (ms: number) => `${Math.round(100 * ms / Math.max(totalMs, 1e-9))} %`;
-  // `--strategy greedy` by itself has all cores, and may be faster than what the verify lane was measured at.
+  // `--strategy greedy` by itself has all cores, and may be faster than the verify lane on its share of them.
   const cores = [devices.verify, devices.draft].every((name) => isCpu(name)) ? " on half of the cores" : "";
   const lines = [
     [

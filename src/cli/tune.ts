@@ -3,8 +3,9 @@ import { chooseAdapters, listAdapters, openDevice } from "../gpu/adapters.ts";
 import { Device } from "../gpu/device.ts";
 import { choicesOf, type Measurement, tune, TUNED_ROWS } from "../llama/tune.ts";
 import { tuningKey, writeChoices } from "../llama/tuning.ts";
+import { textTable } from "../util/text-table.ts";
 import { text } from "./flags.ts";
-import { columnsText, Progress } from "./output.ts";
+import { Progress } from "./output.ts";
 
 interface TuneFlags {
   readonly device?: string;
@@ -15,9 +16,10 @@ export const tuneCommand = buildCommand({
   docs: {
     brief: "Measure which kernels suit a device, and keep the choice",
     fullDescription:
-      "Times products of 1, 2, 4 and 8 rows (one row counts twice) by every variant of the kernels that the device can run and that " +
-      "gives right results, for each weight format and two shapes, and keeps the fastest in the user's cache folder, where " +
-      "loading a model finds it. A default that is hardly slower stays. Another choice sums in another order, so the text may change.",
+      "Times products of 1, 2, 4 and 8 rows (one row counts twice) by every variant of the kernels that the device " +
+      "can run and that gives right results, for each weight format and two shapes, and keeps the fastest in the " +
+      "user's cache folder, where loading a model finds it. A default that is hardly slower stays. Another choice " +
+      "sums in another order, so the text may change.",
   },
   parameters: {
     flags: {
@@ -26,7 +28,7 @@ export const tuneCommand = buildCommand({
     },
   },
   func: async ({ device: selector, json }: TuneFlags) => {
-    // With the threads that a verify lane has beside a draft lane.
+    // The device gets the threads that a verify lane has beside a draft lane: with others another variant may win.
     const { verify } = chooseAdapters(await listAdapters(), selector, selector);
     const device = new Device(await openDevice({ ...verify, label: "tuned" }));
     const progress = new Progress();
@@ -52,7 +54,7 @@ export const tuneCommand = buildCommand({
 
 function measurementsText(measurements: readonly Measurement[]): string {
   const ms = (value: number | undefined) => value === undefined ? "-" : value.toFixed(value < 10 ? 3 : 1);
-  return columnsText([
+  return textTable([
     ["format", "matrix", "kernels", ...TUNED_ROWS.map((rows) => `${rows} row${rows > 1 ? "s" : ""}`), "mean", ""],
     ...measurements.map(({ type, rows, columns, variant, ms: times, score, problem, isDefault, chosen }) => [
       type,

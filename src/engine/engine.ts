@@ -1,150 +1,95 @@
-import { type AdapterInfo, chooseAdapters, type DeviceSelection, listAdapters, openDevice } from "../gpu/adapters.ts";
-import { Device } from "../gpu/device.ts";
+import type { AdapterInfo } from "../gpu/adapters.ts";
+import type { Device } from "../gpu/device.ts";
 import { collectAtRest } from "../gpu/garbage.ts";
-import type { CacheType } from "../kernels/attention/attention.ts";
-import { type ChatMessage, encodeChat } from "../tokenizer/chat-template.ts";
-import { Llama, VERIFY_ROWS } from "../llama/llama.ts";
-import { TextStream } from "../tokenizer/text-stream.ts";
+import { type Llama, VERIFY_ROWS } from "../llama/llama.ts";
 import { type ModelProfile, profileLlama } from "../llama/profile.ts";
-import { tunedVariant } from "../llama/tuning.ts";
-import { closeModelPair, type ModelFile, type ModelPair } from "./model-pair.ts";
-import { Estimates } from "../spec/schedule/estimates.ts";
-import { Generation, type GenerationOptions } from "./generation.ts";
-import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
-import { AdaptiveLaunch } from "../spec/schedule/adaptive-launch.ts";
-import { calibrate } from "../spec/schedule/calibrate.ts";
 import { RealClock } from "../spec/clock.ts";
+import type { Lane } from "../spec/lanes/lane.ts";
+import { AdaptiveLaunch } from "../spec/schedule/adaptive-launch.ts";
+import type { Estimates } from "../spec/schedule/estimates.ts";
 import type { LaunchRule } from "../spec/schedule/launch-rule.ts";
-import { ModelLane } from "./model-lane.ts";
-import { NgramLane } from "../spec/lanes/ngram-lane.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { Chat, type Turn } from "./chat.ts";
+import { Generation } from "./generation.ts";
+import { type GenerationOptions, GenerationRun } from "./generation-run.ts";
+import type { ModelPair } from "./model-pair.ts";
+import type { TextCodec } from "./text-codec.ts";
 
-export interface EngineOptions {
-  /** Index or part of the name of an adapter; by default as `chooseAdapters` has it. */
-  readonly verifyDevice?: string;
-  readonly draftDevice?: string;
-  /** Positions of the key-value caches: prompt and answer must fit. */
-  readonly context: number;
-  readonly cache?: CacheType;
-  /** The draft proposes only tokens with ids below; all by default. It drafts faster, and is accepted less. */
-  readonly draftVocabulary?: number;
-  /** Draft by looking up what followed in the text before, without a model: right where a text repeats itself, as edits of code do. */
-  readonly ngramDrafts?: boolean;
-  /** Hears how many of all weights' bytes lie on their devices. */
-  readonly onProgress?: (done: number, total: number) => void;
-}
-
-interface LoadedModel {
+/** A model on its device. */
+export interface LoadedModel {
   readonly device: Device;
   readonly llama: Llama;
 }
 
-/** What the lanes' caches hold: tokens of `text`, so many in each. */
+/** What `load` puts together. */
+export interface EngineParts {
+  readonly pair: ModelPair;
+  readonly codec: TextCodec;
+  /** The verify lane, then the draft lane, if any. */
+  readonly lanes: readonly Lane[];
+  /** The models of these lanes; look-up of n-grams has none. */
+  readonly loaded: readonly LoadedModel[];
+  readonly estimates: Estimates;
+  /** Positions of the KV caches. */
+  readonly context: number;
+  readonly draftVocabulary: number | null;
+}
+
+/** The tokens of `text` that the lanes' KV caches hold, counted from its beginning. */
 interface Cached {
   readonly text: readonly number[];
   readonly verify: number;
   readonly draft: number;
 }
 
-/** In place of a model and of a device. */
+/** Stands for the draft lane's model and device where it has none. */
 const NGRAM_LOOK_UP = "n-gram look-up";
 
 const NOTHING_CACHED: Cached = { text: [], verify: 0, draft: 0 };
 
-/** A verify and a draft model on their devices, ready to generate: one text at a time. */
+/** A verify and a draft model on their devices, ready to generate: one text at a time. `load` gives one. */
 export class Engine {
+  /** Positions of the KV caches: prompt and answer must fit. */
   readonly context: number;
-  /** The draft proposes only tokens with ids below; null: all. */
+  /** The draft model proposes only tokens with ids below this; null: all. */
   readonly draftVocabulary: number | null;
-  /** File and device of each lane, for people. */
+  /** By lane ("verify", "draft"): the model's file. */
   readonly models: Readonly<Record<string, string>>;
+  /** By lane: the device's name. */
   readonly devices: Readonly<Record<string, string>>;
-  /** What each lane's device was opened on. */
+  /** By lane: the adapter that its device was opened on; look-up of n-grams has none. */
   readonly adapters: Readonly<Record<string, AdapterInfo>>;
+  /** By lane: the variant of the kernels that runs there. */
   readonly variants: Readonly<Record<string, string>>;
-  readonly #verifyFile: ModelFile;
+  /** Text to tokens and back, as the verify model has it. */
+  readonly codec: TextCodec;
+  readonly #tokenizer: Tokenizer;
   readonly #loaded: readonly LoadedModel[];
   readonly #verify: Lane;
   readonly #draft: Lane | undefined;
-  /** Kept from one generation to the next, as is the launch rule, for what it has learnt of whether drafting pays. */
+  /** Kept from one run to the next, as the launch rule is, for what they have learnt of whether drafting pays. */
   readonly #estimates: Estimates;
   readonly #launchRule: LaunchRule;
   #cached = NOTHING_CACHED;
   #running = false;
   #draftLost = false;
 
-  private constructor(
-    pair: ModelPair,
-    lanes: readonly Lane[],
-    loaded: readonly LoadedModel[],
-    estimates: Estimates,
-    options: EngineOptions,
-  ) {
+  /** @internal */
+  constructor({ pair, codec, lanes, loaded, estimates, context, draftVocabulary }: EngineParts) {
     const byLane = (values: readonly string[]) =>
       Object.fromEntries(lanes.map(({ name }, i) => [name, values[i] ?? NGRAM_LOOK_UP]));
     this.models = byLane([pair.verify, pair.draft].flatMap((file) => file ? [file.path] : []));
-    this.adapters = Object.fromEntries(loaded.map(({ device }) => [device.label, device.adapter]));
     this.devices = byLane(loaded.map(({ device }) => device.adapter.name));
+    this.adapters = Object.fromEntries(loaded.map(({ device }) => [device.label, device.adapter]));
     this.variants = Object.fromEntries(loaded.map(({ llama, device }) => [device.label, llama.variant.name]));
+    this.context = context;
+    this.draftVocabulary = draftVocabulary;
+    this.codec = codec;
+    this.#tokenizer = pair.verify.tokenizer;
     this.#loaded = loaded;
     this.#estimates = estimates;
     this.#launchRule = new AdaptiveLaunch(estimates, new RealClock());
-    this.#verifyFile = pair.verify;
     [this.#verify, this.#draft] = [lanes[0]!, lanes[1]];
-    this.context = options.context;
-    this.draftVocabulary = pair.draft && options.draftVocabulary !== undefined ? options.draftVocabulary : null;
-  }
-
-  /**
-   * Opens the devices and loads the models on them; closes the pair's files. Throws an Error or a RangeError of one line where a
-   * device isn't there or a model doesn't fit; then nothing stays open.
-   */
-  static async load(pair: ModelPair, options: EngineOptions): Promise<Engine> {
-    const opened: Device[] = [];
-    try {
-      const { context } = options;
-      const trained = pair.verify.config.contextLength;
-      if (!Number.isInteger(context) || context < 2 || context > trained) {
-        throw new RangeError(
-          `Cannot use a context of ${context}: the model was trained for ${trained}; give 2 to ${trained}`,
-        );
-      }
-      const { verify, draft } = chooseAdapters(await listAdapters(), options.draftDevice, options.verifyDevice);
-      const plans = [{ file: pair.verify, selection: verify }];
-      if (pair.draft) plans.push({ file: pair.draft, selection: draft });
-      for (const { selection } of plans) opened.push(new Device(await openDevice(threadsFor(selection, plans.length))));
-
-      const progress = plans.map(() => ({ done: 0, total: 0 }));
-      const llamas = await settleAll(
-        plans.map(async ({ file }, i) =>
-          Llama.load(opened[i]!, file.checkpoint, file.config, {
-            variant: await tunedVariant(opened[i]!, file.checkpoint),
-            capacity: options.context,
-            cache: options.cache,
-            ...(file === pair.draft && { choices: options.draftVocabulary, branchCapacity: MAX_ROWS }),
-            onBytes: (done, total) => {
-              progress[i] = { done, total };
-              const sum = (key: "done" | "total") => progress.reduce((bytes, model) => bytes + model[key], 0);
-              options.onProgress?.(sum("done"), sum("total"));
-            },
-          })
-        ),
-      );
-      const lanes: Lane[] = llamas.map((llama, i) => {
-        const device = opened[i]!;
-        // On a software adapter a stale step costs more than the host's share of a step saves.
-        const stepsAhead = device.label === "draft" && device.software ? 1 : 2;
-        return new ModelLane(device.label, llama, stepsAhead, () => device.close());
-      });
-      const estimates = new Estimates();
-      if (pair.draft) await calibrate(lanes[0]!, lanes[1]!, estimates.costs, new RealClock());
-      else if (options.ngramDrafts) lanes.push(new NgramLane("draft", context, new RealClock()));
-      return new Engine(pair, lanes, llamas.map((llama, i) => ({ llama, device: opened[i]! })), estimates, options);
-    } catch (error) {
-      for (const device of opened) device.close();
-      throw error;
-    } finally {
-      await closeModelPair(pair);
-    }
   }
 
   /** Whether there is something to draft with, and on a device that is still there. */
@@ -152,48 +97,32 @@ export class Engine {
     return this.#draft !== undefined && !this.#draftLost;
   }
 
-  /** Prompt tokens of plain text (`raw`), or of one user message in the model's chat template. */
-  encode(prompt: string, raw = false): number[] {
-    return encodePrompt(this.#verifyFile, prompt, raw);
-  }
-
-  /** Prompt tokens of a conversation in the model's chat template, up to where its answer begins. */
-  encodeChat(messages: readonly ChatMessage[]): number[] {
-    const { tokenizer, checkpoint: checkpoint } = this.#verifyFile;
-    return encodeChat(tokenizer, checkpoint.metadata, messages, { addGenerationPrompt: true });
-  }
-
-  /** The text that each of an answer's tokens brings; joined, they are the answer's. */
-  pieces(tokens: readonly number[]): string[] {
-    const { tokenizer } = this.#verifyFile;
-    const stream = new TextStream(tokenizer, { stop: [] });
-    const pieces = tokens.map((token) => tokenizer.eosIds.has(token) ? "" : stream.push(token));
-    if (pieces.length > 0) pieces[pieces.length - 1] += stream.flush();
-    return pieces;
-  }
-
-  /** Generates after a prompt: text, or its tokens. One generation at a time: an iteration throws an Error while another runs. */
+  /**
+   * Generates after a prompt: a text, or its tokens. Nothing runs before the generation is awaited or iterated over,
+   * and one runs at a time: another one that begins meanwhile fails with an Error. Throws a RangeError or a TypeError
+   * for a prompt that doesn't fit, or an option out of range.
+   */
   generate(prompt: string | readonly number[], options: GenerationOptions = {}): Generation {
-    const tokens = typeof prompt === "string" ? this.encode(prompt, options.raw) : prompt;
-    return this.#start(tokens, options, false);
+    const tokens = typeof prompt === "string" ? this.codec.encode(prompt, options) : prompt;
+    return this.#generate(tokens, options);
   }
 
-  /** A conversation, which feeds the models only what is new in each turn. */
+  /** Begins a conversation. */
   chat(options: { readonly system?: string } = {}): Chat {
-    const { tokenizer, checkpoint: checkpoint } = this.#verifyFile;
+    const { system } = options;
+    // The prompt of a later turn must begin as those before did, also after midnight.
     const date = new Date();
-    const messages: ChatMessage[] = options.system === undefined ? [] : [{ role: "system", content: options.system }];
-    return new Chat(messages, (turns, generation) => {
-      const tokens = encodeChat(tokenizer, checkpoint.metadata, turns, { addGenerationPrompt: true, date });
-      return this.#start(tokens, generation, true);
+    return new Chat(system === undefined ? [] : [{ role: "system", content: system }], (messages, options, turn) => {
+      const tokens = this.codec.encodeChat(messages, date);
+      return this.#generate(tokens, options, turn);
     });
   }
 
-  /** With `resumes`, what the caches hold of the prompt when the run begins is not fed again. */
-  #start(prompt: readonly number[], options: GenerationOptions, resumes: boolean): Generation {
+  /** A chat's turn is not fed again what the caches hold of its prompt as its run begins. */
+  #generate(prompt: readonly number[], options: GenerationOptions, turn?: Turn): Generation {
     const draft = this.drafts ? this.#draft : undefined;
-    const generation = new Generation({
-      tokenizer: this.#verifyFile.tokenizer,
+    const run = new GenerationRun({
+      tokenizer: this.#tokenizer,
       prompt,
       verify: this.#verify,
       draft,
@@ -202,30 +131,33 @@ export class Engine {
       models: this.models,
       devices: this.devices,
       variants: this.variants,
-      onStart: () => {
+    }, this.#draftLost ? { ...options, strategy: "greedy" } : options);
+    return new Generation(run, {
+      begin: () => {
         if (this.#running) throw new Error("Cannot generate: another generation is running; wait for its end");
+        turn?.begin();
         this.#running = true;
-        const { text, ...held } = resumes ? this.#cached : NOTHING_CACHED;
+        const { text, ...held } = turn ? this.#cached : NOTHING_CACHED;
         const parting = prompt.findIndex((token, i) => token !== text[i]);
         const shared = parting < 0 ? prompt.length : parting;
         return { verify: Math.min(shared, held.verify), draft: Math.min(shared, held.draft) };
       },
-      onEnd: () => {
+      end: (run, failed) => {
         this.#running = false;
         collectAtRest();
-        this.#draftLost ||= generation.draftLost;
-        const text = [...prompt, ...generation.tokens];
-        const held = (lane: Lane | undefined) => lane ? generation.cachedLength(lane.name, text) : 0;
+        this.#draftLost ||= run.draftLost;
+        const text = [...prompt, ...run.tokens];
+        const held = (lane: Lane | undefined) => lane ? run.cachedLength(lane.name, text) : 0;
         this.#cached = { text, verify: held(this.#verify), draft: held(draft) };
+        turn?.end(run, failed);
       },
-    }, this.#draftLost ? { ...options, strategy: "greedy" } : options);
-    return generation;
+    });
   }
 
   /**
-   * Measures, lane by lane and kernel by kernel, passes at `position` (lower where the context ends): of each number of `rows` (1 to 16) on
-   * the verify lane, of one on the draft lane. What the caches held is lost. Throws an Error while a generation runs, a RangeError for rows
-   * that no pass takes.
+   * Measures, lane by lane and kernel by kernel, passes at `position` (lower where the context ends): of each number
+   * of `rows` (1 to 16) on the verify lane, of one row on the draft lane. The caches' content is lost. Throws an Error
+   * while a generation runs, a RangeError for rows that no pass takes.
    */
   async profile(position: number, rows: readonly number[]): Promise<Record<string, ModelProfile>> {
     const [most, limit] = [Math.max(...rows), Math.min(VERIFY_ROWS, this.context)];
@@ -249,51 +181,13 @@ export class Engine {
     }
   }
 
-  /** Frees devices and models; the process can end. */
+  /** Frees devices and models, once what runs has ended; then the process can end. */
   async close(): Promise<void> {
     await Promise.all([this.#verify.close(), this.#draft?.close()]);
   }
-}
 
-type Answer = (messages: readonly ChatMessage[], options: GenerationOptions) => Generation;
-
-/** Turns of a conversation; each answer joins them as it ends. */
-export class Chat {
-  readonly #messages: ChatMessage[];
-  readonly #answer: Answer;
-
-  /** `answer` generates what follows a conversation; `Engine.chat` gives it. */
-  constructor(messages: ChatMessage[], answer: Answer) {
-    this.#messages = messages;
-    this.#answer = answer;
+  /** As `close`: at the end of a block that begins with `await using engine = await load(...)`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
-
-  get messages(): readonly ChatMessage[] {
-    return this.#messages;
-  }
-
-  /** Says `content` as the user; the generation is the answer. */
-  send(content: string, options: GenerationOptions = {}): Generation {
-    const user = { role: "user", content };
-    const generation = this.#answer([...this.#messages, user], options);
-    generation.ended.then(() => this.#messages.push(user, { role: "assistant", content: generation.text }));
-    return generation;
-  }
-}
-
-/** The tokens of a prompt as a model takes it: plain text, or one user message in its chat template. */
-export function encodePrompt({ tokenizer, checkpoint: checkpoint }: ModelFile, prompt: string, raw: boolean): number[] {
-  if (raw) return tokenizer.encode(prompt, { special: false });
-  return encodeChat(tokenizer, checkpoint.metadata, [{ role: "user", content: prompt }], { addGenerationPrompt: true });
-}
-
-/** One model alone gets all threads of a software adapter. */
-function threadsFor(selection: DeviceSelection, lanes: number): DeviceSelection {
-  return lanes > 1 ? selection : { ...selection, threads: undefined };
-}
-
-/** As Promise.all, but nothing is still under way when it throws. */
-async function settleAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
 }

@@ -16,7 +16,10 @@ export class ModelLane implements Lane {
   readonly #state: LaneState;
   #tail: Promise<unknown> = Promise.resolve();
 
-  /** `release` frees the device; `stepsAhead` 2 hides the host's share of a step, 1 leaves no stale step behind a rejection. */
+  /**
+   * `release` frees the device. Two `stepsAhead` hide the host's share of a step; one leaves no stale step behind a
+   * rejection.
+   */
   constructor(name: string, llama: Llama, stepsAhead: 1 | 2, release: () => void) {
     this.name = name;
     this.capacity = llama.capacity;

@@ -1,7 +1,8 @@
 import type { ByteSource } from "../platform/byte-source.ts";
 import { listFolder, openFile } from "../platform/platform.ts";
 import { type LlamaConfig, llamaConfig } from "../checkpoint/config.ts";
-import { type Checkpoint, openGguf, partPaths } from "../checkpoint/gguf.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { openGguf, partPaths } from "../checkpoint/gguf.ts";
 import { openHuggingFace } from "../checkpoint/hugging-face.ts";
 import { assertSameVocabulary, loadTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 
@@ -14,8 +15,8 @@ export interface ModelFile {
 }
 
 /**
- * Opens a GGUF file (of a split one, any part names them all) or a folder in Hugging Face's layout. Throws an Error of one
- * line if it isn't a model that runs here.
+ * Opens a GGUF file (of a split one, any part names them all) or a folder in Hugging Face's layout. Throws an Error of
+ * one line if it isn't a model that runs here.
  */
 export async function openModelFile(path: string): Promise<ModelFile> {
   const names = await listFolder(path);

@@ -1,49 +1,60 @@
 import { type AdapterName, adapterNames, type AdapterRequest, prepareDawn, requestAdapter } from "./dawn.ts";
 import type { Environment } from "./drivers/driver-folder.ts";
 import { cpuCount, getEnv, isBrowser, pciDisplayDevices, system } from "../platform/platform.ts";
+import { firstLine } from "../util/text.ts";
 import { pollFor } from "./poll-shim.ts";
 import { DRIVER_VARIABLE, provideSoftwareAdapter } from "./drivers/software-adapter.ts";
 import { hasVulkanDriver } from "./drivers/vulkan-loader.ts";
 
+/** A GPU with memory of its own, a GPU in the CPU's chip, a driver that computes on the CPU, or not known. */
 export type AdapterKind = "discrete" | "integrated" | "software" | "unknown";
 
 /** One GPU, or a CPU that stands in for one. All fields are plain data. */
 export interface AdapterInfo {
-  /** Its place in the list, strongest first. */
+  /** The adapter's place in the list, from 0 on; the strongest comes first. */
   readonly index: number;
   /** The driver's own name for the device. */
   readonly name: string;
   /** The driver and its version. */
   readonly driver: string;
+  /** How the adapter computes; "unknown" where neither the driver nor the order of the list tells. */
   readonly kind: AdapterKind;
-  /** "vulkan", "metal", "d3d12" or "webgpu" (a browser's). */
+  /** The interface below WebGPU: "vulkan", "metal", "d3d12", or "webgpu" in a browser, which hides it. */
   readonly backend: string;
+  /** The names of the WebGPU features that the adapter offers, sorted. */
   readonly features: readonly string[];
-  /** The limits that a device opened here has; sizes in bytes. */
+  /** The limits that a device opened on this adapter has, by WebGPU's names; sizes in bytes. */
   readonly limits: Readonly<Record<string, number>>;
-  /** The smallest and the largest subgroup, or `null` where there are none. */
+  /** The sizes of the smallest and the largest subgroup in invocations, or `null` where there are no subgroups. */
   readonly subgroupSizes: readonly [number, number] | null;
-  /** What finds it again. */
+  /** The request that finds this adapter again. */
   readonly request: AdapterRequest;
 }
 
+/** How a user names an adapter: by its index, by a part of its name, or as `listAdapters` gave it. */
+export type AdapterSelector = number | string | AdapterInfo;
+
+/** An adapter, and how a device is opened on it. */
 export interface DeviceSelection {
   readonly adapter: AdapterInfo;
-  /** What the device does: "draft", "verify". It names the device in errors and traces. */
+  /** The device's task, "draft" or "verify", by which errors and traces name the device. */
   readonly label: string;
-  /** How many threads a software adapter may use; default: all. The user's LP_NUM_THREADS outranks it. */
+  /** How many threads a software adapter may use; default: all. A user's LP_NUM_THREADS outranks this number. */
   readonly threads?: number;
 }
 
+/** A device as WebGPU has it, with the selection that it was opened by. */
 export interface OpenedDevice {
   readonly gpu: GPUDevice;
   readonly adapter: AdapterInfo;
   readonly label: string;
-  /** True if the CPU does the work. */
+  /** Whether the CPU does the work. */
   readonly software: boolean;
 }
 
-/** All of these are requested: a device otherwise gets WebGPU's defaults (128 MiB bindings, 8 storage buffers). */
+/**
+ * A device gets these limits as its adapter has them: WebGPU's defaults have 128 MiB bindings and 8 storage buffers.
+ */
 const LIMITS = [
   "maxBufferSize",
   "maxStorageBufferBindingSize",
@@ -63,18 +74,18 @@ const LIMITS = [
   "maxComputeWorkgroupsPerDimension",
   "maxImmediateSize",
 ];
-/** The optional features that kernels make use of. */
+/** The optional features that kernels use, where the adapter has them. */
 export const USED_FEATURES: readonly string[] = ["shader-f16", "subgroups", "subgroup-size-control", "timestamp-query"];
 
 /**
- * How long, in ms after each submission, Dawn polls a GPU without pause: it is soon done, and a late look costs its time. A software adapter is not:
- * polling takes the very cores that compute.
+ * Dawn polls a GPU without pause for this time after each submission, in ms: a GPU is soon done, and the time until
+ * somebody looks is lost. On a software adapter polling would take the very cores that compute, so there it naps.
  */
 const POLL_MS = 20;
 
 /**
- * All adapters, strongest first: discrete, integrated, software. Where Linux has no Vulkan driver that Dawn takes,
- * one for the CPU is put in place (software-adapter.ts). Throws if there is no adapter at all.
+ * Lists all adapters, strongest first: discrete, integrated, software. Where Linux has no Vulkan driver that Dawn
+ * takes, a driver for the CPU is put in place first (software-adapter.ts). Throws an Error if there is no adapter.
  */
 export async function listAdapters(): Promise<AdapterInfo[]> {
   const adapters: AdapterInfo[] = [];
@@ -95,27 +106,34 @@ export async function listAdapters(): Promise<AdapterInfo[]> {
 }
 
 /**
- * The adapter that a user means by its index or by a part of its name in any case (the first that has it). Throws a
- * RangeError that lists all if there is none.
+ * The adapter with the index `selector`, or else the first one whose name has `selector` in it, in upper or lower case;
+ * an adapter's description means the adapter of that index and name. Throws a RangeError, which lists all adapters,
+ * where none is meant.
  */
-export function findAdapter(adapters: readonly AdapterInfo[], selector: string): AdapterInfo {
-  const wanted = selector.trim().toLowerCase();
-  const byIndex = /^\d+$/.test(wanted) ? adapters[Number(wanted)] : undefined;
-  const found = byIndex ?? adapters.find(({ name }) => wanted !== "" && name.toLowerCase().includes(wanted));
+export function findAdapter(adapters: readonly AdapterInfo[], selector: AdapterSelector): AdapterInfo {
+  const found = typeof selector === "object"
+    ? adapters.find(({ index, name }) => index === selector.index && name === selector.name)
+    : adapterNamed(adapters, String(selector).trim().toLowerCase());
   if (found) return found;
+  const wanted = typeof selector === "object" ? selector.name : selector;
   const list = adapters.map(({ index, name }) => `${index} "${name}"`).join(", ");
-  throw new RangeError(`Cannot use device "${selector}": no adapter has this index or name; there is ${list}`);
+  throw new RangeError(`Cannot use device "${wanted}": no adapter has this index or name; there is ${list}`);
+}
+
+function adapterNamed(adapters: readonly AdapterInfo[], wanted: string): AdapterInfo | undefined {
+  const byIndex = /^\d+$/.test(wanted) ? adapters[Number(wanted)] : undefined;
+  return byIndex ?? adapters.find(({ name }) => wanted !== "" && name.toLowerCase().includes(wanted));
 }
 
 /**
- * What the two models run on. Unless chosen, the verify model gets the strongest adapter and the draft model another
- * GPU if there is one, else a second device on the same adapter. Two devices that compute on the CPU share its cores,
- * half each.
+ * Chooses the adapters that the two models run on. Unless selected, the verify model gets the strongest adapter, and
+ * the draft model another GPU if there is one, else a second device on the same adapter. If both compute on the CPU,
+ * each gets half of its threads. Throws a RangeError where a selector finds no adapter.
  */
 export function chooseAdapters(
   adapters: readonly AdapterInfo[],
-  draftSelector?: string,
-  verifySelector?: string,
+  draftSelector?: AdapterSelector,
+  verifySelector?: AdapterSelector,
 ): { draft: DeviceSelection; verify: DeviceSelection } {
   const verify = verifySelector === undefined ? adapters[0]! : findAdapter(adapters, verifySelector);
   const draft = draftSelector === undefined
@@ -127,14 +145,15 @@ export function chooseAdapters(
 }
 
 /**
- * Opens a new device with all of the adapter's limits and those of its features that kernels use. Two devices on one
- * adapter know nothing of each other. Throws if the adapter gives no device.
+ * Opens a new device with all limits that the adapter has, and with those of its features that kernels use. Two devices
+ * on one adapter know nothing of each other. Throws an Error if the adapter gives no device.
  */
 export async function openDevice(selection: DeviceSelection): Promise<OpenedDevice> {
   const { adapter: info, label, threads } = selection;
   const environment: Record<string, string> = { ...info.request.environment };
   if (threads !== undefined && getEnv("LP_NUM_THREADS") === undefined) {
-    // 0: llvmpipe computes on the thread of its queue, and wakes none for each dispatch (an empty one: 0.1 us for 10 to 27).
+    // With 0, llvmpipe computes on its queue's own thread. With 1 it wakes another thread for each dispatch, so that
+    // even an empty dispatch takes 10 to 27 us instead of 0.1 us.
     environment.LP_NUM_THREADS = `${threads === 1 ? 0 : threads}`;
   }
   try {
@@ -149,7 +168,7 @@ export async function openDevice(selection: DeviceSelection): Promise<OpenedDevi
     if (!software) pollAfterSubmit(gpu.queue);
     return { gpu, adapter: info, label, software };
   } catch (error) {
-    const reason = String((error as Error).message).split("\n")[0];
+    const reason = firstLine((error as Error).message);
     throw new Error(`Cannot open "${info.name}" as ${label} device: ${reason}; choose another one`);
   }
 }
@@ -162,7 +181,7 @@ function pollAfterSubmit(queue: GPUQueue): void {
   };
 }
 
-/** Whether an adapter of that name is SwiftShader, whose compiler and vectors need care of their own. */
+/** Whether an adapter of this name is SwiftShader, which wants shaders of its own (unrolled-text.ts). */
 export function isSwiftShader(name: string): boolean {
   return /swiftshader/i.test(name);
 }
@@ -170,7 +189,7 @@ export function isSwiftShader(name: string): boolean {
 interface Candidate {
   readonly request: AdapterRequest;
   readonly backend: string;
-  /** "unknown" if Dawn's order does not tell. */
+  /** The kind by the order in which Dawn lists adapters, or "unknown" where that order does not tell. */
   readonly kind: AdapterKind;
 }
 
@@ -184,7 +203,7 @@ interface Driver {
   readonly names: readonly AdapterName[];
 }
 
-/** The machine's own drivers; on Linux a software adapter of the user's, where there is none or the user says so. */
+/** The machine's own drivers. On Linux, where it has none or DRIVER_VARIABLE says so, a software adapter instead. */
 async function findDriver(): Promise<Driver> {
   const choice = getEnv(DRIVER_VARIABLE) || undefined;
   const isLinux = system.startsWith("linux-");
@@ -194,7 +213,7 @@ async function findDriver(): Promise<Driver> {
     if (names.length > 0 || !isLinux) return { environment: {}, names };
   }
   if (choice === "off") return { environment: {}, names: [] };
-  await prepareDawn(); // Nothing is fetched for a machine that has no Dawn.
+  await prepareDawn(); // This throws on a machine without Dawn, before a driver is fetched for nothing.
   return await provideSoftwareAdapter(async (environment) => {
     const names = await adapterNames("high-performance", environment);
     return names.length > 0 ? { environment, names } : null;
@@ -212,15 +231,17 @@ async function dawnCandidates(): Promise<Candidate[]> {
     };
     return { request, backend, kind: kinds[i]! };
   });
-  // SwiftShader is the slowest there is: a step of the embedded model takes 8 times as long as on llvmpipe (two cores, 2026-11).
+  // SwiftShader is the slowest adapter: a step of the embedded model takes 8 times as long on it as on llvmpipe (two
+  // cores, 2026-11).
   const isSlowest = ({ request }: Candidate) => Number(isSwiftShader(request.name!));
   return candidates.sort((a, b) => isSlowest(a) - isSlowest(b));
 }
 
 /**
- * Dawn does not tell what kind of GPU an adapter is, but it sorts by it: discrete, integrated, software for high
- * performance, and integrated, discrete, software for low power. So a GPU that changes places with another one is
- * known; where all are of one kind the orders are the same and tell nothing.
+ * The kinds of the adapters `high`, in their order. Dawn does not tell the kind of an adapter, but sorts by it: `high`,
+ * the list for high performance, has discrete, integrated, then software adapters, and `low`, the list for low power,
+ * has integrated, discrete, then software adapters. So two GPUs that change places tell their kinds. Where all GPUs are
+ * of one kind, both orders are the same and the kinds are "unknown".
  */
 export function kindsByOrder(high: readonly AdapterName[], low: readonly AdapterName[]): AdapterKind[] {
   const rank = ({ name }: AdapterName) => low.findIndex((other) => other.name === name);
@@ -231,9 +252,9 @@ export function kindsByOrder(high: readonly AdapterName[], low: readonly Adapter
 }
 
 /**
- * Which of several GPUs of one name Dawn finds, where Mesa's device-select layer is installed (it serves all
- * drivers): it moves the GPU with that PCI address to the front. Untested for want of such a machine; without the
- * layer all of them are the first one.
+ * The environment in which Dawn finds GPU number `twin` of `twins` GPUs with the same name: Mesa's device-select layer,
+ * which serves all drivers, moves the GPU with the PCI address in DRI_PRIME to the front. Where that layer is not
+ * installed, Dawn finds the first GPU each time. This is untested for want of a machine with such GPUs.
  */
 function twinEnvironment(twin: number, twins: number): Environment {
   if (twins === 1) return {};
@@ -259,7 +280,7 @@ function describe(adapter: GPUAdapter, { request, backend, kind }: Candidate, in
   };
 }
 
-/** The vendors that make GPUs of one kind only. */
+/** Vendors that make GPUs of one kind only, by the names that WebGPU gives them. */
 const KIND_OF_VENDOR: Readonly<Record<string, AdapterKind>> = {
   nvidia: "discrete",
   apple: "integrated",

@@ -2,24 +2,25 @@ import { type AdapterInfo, isSwiftShader, type OpenedDevice } from "./adapters.t
 import { describeShaderErrors, layoutEntries } from "./shader-text.ts";
 import { unrolledText } from "./unrolled-text.ts";
 
-/** A compute pipeline and what its WGSL says it binds. */
+/** A compute pipeline, with the layout of the bindings that its WGSL declares. */
 export interface Pipeline {
   readonly label: string;
   readonly gpu: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
 }
 
-/** What a binding can be. */
+/** A resource that a kernel can have as a binding. */
 export type Resource = GPUBuffer | GPUTexture;
 
-/** The device is gone; `message` says which one and what the driver said. */
+/** Thrown when a device is gone. `message` names the device and gives the driver's reason. */
 export class DeviceLostError extends Error {
   override readonly name = "DeviceLostError";
 }
 
 /**
- * A device with its buffers, pipelines and bind groups. All of them are made while a model is loaded; each buffer is
- * counted, and freed by `close`. An error that the device reports late is kept and thrown by the next `check`.
+ * A device with its buffers, textures, pipelines and bind groups. All of them are made while a model is loaded. Each
+ * buffer and texture is counted, and freed by `close` at the latest. An error that the device reports late is kept, and
+ * the next `check` throws it.
  */
 export class Device {
   readonly queue: GPUQueue;
@@ -58,23 +59,24 @@ export class Device {
     return this.#gpu.limits;
   }
 
-  /** The smallest subgroup that a pipeline may get here; 0 without subgroups. */
+  /** The size of the smallest subgroup that a pipeline may get, in invocations; 0 where there are no subgroups. */
   get smallestSubgroup(): number {
     return this.#gpu.features.has("subgroups") ? this.adapter.subgroupSizes?.[0] ?? 0 : 0;
   }
 
+  /** The bytes of all buffers and textures that were made and not freed. */
   get allocatedBytes(): number {
     return this.#allocatedBytes;
   }
 
-  /** Throws what the device reported since the last call; a lost device throws each time. */
+  /** Throws the first error that the device reported since the last call. On a lost device each call throws. */
   check(): void {
     const error = this.#error;
     if (error && !(error instanceof DeviceLostError)) this.#error = undefined;
     if (error) throw error;
   }
 
-  /** A buffer of zeros of `size` bytes, rounded up to 16. Throws a RangeError above the device's limit. */
+  /** Makes a buffer of zeros of `size` bytes, rounded up to 16 bytes. Throws a RangeError above the device's limit. */
   buffer(label: string, size: number, usage: GPUBufferUsageFlags): GPUBuffer {
     const bytes = Math.max(16, Math.ceil(size / 16) * 16);
     const { maxBufferSize, maxStorageBufferBindingSize } = this.limits;
@@ -95,7 +97,10 @@ export class Device {
     return resource;
   }
 
-  /** A texture of zeros with 16-byte texels, for storage bindings. */
+  /**
+   * Makes a texture of zeros for storage bindings, `width` x `height` texels of 16 bytes. Throws a RangeError above the
+   * device's limit.
+   */
   texture(label: string, format: "rgba32uint" | "rgba32float", width: number, height: number): GPUTexture {
     const limit = this.limits.maxTextureDimension2D;
     if (width > limit || height > limit) {
@@ -108,27 +113,32 @@ export class Device {
     return this.#keep(this.#gpu.createTexture({ label, format, size: [width, height], usage }), 16 * width * height);
   }
 
+  /** Makes a storage buffer of `size` bytes that can be copied to and from. Throws as `buffer` does. */
   storage(label: string, size: number): GPUBuffer {
     return this.buffer(label, size, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC);
   }
 
-  /** A storage buffer that holds `data`. */
+  /** Makes a storage buffer that holds `data`. Throws as `buffer` does. */
   upload(label: string, data: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): GPUBuffer {
     const buffer = this.storage(label, data.byteLength);
     this.queue.writeBuffer(buffer, 0, data);
     return buffer;
   }
 
+  /** Destroys buffers and textures of this device; one that is freed already does no harm. */
   free(resources: Iterable<Resource>): void {
     for (const resource of resources) {
       this.#allocatedBytes -= this.#buffers.get(resource) ?? 0;
       if (this.#buffers.delete(resource)) resource.destroy();
     }
-    // Dawn gives the memory back at the next submission only; an empty one is enough.
+    // Dawn does not give the memory back before the next submission; an empty one is enough.
     this.queue.submit([]);
   }
 
-  /** Compiles `code` (entry point `main`), once for equal text. Throws Dawn's text, with line and column. */
+  /**
+   * Compiles the WGSL `code`, whose entry point is `main`; equal text is compiled once. Rejects with an Error that has
+   * Dawn's own message with line and column.
+   */
   pipeline(label: string, code: string): Promise<Pipeline> {
     let pipeline = this.#pipelines.get(code);
     if (!pipeline) this.#pipelines.set(code, pipeline = this.#compile(label, code));
@@ -151,7 +161,10 @@ export class Device {
     return { label, gpu, layout };
   }
 
-  /** Explicit, so that a binding which a variant doesn't use stays; shared, so that variants share bind groups. */
+  /**
+   * The layout of the bindings that `code` declares. An automatic layout would leave out a binding that a variant of
+   * the code doesn't use. Equal layouts are one object, so that variants can share bind groups.
+   */
   #layout(code: string): GPUBindGroupLayout {
     const entries = layoutEntries(code);
     const key = JSON.stringify(entries);
@@ -160,7 +173,7 @@ export class Device {
     return layout;
   }
 
-  /** Binds resources to bindings 0, 1, 2 and so on. */
+  /** Makes a bind group with `resources` as bindings 0, 1, 2 and so on. */
   bind(pipeline: Pipeline, resources: readonly Resource[]): GPUBindGroup {
     return this.#gpu.createBindGroup({
       label: pipeline.label,
@@ -176,11 +189,12 @@ export class Device {
     return this.#gpu.createCommandEncoder();
   }
 
+  /** Makes a set of `count` timestamp queries; gives `undefined` where the device has no timestamps. */
   timestamps(count: number): GPUQuerySet | undefined {
     return this.hasTimestamps ? this.#gpu.createQuerySet({ type: "timestamp", count }) : undefined;
   }
 
-  /** Reads `size` bytes of a buffer, for tests and tools; the decode loop has its own ring. */
+  /** Reads `size` bytes of a buffer from byte `offset` on. For tests and tools: each call makes a staging buffer. */
   async read(buffer: GPUBuffer, size = buffer.size, offset = 0): Promise<ArrayBuffer> {
     const staging = this.buffer("read", size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
     try {
@@ -194,13 +208,13 @@ export class Device {
     }
   }
 
-  /** Waits for the device to be idle. */
+  /** Waits until the device has done all that was submitted. Rejects with the error that `check` throws. */
   async idle(): Promise<void> {
     await this.queue.onSubmittedWorkDone();
     this.check();
   }
 
-  /** Frees all buffers and the device. A process ends by itself only after this. */
+  /** Frees all buffers, all textures and the device. While a device is open, the process does not end by itself. */
   close(): void {
     this.free([...this.#buffers.keys()]);
     this.#gpu.destroy();

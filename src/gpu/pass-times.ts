@@ -1,13 +1,16 @@
 import type { Device } from "./device.ts";
 
 export interface PassTimes {
-  /** From the submission to when the device was idle, in ms. */
+  /** The time from the submission until the device was idle, in ms. */
   readonly wallMs: number;
-  /** Of each pass by the device's own clock, in ms; null where it has none. */
+  /** The time of each pass by the device's own clock, in ms, or `null` where the device has no clock. */
   readonly passMs: readonly number[] | null;
 }
 
-/** Runs compute passes, in order, and times each. For tools: it allocates. */
+/**
+ * Runs compute passes in order, as one submission, and times each. For tools only: each call allocates buffers. Rejects
+ * with the device's error where a pass is not valid or the device is lost.
+ */
 export async function timePasses(
   device: Device,
   passes: readonly ((pass: GPUComputePassEncoder) => void)[],
@@ -33,7 +36,7 @@ export async function timePasses(
     const wallMs = performance.now() - submitMs;
     if (!resolved) return { wallMs, passMs: null };
     const times = new BigUint64Array(await device.read(resolved, bytes));
-    // A clock that was set back between the two tells nothing of the time.
+    // Where the device's clock was set back during a pass, its time is unknown and counts as 0.
     const passMs = passes.map((_, i) => Math.max(0, Number(times[2 * i + 1]! - times[2 * i]!) / 1e6));
     return { wallMs, passMs };
   } finally {

@@ -1,31 +1,37 @@
-/**
- * Dawn's Node binding waits for the GPU by asking for another `setImmediate` as long as any of its promises is
- * pending. That keeps one core busy, the very core that a software adapter computes on. Dawn looks the name up each
- * time, so it can be given another one: poll at once for a while after a GPU was given work, else after a nap each
- * time, a longer one as long as no answer is due. A timer in place of the nap is late by 1 to 2 ms, which a
- * verification can't hide. lab/kernels has what naps cost.
- */
+// Dawn's Node binding waits for the GPU by polling: it calls `setImmediate` again and again as long as any of its
+// promises is pending. That keeps a core busy, the very core that a software adapter computes on. Dawn looks up the
+// name `setImmediate` at each call, so a shim in its place can slow Dawn down. The shim lets Dawn poll at once for a
+// while after a GPU got work. At other times the thread naps before a poll, and naps longer as long as no answer is
+// due. A timer in place of the nap would be late by 1 to 2 ms, which a verification can't hide. lab/kernels says what
+// naps cost.
+
+/** Until this time, in ms of `performance.now()`, Dawn polls without pause. */
 let polledUntilMs = 0;
+/** The time at which each queue's next answer can come at the earliest, in ms of `performance.now()`. */
 const dueMs = new Map<object, number>();
 
-/** Of the thread, between two polls: the core is free meanwhile. */
+/** The thread sleeps for this time before a poll, in ms, once an answer is due. Meanwhile its core is free. */
 const NAP_MS = 0.2;
-/** As long as no answer is due. Timers and the consumer's own work wait for it. */
+/** The longest nap, in ms, while no answer is due. Timers and the consumer's own work wait until it is over. */
 const LONG_NAP_MS = 1;
+/** Nobody writes to this memory: waiting for a change of it, with a time limit, is how a thread sleeps. */
 const napping = new Int32Array(new SharedArrayBuffer(4));
 
-/** From now on, for `ms` milliseconds at least, a waiting Dawn polls without pause. */
+/** Lets Dawn poll without pause for the next `ms` milliseconds. */
 export function pollFor(ms: number): void {
   polledUntilMs = Math.max(polledUntilMs, performance.now() + ms);
 }
 
-/** Tells when `queue`'s next answer can come at the earliest, in ms of `performance.now()`; `undefined`: it waits for none. */
+/**
+ * Tells the shim when `queue`'s next answer can come at the earliest, in ms of `performance.now()`, or by `undefined`
+ * that the queue waits for no answer.
+ */
 export function expectAnswer(queue: object, atMs: number | undefined): void {
   if (atMs === undefined) dueMs.delete(queue);
   else dueMs.set(queue, atMs);
 }
 
-/** Until the first answer is due; Dawn may wait for others that nobody told of. */
+/** How long to nap now, in ms: until the first answer is due. No nap is long: some answers are not told of. */
 function napMs(nowMs: number): number {
   const untilDue = dueMs.size > 0 ? Math.min(...dueMs.values()) - nowMs : 0;
   return Math.min(Math.max(untilDue, NAP_MS), LONG_NAP_MS);
@@ -34,9 +40,9 @@ function napMs(nowMs: number): number {
 type Immediate = (callback: (...args: unknown[]) => void, ...args: unknown[]) => unknown;
 
 /**
- * Puts the shim in the place of `globalThis.setImmediate` and returns the function that takes it away again. Of
- * others' calls none is changed: slowed down is only a native function that asks for itself again while it runs,
- * which is Dawn's.
+ * Puts the shim in the place of `globalThis.setImmediate`, and returns a function that takes the shim away again. The
+ * shim slows down native functions that ask for themselves again while they run. Dawn's poll is the only one; all other
+ * callbacks run as before.
  */
 export function installPollShim(): () => void {
   const host = globalThis as unknown as { setImmediate: Immediate };
@@ -56,7 +62,7 @@ export function installPollShim(): () => void {
     const nowMs = performance.now();
     if (polling && nowMs > polledUntilMs) {
       const ms = napMs(nowMs);
-      // Dawn tells of an answer at the second poll after it came.
+      // Dawn tells of an answer at the second poll after the answer came, so every other poll goes without a short nap.
       napped = ms > NAP_MS || !napped;
       if (napped) Atomics.wait(napping, 0, 0, ms);
     }

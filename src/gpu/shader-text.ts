@@ -1,4 +1,4 @@
-/** The bindings of group 0 that a WGSL text declares, as layout entries: what is bound is typed once, in the WGSL. */
+/** The layout entries of the bindings that a WGSL text declares in group 0, so that their types stand in WGSL alone. */
 export function layoutEntries(code: string): GPUBindGroupLayoutEntry[] {
   const textures = code.matchAll(
     /@group\(0\) @binding\((\d+)\) var \w+: texture_storage_2d<(\w+), (read|write)>/g,
@@ -21,7 +21,7 @@ export function layoutEntries(code: string): GPUBindGroupLayoutEntry[] {
   ].sort((a, b) => a.binding - b.binding);
 }
 
-/** Compilation errors with line, column and the line itself; empty if there are none. */
+/** The compilation errors in one line, each with its line, column and source text; "" where there are no errors. */
 export function describeShaderErrors(code: string, info: GPUCompilationInfo): string {
   const lines = code.split("\n");
   return info.messages.filter(({ type }) => type === "error")
@@ -30,8 +30,8 @@ export function describeShaderErrors(code: string, info: GPUCompilationInfo): st
 }
 
 /**
- * One WGSL module from its parts, headed by constants (whole numbers become u32, others f32) and, where a part calls a
- * subgroup function, by `enable subgroups`.
+ * The text of one WGSL module: `enable subgroups` if a part calls a subgroup function, then the constants (whole
+ * numbers as u32, other numbers as f32), then the parts.
  */
 export function shaderText(constants: Readonly<Record<string, number | boolean>>, parts: readonly string[]): string {
   const body = parts.join("\n");

@@ -1,14 +1,16 @@
-/** A loop whose copies would be longer than this stays one: 1000 characters take SwiftShader 4 to 8 ms to compile. */
+/** A loop stays a loop if its copies would have more characters: SwiftShader compiles 1000 of them in 4 to 8 ms. */
 const MOST_CHARS = 2 ** 15;
 
 /**
- * WGSL that does the same with its loops written out: those of the form `for (var i = A; i < B; i++)` with constant A
- * and B and no `break` or `continue`. A function that is called with constants has a copy for them, in which they stand for
- * its parameters; a shuffle from a constant lane is a broadcast. Throws a SyntaxError where a bracket isn't closed.
+ * Unrolls WGSL: the text returned does the same as `code`. Loops of the form `for (var i = A; i < B; i++)` with
+ * constant A and B and without `break` or `continue` are written out. A function that is called with constants gets a
+ * copy in which the constants stand in place of its parameters. A shuffle from a constant lane becomes a broadcast.
+ * Throws a SyntaxError where a bracket isn't closed.
  *
- * It is for SwiftShader, which unrolls nothing, keeps an array in memory if one of its indices isn't a constant in the
- * text, and compares with all lanes at each shuffle: a product takes a quarter of the time. llvmpipe unrolls by itself:
- * made of this text, its products have other bits, and with four rows of Q8_0 half the speed (lab/kernels).
+ * SwiftShader wants such text: it unrolls no loop, keeps an array in memory if one of the array's indices isn't a
+ * constant in the text, and compares with all lanes at each shuffle. Unrolled, a product takes a quarter of the time
+ * there. llvmpipe unrolls by itself: from unrolled text its products have other bits, and with four rows of Q8_0 half
+ * the speed (lab/kernels).
  */
 export function unrolledText(code: string): string {
   return new Unroller(code.replace(/\/\/.*/g, "")).text;
@@ -22,7 +24,7 @@ interface Parameter {
 interface WgslFunction {
   readonly attributes: string;
   readonly parameters: readonly Parameter[];
-  /** What stands between the parameters and the body. */
+  /** The text between the parameters and the body: the type that is returned, if any. */
   readonly result: string;
   readonly body: string;
 }
@@ -31,7 +33,7 @@ class Unroller {
   readonly text: string;
   readonly #functions = new Map<string, WgslFunction>();
   readonly #constants = new Map<string, number>();
-  /** What `main` calls, directly or not, by its name in the text. */
+  /** The texts of `main` and of all functions that it calls, directly or not, by their names in the result. */
   readonly #written = new Map<string, string>();
 
   constructor(code: string) {
@@ -63,7 +65,7 @@ class Unroller {
     this.text = rest + [...this.#written.values()].join("\n");
   }
 
-  /** Writes the function out for arguments that are constants (null: not one); returns its name in the text. */
+  /** Writes a function for the constants among its arguments (`null`: no constant); returns its name in the result. */
   #write(name: string, values: readonly (number | null)[]): string {
     const { attributes, parameters, result, body } = this.#functions.get(name)!;
     const isCopy = values.some((value) => value !== null);
@@ -108,7 +110,7 @@ class Unroller {
     return text;
   }
 
-  /** Calls with constants call copies. */
+  /** The text with calls of copies in place of calls with constants. */
   #withCopies(text: string): string {
     let result = "";
     let at = 0;
@@ -130,7 +132,7 @@ class Unroller {
     return result + text.slice(at);
   }
 
-  /** The value of an expression of whole numbers, constants, + - * / % and parentheses; null for anything else. */
+  /** The value of an expression of whole numbers, constants, + - * / % and parentheses; `null` for any other text. */
   #evaluate(expression: string): number | null {
     const tokens = expression.match(/\w+|[^\s\w]/g) ?? [];
     const operand = (): number => {
@@ -158,14 +160,15 @@ class Unroller {
   }
 }
 
+/** How strongly each operator binds. */
 const LEVELS: Readonly<Record<string, number>> = { "+": 0, "-": 0, "*": 1, "/": 1, "%": 1 };
 
-/** With the value in the name's place; null leaves the text as it is. */
+/** The text with `value` in place of each `name`; `null` leaves the text as it is. */
 function substitute(text: string, name: string, value: number | null): string {
   return value === null ? text : text.replace(new RegExp(`(?<![.\\w])${name}\\b`, "g"), `${value}u`);
 }
 
-/** Where the bracket that opens at `open` closes. */
+/** The index at which the bracket that opens at index `open` is closed. */
 function closing(text: string, open: number): number {
   let depth = 0;
   for (let i = open; i < text.length; i++) {
@@ -175,7 +178,7 @@ function closing(text: string, open: number): number {
   throw new SyntaxError(`Cannot read WGSL: "${text.slice(open, open + 40)}" has no end`);
 }
 
-/** At the commas outside of brackets; operators such as < have spaces around them. */
+/** The parts of a list, cut at its commas outside of brackets. A `<` between spaces is an operator, no bracket. */
 function splitList(text: string): string[] {
   const parts: string[] = [];
   let [from, depth] = [0, 0];

@@ -1,6 +1,7 @@
 /**
- * The cache folder that all of Hugging Face's programs share: `blobs/` by hash, `snapshots/COMMIT/` of links to them, `refs/` from a revision to
- * its commit. The package's own downloadFileToCacheDir neither resumes, nor checks what came, nor writes refs.
+ * The cache folder that all of Hugging Face's programs share. In a repository's folder, `blobs/` has the files by their
+ * hashes, `snapshots/COMMIT/` has links to them by their paths, and `refs/REVISION` is a file with the revision's
+ * commit. The package's own downloadFileToCacheDir doesn't resume, doesn't check the bytes, and writes no refs.
  */
 import { getHFHubCachePath, getRepoFolderName } from "@huggingface/hub";
 import { createHash, type Hash } from "node:crypto";
@@ -12,9 +13,11 @@ import { isInside, type RepoType } from "./hub-name.ts";
 
 /** A file of a repository at a commit. */
 export interface HubFile {
+  /** The path in the repository. */
   readonly path: string;
+  /** The size in bytes. */
   readonly size: number;
-  /** Of the content: sha256, or git's sha1 for a file that is no LFS object. */
+  /** The hash of the content: SHA-256 for an LFS object, git's SHA-1 for any other file. */
   readonly hash: { readonly kind: "sha256" | "git"; readonly hex: string };
 }
 
@@ -28,16 +31,20 @@ export class HubCache {
     this.folder = path.join(getHFHubCachePath(), getRepoFolderName({ type, name: repo }));
   }
 
+  /** The folder with the files of a commit. */
   snapshot(commit: string): string {
     return path.join(this.folder, "snapshots", commit);
   }
 
-  /** The commit that `revision` was when it was last fetched. */
+  /**
+   * The commit of `revision` as of its last fetch, or `null` where it was never fetched. A commit is its own revision.
+   */
   async commitOf(revision: string): Promise<string | null> {
     const text = await fs.readFile(path.join(this.folder, "refs", revision), "utf8").catch(() => revision);
     return COMMIT.test(text.trim()) ? text.trim() : null;
   }
 
+  /** Notes that `revision` is now at `commit`. */
   async setCommit(revision: string, commit: string): Promise<void> {
     if (revision === commit || await this.commitOf(revision) === commit) return;
     const file = path.join(this.folder, "refs", revision);
@@ -45,7 +52,7 @@ export class HubCache {
     await fs.writeFile(file, commit);
   }
 
-  /** The files of a commit that are there, whole, with their sizes in bytes. */
+  /** The sizes in bytes of the commit's files that are in the cache, by their paths in the repository. */
   async files(commit: string): Promise<Map<string, number>> {
     const root = this.snapshot(commit);
     const found = new Map<string, number>();
@@ -58,8 +65,10 @@ export class HubCache {
   }
 
   /**
-   * Puts a file into the commit's snapshot. `open` gives its bytes from an offset on, or from 0 where the hub can't; what a cut download
-   * left is kept for the next. Throws an Error, its message to follow "Cannot fetch ...: ", where the bytes are not those of the hash.
+   * Puts a file into the commit's snapshot. `open` gives the file's bytes from an offset on, or from 0 where the hub
+   * can't. A download that breaks off leaves its bytes for the next one. `onBytes` hears how many bytes are there.
+   * Rejects with an Error, whose message is to follow "Cannot fetch ...: ", where the download breaks off, its bytes
+   * don't have the hash, or another process is fetching the file.
    */
   async add(
     commit: string,
@@ -82,7 +91,7 @@ export class HubCache {
     const link = path.join(this.snapshot(commit), file.path);
     await fs.mkdir(path.dirname(link), { recursive: true });
     await fs.rm(link, { force: true });
-    // Windows lets only some users make links.
+    // Windows lets only some users make links; the others get a copy.
     await fs.symlink(path.relative(path.dirname(link), blob), link).catch(() => fs.copyFile(blob, link));
   }
 
@@ -129,7 +138,10 @@ async function readInto(hash: Hash, file: string): Promise<Hash> {
   return hash;
 }
 
-/** So that two runs don't append to one file. A lock whose process has ended counts for nothing. */
+/**
+ * Takes the lock `file`, so that no two processes append to one download, and returns the function that frees it. A
+ * lock whose process has ended counts as free. Rejects with an Error where a running process has the lock.
+ */
 async function lock(file: string): Promise<() => Promise<void>> {
   const take = () => fs.writeFile(file, String(process.pid), { flag: "wx" });
   await take().catch(async (error) => {

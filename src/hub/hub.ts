@@ -2,27 +2,35 @@ import { datasetInfo, listFiles, modelInfo } from "@huggingface/hub";
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
+import { firstLine } from "../util/text.ts";
 import { HubCache, type HubFile } from "./hub-cache.ts";
 import { firstParts, type HubName, parseHubName, partsOf, type RepoType } from "./hub-name.ts";
 
-/** How to reach a hub. HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_CACHE count as in Hugging Face's own programs. */
+/**
+ * How a hub is reached. The variables HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_CACHE mean what they mean to Hugging
+ * Face's own programs.
+ */
 export interface HubOptions {
-  /** The cache alone, no request. */
+  /** Whether only the cache is used, without any request. */
   readonly offline?: boolean;
-  /** Hears how many bytes of a file are there. */
+  /** Hears how many bytes of a file are there (`done`) and how many it has (`total`). */
   readonly onProgress?: (file: string, done: number, total: number) => void;
+  /** Once it is aborted, what is under way ends with its reason. */
+  readonly signal?: AbortSignal;
+  /** Sends the requests; default: the global `fetch`. */
   readonly fetch?: typeof fetch;
-  /** How long the hub may be silent; default: HF_HUB_DOWNLOAD_TIMEOUT in seconds, else 30 s. */
+  /** How long the hub may be silent, in ms; default: HF_HUB_DOWNLOAD_TIMEOUT (in seconds), else 30 s. */
   readonly timeoutMs?: number;
 }
 
 const TIMEOUT_MS = 30_000;
-/** A hub that wants a longer pause is left to the user. */
+/** Where a hub answers 429 and wants a longer pause, in seconds, the user is told instead of waiting. */
 const MAX_PAUSE_S = 10;
 
 /**
- * The local path of a model: `name` itself where that is a path, else that of the file, or the folder of safetensors, of that name in the cache, into
- * which it is fetched. Throws an Error of one line where the hub, the name or the cache fails.
+ * The local path of a model. That is `name` itself where it is a path. Else `name` is a name on a hub: the model's
+ * files are fetched into the cache unless they are there, and the path is that of the GGUF file or of the folder of
+ * safetensors. Rejects with an Error of one line where the hub, the name or the cache fails.
  */
 export async function fetchModel(name: string, options: HubOptions = {}): Promise<string> {
   const hubName = await nameOnHub(name);
@@ -31,7 +39,10 @@ export async function fetchModel(name: string, options: HubOptions = {}): Promis
   return hubName.file === undefined && files.includes("config.json") ? folder : path.join(folder, files[0]!);
 }
 
-/** The local files of a dataset's split `test`, else `train`, else of its only one; otherwise as `fetchModel`. */
+/**
+ * The local paths of a dataset's files. That is `name` itself where it is a path. Else the split "test" is fetched from
+ * the hub, or "train" where there is no "test", or the only files that there are. Rejects as `fetchModel` does.
+ */
 export async function fetchDataset(name: string, options: HubOptions = {}): Promise<string[]> {
   const hubName = await nameOnHub(name);
   if (!hubName) return [name];
@@ -44,8 +55,10 @@ async function nameOnHub(name: string): Promise<HubName | null> {
   return isLocal ? null : parseHubName(name);
 }
 
+/** Chooses from all files of a repository. Throws an Error where none or several fit. */
 type Choose = (files: readonly string[]) => string[];
 
+/** The files beside the weights that say how a model works. */
 const MODEL_TEXTS = [
   "config.json",
   "tokenizer.json",
@@ -82,7 +95,7 @@ function onlyOne(files: readonly string[], wanted: string): string {
 
 interface Fetched {
   readonly folder: string;
-  /** Paths in it. */
+  /** Paths in the folder. */
   readonly files: readonly string[];
 }
 
@@ -120,25 +133,29 @@ async function fetchFiles(
     for (const path of chosen) {
       const file = files.get(path)!;
       if (there.get(path) === file.size) continue;
-      const onBytes = (done: number) => options.onProgress?.(path, done, file.size);
+      const onBytes = (done: number) => {
+        options.signal?.throwIfAborted();
+        options.onProgress?.(path, done, file.size);
+      };
       await cache.add(commit, file, (offset) => hub.open(commit, path, offset), onBytes);
     }
     await cache.setCommit(revision, commit);
     return { folder: cache.snapshot(commit), files: chosen };
   } catch (error) {
+    options.signal?.throwIfAborted();
     const message = error instanceof Error ? error.message : String(error);
     throw new Error(`Cannot fetch ${type} "${name}": ${message}`, { cause: error });
   }
 }
 
-/** What the package needs in order to reach the hub. */
+/** The options by which a function of the package reaches the hub. */
 interface Access {
   readonly hubUrl: string;
   readonly accessToken: string | undefined;
   readonly fetch: typeof fetch;
 }
 
-/** One repository on a hub. All its errors are texts to follow "Cannot fetch ...: ". */
+/** One repository on a hub. The messages of its errors are to follow "Cannot fetch ...: ". */
 class Hub {
   readonly #type: RepoType;
   readonly #repo: string;
@@ -146,6 +163,7 @@ class Hub {
   readonly #token = process.env.HF_TOKEN || undefined;
   readonly #fetch: typeof fetch;
   readonly #timeoutMs: number;
+  readonly #signal: AbortSignal | undefined;
 
   constructor(type: RepoType, repo: string, options: HubOptions) {
     this.#type = type;
@@ -158,9 +176,11 @@ class Hub {
       throw new Error('HF_TOKEN is no token, which begins with "hf_"; correct it');
     }
     this.#fetch = options.fetch ?? fetch;
+    this.#signal = options.signal;
     this.#timeoutMs = options.timeoutMs ?? (Number(process.env.HF_HUB_DOWNLOAD_TIMEOUT) * 1000 || TIMEOUT_MS);
   }
 
+  /** Asks for the commit that a revision is at. */
   async commitOf(revision: string): Promise<string> {
     const asked = { name: this.#repo, revision, additionalFields: ["sha" as const] };
     const { sha }: { sha?: unknown } = await this.#answer<{ sha?: unknown }>((access) =>
@@ -170,6 +190,7 @@ class Hub {
     return sha;
   }
 
+  /** Asks for the list of all files of a commit. */
   async files(commit: string): Promise<HubFile[]> {
     const repo = { type: this.#type, name: this.#repo };
     const entries = await this.#answer((access) =>
@@ -185,7 +206,7 @@ class Hub {
     });
   }
 
-  /** A file's bytes from `offset` on, or from 0 where the hub sends it whole. */
+  /** Asks for a file's bytes from `offset` on. The hub may send the whole file; then the result's offset is 0. */
   async open(
     commit: string,
     file: string,
@@ -203,11 +224,12 @@ class Hub {
 
   readonly #request: typeof fetch = async (url, init) => {
     for (let tries = 0;; tries++) {
-      // Not AbortSignal.timeout: the body may take as long as it comes.
-      const abort = new AbortController();
-      const timer = setTimeout(() => abort.abort(), this.#timeoutMs);
-      const response = await this.#fetch(url, { ...init, signal: abort.signal }).catch((cause) => {
-        throw new Error(abort.signal.aborted ? this.#silent() : this.#unreachable(cause), { cause });
+      // The limit ends with the headers, unlike that of AbortSignal.timeout: a body may take as long as its bytes come.
+      const silence = new AbortController();
+      const timer = setTimeout(() => silence.abort(), this.#timeoutMs);
+      const signal = this.#signal ? AbortSignal.any([this.#signal, silence.signal]) : silence.signal;
+      const response = await this.#fetch(url, { ...init, signal }).catch((cause) => {
+        throw new Error(silence.signal.aborted ? this.#silent() : this.#unreachable(cause), { cause });
       }).finally(() => clearTimeout(timer));
       if (response.ok) return response;
       await response.body?.cancel();
@@ -220,7 +242,10 @@ class Hub {
     }
   };
 
-  /** Asks by the package. A TypeError or a SyntaxError of its own means that it can't read what the hub sends. */
+  /**
+   * Asks by a function of the package. Where the package throws a TypeError or a SyntaxError of its own, it couldn't
+   * read the hub's answer.
+   */
   async #answer<T>(ask: (access: Access) => Promise<T>): Promise<T> {
     let ours: unknown;
     const whole: typeof fetch = async (url, init) => {
@@ -248,7 +273,7 @@ class Hub {
       while (true) {
         let timer: ReturnType<typeof setTimeout> | undefined;
         const silence = new Promise<null>((resolve) => timer = setTimeout(resolve, this.#timeoutMs, null));
-        // A body that breaks off, or falls silent, ends: the count of its bytes tells.
+        // A body that breaks off, is aborted or falls silent just ends here: the caller counts its bytes.
         const next = await Promise.race([reader.read().catch(() => null), silence]).finally(() => clearTimeout(timer));
         if (!next || next.done) return;
         yield next.value;
@@ -261,8 +286,8 @@ class Hub {
   #refusal(status: number, code: string | null, pauseS: number): string {
     const page = `${this.#endpoint}/${this.#type === "model" ? "" : "datasets/"}${this.#repo}`;
     if (status === 401 || status === 403) {
-      return `the hub answers ${status}: there is no such repository, or it is private or gated; check the name, accept the licence at ` +
-        `${page}, and set HF_TOKEN to a token that may read it`;
+      return `the hub answers ${status}: there is no such repository, or it is private or gated; check the name, ` +
+        `accept the licence at ${page}, and set HF_TOKEN to a token that may read it`;
     }
     if (status === 404) {
       const what = { RevisionNotFound: "revision", EntryNotFound: "file" }[code ?? ""] ?? "repository";
@@ -281,8 +306,8 @@ class Hub {
       "run again, or use --offline";
   }
 
-  #unreachable(cause: { message?: string; cause?: { code?: string } }): string {
-    const why = cause.cause?.code ?? cause.message?.split("\n")[0];
+  #unreachable(cause: { message: string; cause?: { code?: string } }): string {
+    const why = cause.cause?.code ?? firstLine(cause.message);
     return `the hub at ${this.#endpoint} can't be reached (${why}); check the network, run again, or use --offline`;
   }
 

@@ -14,7 +14,7 @@ import { Sampler } from "../kernels/sampling/sampling.ts";
 import type { Sampling } from "../util/sampling.ts";
 import { BranchSlots } from "../kernels/attention/branch-slots.ts";
 import type { LlamaConfig } from "../checkpoint/config.ts";
-import type { Checkpoint, CheckpointTensor } from "../checkpoint/gguf.ts";
+import type { Checkpoint, CheckpointTensor } from "../checkpoint/checkpoint.ts";
 import { type Answer, joinAnswers, type Passes, PassQueue, type PassWork } from "./pass-queue.ts";
 import { ropeTable } from "./rope-table.ts";
 import { loadMatrix, loadVector, matrixBytes, type MatrixPlan } from "./weights.ts";

@@ -5,7 +5,7 @@ import { createRows, defaultVariant, type KernelVariant, possibleVariants } from
 import { createMatmul, type Matrix } from "../kernels/matmul/matmul.ts";
 import { PACKINGS, rowBytes, type WeightType } from "../kernels/formats/weight-layout.ts";
 import { dequantize } from "../checkpoint/dequantize.ts";
-import type { CheckpointTensor } from "../checkpoint/gguf.ts";
+import type { CheckpointTensor } from "../checkpoint/checkpoint.ts";
 import type { TunedVariant } from "./tuning.ts";
 import { loadMatrix } from "./weights.ts";
 

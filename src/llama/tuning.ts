@@ -3,7 +3,7 @@ import { cacheFolder, getEnv, isBrowser, joinPath, note, readFile, replaceFile, 
 import { ALL_VARIANTS, defaultVariant, type KernelVariant, possibleVariants } from "../kernels/kernel-variant.ts";
 import { matmulText } from "../kernels/matmul/matmul.ts";
 import { PACKINGS, weightLayout, type WeightType } from "../kernels/formats/weight-layout.ts";
-import type { Checkpoint } from "../checkpoint/gguf.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 
 /** Which lanes measured best for matrices of a format with so many columns. */
 export interface TunedVariant {

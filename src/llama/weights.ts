@@ -3,7 +3,7 @@ import { createWords, type KernelVariant, placeWeights, TEXTURE_WIDTH } from "..
 import type { Matrix, MatrixPart } from "../kernels/matmul/matmul.ts";
 import { repack, rowBytes, tileBytes, weightLayout } from "../kernels/formats/weight-layout.ts";
 import { dequantize } from "../checkpoint/dequantize.ts";
-import type { CheckpointTensor } from "../checkpoint/gguf.ts";
+import type { CheckpointTensor } from "../checkpoint/checkpoint.ts";
 
 /** File bytes that are read and repacked at a time: with their repacked copy well under the 64 MiB that loading may use. */
 const CHUNK_BYTES = 8 * 1024 * 1024;

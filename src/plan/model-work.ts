@@ -1,5 +1,5 @@
 import { PACKINGS, rowBytes, type WeightType } from "../kernels/formats/weight-layout.ts";
-import type { ModelWork } from "./lane-profile.ts";
+import type { ModelWork } from "./hardware-spec.ts";
 
 interface Shape {
   readonly layers: number;
@@ -11,7 +11,7 @@ interface Shape {
   readonly vocabulary: number;
 }
 
-/** From the models' own config.json. */
+/** Shapes from the models' own config.json. */
 const SHAPES: Readonly<Record<string, Shape>> = {
   "smollm2-135m": shape(30, 576, 9, 3, 64, 1536, 49_152),
   "smollm2-360m": shape(32, 960, 15, 5, 64, 2560, 49_152),
@@ -36,10 +36,10 @@ function shape(
 
 export const SHAPE_NAMES: readonly string[] = Object.keys(SHAPES);
 
-/** An f16 cache. */
+/** Bytes of an element in an f16 cache. */
 const CACHE_BYTES = 2;
 
-/** Of a model of that shape: multiply-adds a row, bytes a position of an f16 cache, dispatches a pass. */
+/** The work of a model of that shape, with an f16 cache and the kernels' five dispatches a layer. */
 export function workOf(name: string, shape: Shape, weightBytes: number): ModelWork {
   const { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary } = shape;
   const attention = 2 * hidden * headSize * (heads + kvHeads);
@@ -52,11 +52,12 @@ export function workOf(name: string, shape: Shape, weightBytes: number): ModelWo
   };
 }
 
-/** "llama-3.1-8b:q4_k": a known shape with all weights in one format (f16 if none is given), or null. */
+/** The work of a model by its name, as "llama-3.1-8b:q4_k": a known shape, and one format for all weights, by default
+ * f16. Null where the name is no such one. */
 export function namedModel(name: string): ModelWork | null {
   const [shapeName = "", format = "f16"] = name.toLowerCase().split(":");
   const shape = Object.hasOwn(SHAPES, shapeName) ? SHAPES[shapeName]! : undefined;
-  // A "medium" mix is a little more than its main format.
+  // A mix such as q4_k_m counts as its main format, which is a little less.
   const type = format.replace(/_[sml]$/, "").toUpperCase();
   if (!shape || !Object.hasOwn(PACKINGS, type)) return null;
   const weights = workOf(name, shape, 0).multiplyAdds;

@@ -1,4 +1,5 @@
 import type { Summary } from "../spec/trace/summary.ts";
+import { mean } from "../util/numbers.ts";
 import type { Acceptance } from "./simulated-pair.ts";
 import {
   fixedOf,
@@ -16,24 +17,25 @@ import {
 export interface PlanOptions {
   readonly hardware: SimulatedHardware;
   readonly acceptance: Acceptance;
-  /** Of each run. */
+  /** Tokens of each run. */
   readonly tokens: number;
-  /** Runs of each setting, on other draws. */
+  /** Runs of each setting, each on draws of its own. */
   readonly runs: number;
-  /** Hears how many of all runs are done. */
+  /** Is called after each run with the number of runs done. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** What a setting comes to. Times in ms. */
+/** A setting's figures, means of its runs. Times are in ms. */
 export interface PlanRow {
-  /** As the command line says it. */
+  /** The flags that stand for it on the command line. */
   readonly setting: string;
   readonly msPerToken: number;
   /** The least and the most of the runs. */
   readonly spread: readonly [number, number];
-  /** Over greedy. */
+  /** How many times as fast as greedy. */
   readonly speedup: number;
   readonly tokensPerVerification: number;
+  /** The share of the time in which a lane is busy. */
   readonly verifyBusy: number;
   /** Null where nothing drafts. */
   readonly draftBusy: number | null;
@@ -47,21 +49,25 @@ export interface Plan {
   readonly use: string;
   /** Mean chance of a drafted token. */
   readonly acceptance: number;
+  /** Ms of a draft step. */
   readonly draftMs: number;
-  /** tv(n), by n. */
+  /** Ms of a verification by its rows. */
   readonly verifyMs: readonly number[];
-  /** No scheme without branches is faster, over greedy: 1 / ((1 - a) + a c). Hedges may be. */
+  /**
+   * No scheme without branches is more than this many times as fast as greedy: 1 / ((1 - a) + a c), where a is the
+   * acceptance and c a draft step over a verification of one row. A scheme with hedges may be.
+   */
   readonly linearBound: number;
 }
 
-/** Rules that take so many tokens at a time: the best of them is shown. */
+/** Sizes of the fixed launch rules, of which the best is shown. */
 const FIXED = [1, 2, 3, 4, 6, 8, 12];
 /** A lane that is busy for more of the time than this bounds the run. */
 const BOUND = 0.9;
-/** What the best lookahead and the best fixed rule are sought with. */
+/** Length of the runs by which the best lookahead and the best fixed rule are found, in tokens. */
 const SEARCH_TOKENS = 600;
 
-/** Simulates the strategies on hardware that one need not have, on the very code that runs on hardware. */
+/** Simulates the strategies on hardware that one need not have, by the very code that runs on real hardware. */
 export async function plan(options: PlanOptions): Promise<Plan> {
   const { hardware, acceptance, tokens, runs, onProgress } = options;
   const searched = [...LOOKAHEADS.map(sdOf), ...FIXED.map(fixedOf)];
@@ -87,26 +93,26 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   for (const setting of unique.values()) {
     const summaries: Summary[] = [];
     for (let seed = 1; seed <= runs; seed++) summaries.push(await run(setting, tokens, seed));
-    const mean = (of: (summary: Summary) => number) => summaries.reduce((sum, summary) => sum + of(summary), 0) / runs;
+    const meanOf = (figure: (summary: Summary) => number) => mean(summaries.map(figure));
     const times = summaries.map((summary) => summary.msPerToken!);
     const busy = (lane: number) =>
-      mean(({ lanes }) => lanes[lane] ? lanes[lane].busyMs / (lanes[lane].busyMs + lanes[lane].idleMs) : 0);
+      meanOf(({ lanes }) => lanes[lane] ? lanes[lane].busyMs / (lanes[lane].busyMs + lanes[lane].idleMs) : 0);
     const [verifyBusy, draftBusy] = [busy(0), setting === GREEDY ? null : busy(1)];
-    const msPerToken = mean((summary) => summary.msPerToken!);
+    const msPerToken = meanOf((summary) => summary.msPerToken!);
     rows.push({
       setting: setting.name,
       msPerToken,
       spread: [Math.min(...times), Math.max(...times)],
       speedup: (rows[0]?.msPerToken ?? msPerToken) / msPerToken,
-      tokensPerVerification: mean((summary) => summary.tokensPerVerification!),
+      tokensPerVerification: meanOf((summary) => summary.tokensPerVerification!),
       verifyBusy,
       draftBusy,
-      wastedPerToken: mean((summary) => summary.wastedDrafts / summary.tokens),
+      wastedPerToken: meanOf((summary) => summary.wastedDrafts / summary.tokens),
       boundBy: verifyBusy >= BOUND ? "verify lane" : (draftBusy ?? 0) >= BOUND ? "draft lane" : "turns and latency",
     });
   }
   const { draws } = acceptance;
-  const a = draws.reduce((sum, { chance }) => sum + chance, 0) / draws.length;
+  const a = mean(draws.map(({ chance }) => chance));
   const [draftMs, verifyMs] = [hardware.draft.passMs[1]!, hardware.verify.passMs];
   return {
     rows,

@@ -1,9 +1,11 @@
 import { ALL_ROWS, Costs } from "../spec/schedule/costs.ts";
 import type { TraceEvent } from "../spec/trace/trace-events.ts";
 import { groupBy } from "../util/group-by.ts";
+import { isRecord } from "../util/is-record.ts";
+import { median, sum } from "../util/numbers.ts";
 import type { LaneTimes, SimulatedHardware } from "./simulate.ts";
 
-/** The traces in a file's JSON: a record of generate's, or a benchmark's results. Throws a TypeError where it is neither. */
+/** The traces in a record of `generate` or in a benchmark's results. Throws a TypeError where `value` is neither. */
 export function tracesOf(value: unknown, where: string): TraceEvent[][] {
   const isTrace = (events: unknown): events is TraceEvent[] =>
     Array.isArray(events) && events.every((event) => typeof event?.kind === "string");
@@ -16,8 +18,10 @@ export function tracesOf(value: unknown, where: string): TraceEvent[][] {
 }
 
 /**
- * Times of the lanes as runs had them, with both at work. How they depend on rows is the medians of all runs; how long they are, what `of` (by default all runs) took
- * in all: an operation is held up now and then, so it takes longer on average than its median. Throws a RangeError where the runs say too little.
+ * The lanes' times in recorded runs, with both lanes at work. How a time depends on rows is told by each size's median
+ * over all runs. The scale is set so that the passes of `of` (by default all runs) take as long in total as they did:
+ * an operation is held up now and then, so the mean lies above the median. Throws a RangeError where the runs say too
+ * little.
  */
 export function recordedTimes(
   traces: readonly (readonly TraceEvent[])[],
@@ -41,14 +45,14 @@ interface Pass {
   readonly ms: number;
 }
 
-/** The lane's times by rows, but so that these passes take what they took in all. */
+/** Scales a lane's times by rows so that these passes take as long in total as they took. */
 function inAll(lane: LaneTimes, passes: readonly Pass[]): LaneTimes {
-  const tookMs = passes.reduce((sum, { ms }) => sum + ms, 0);
-  const usualMs = passes.reduce((sum, { rows }) => sum + lane.passMs[rows]!, 0);
+  const tookMs = sum(passes.map(({ ms }) => ms));
+  const usualMs = sum(passes.map(({ rows }) => lane.passMs[rows]!));
   return usualMs > 0 ? { ...lane, passMs: lane.passMs.map((ms) => ms * tookMs / usualMs) } : lane;
 }
 
-/** Verifications, the draft lane's steps, and either lane's prefill for each token, in ms. */
+/** The verifications, the draft lane's steps, and either lane's prefill times for each token, in ms. */
 function operationsOf(traces: readonly (readonly TraceEvent[])[]) {
   const verifies: Pass[] = [];
   const steps: Pass[] = [];
@@ -68,18 +72,18 @@ function operationsOf(traces: readonly (readonly TraceEvent[])[]) {
   return { verifies, steps, prefillMs };
 }
 
-function median(values: readonly number[]): number | undefined {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
-}
-
-/** The same of what `deno task bench speed --json` wrote. */
+/**
+ * The lanes' times in the JSON of `deno task bench speed --json`, or null where `value` is no such JSON. Throws a
+ * RangeError where the draft step or the verification of one row is missing.
+ */
 export function benchTimes(value: unknown, where: string): SimulatedHardware | null {
-  const speed = (value as { speed?: Record<string, { median?: unknown }> } | null)?.speed;
-  if (typeof speed !== "object" || speed === null) return null;
+  const speed = isRecord(value) ? value.speed : undefined;
+  if (!isRecord(speed)) return null;
   const costs = new Costs();
   const figureOf = (name: string) => {
-    const figure = speed[name]?.median;
-    return typeof figure === "number" && figure > 0 ? figure : undefined;
+    const figure = speed[name];
+    const ms = isRecord(figure) ? figure.median : undefined;
+    return typeof ms === "number" && ms > 0 ? ms : undefined;
   };
   for (const rows of ALL_ROWS) {
     const ms = figureOf(`verify${rows}Ms`);
@@ -102,7 +106,7 @@ function timesOf(
   const lane = (passMs: readonly number[], prefillMs: number): LaneTimes => ({ passMs, prefillMs, latencyMs: 0 });
   return {
     verify: lane([0, ...ALL_ROWS.map((rows) => verifyMs(rows)!)], verifyPrefillMs),
-    // A catching-up pass of a few rows takes about what a step takes.
+    // A pass of a few rows, by which the draft lane catches up, takes about as long as a step.
     draft: lane([0, ...ALL_ROWS.map(() => draftMs)], draftPrefillMs),
   };
 }

@@ -4,26 +4,28 @@ import type { TraceEvent } from "../spec/trace/trace-events.ts";
 
 const VOCABULARY = 1000;
 
-/** A drafted token: how sure the draft model says it is, and the chance that it is accepted if those before it are. */
+/** A drafted token: how sure the draft model is, and the chance that it is accepted if those before it are. */
 export interface Draw {
   readonly confidence: number;
   readonly chance: number;
 }
 
-/** How often a draft model is right, and how sure it is. */
+/** How good a draft model's tokens are. */
 export interface Acceptance {
-  /** Each draw is as likely as the others, anywhere in the text; with `inOrder` they are the text's tokens in turn. */
+  /** Drafted tokens, each as likely as the others at any place of the text. */
   readonly draws: readonly Draw[];
+  /** Whether `draws` stand in the order of the text's tokens instead, and begin anew when they have run out. */
   readonly inOrder?: boolean;
-  /** The chance that the second choice is right where the first one is wrong. */
+  /** How often the second choice is right where the first one is wrong. */
   readonly runnerUp: number;
 }
 
+/** With this many draws the standard error of their mean is about 0.005. */
 const DRAWS = 4096;
 
 /**
- * Chances that the draft model knows, Beta(mean s, (1 - mean) s) distributed, where s is the concentration; all are
- * equal if it is infinite.
+ * Chances of that mean that are Beta(a s, (1 - a) s) distributed, where a is the mean and s the concentration (all
+ * equal for an infinite one). The draft model's confidence is the chance itself.
  */
 export function betaAcceptance(mean: number, { concentration = 1, runnerUp = 0.5, seed = 1 } = {}): Acceptance {
   const random = randomOf(seed);
@@ -35,19 +37,19 @@ export function betaAcceptance(mean: number, { concentration = 1, runnerUp = 0.5
   return { draws, runnerUp };
 }
 
-/** Drafts of which a record has to tell whether they were right: fewer say too little. */
+/** A record has to tell of this many drafts whether they were right: fewer say too little. */
 const LEAST_DRAFTS = 50;
 
 /**
- * The acceptance in recorded runs: each token that was drafted after the right text, verified or not, has the chance
- * that the predictor gives it once it has seen them all. Throws a RangeError where there are too few.
+ * The acceptance in recorded runs: each token drafted after the right text, verified or not, with the chance that the
+ * predictor gives it once it has seen them all. Throws a RangeError where there are too few such tokens.
  */
 export function recordedAcceptance(runs: readonly (readonly TraceEvent[])[], where: string): Acceptance {
   const drafts = runs.flatMap(judgedDrafts);
   if (drafts.length < LEAST_DRAFTS) {
     throw new RangeError(
-      `${where}: of ${drafts.length} drafted tokens it tells whether they were right, ` +
-        `wanted ${LEAST_DRAFTS} or more; record longer runs of sd or amusd`,
+      `${where}: of ${drafts.length} drafted tokens it tells whether they were right, wanted ${LEAST_DRAFTS} or ` +
+        "more; record longer runs of sd or amusd",
     );
   }
   const predictor = new Predictor();
@@ -60,10 +62,7 @@ export function recordedAcceptance(runs: readonly (readonly TraceEvent[])[], whe
   };
 }
 
-/** Records up to 2026-11 have the runners-up by this name. */
-type OldOperation = { readonly seconds?: readonly number[] };
-
-/** The drafts of a run that stand behind nothing but tokens that were committed, by then or later. */
+/** The drafts of a run that follow nothing but tokens that were committed, by then or later. */
 function judgedDrafts(events: readonly TraceEvent[]): JudgedDraft[] {
   const start = events.find((event) => event.kind === "start");
   const text: number[] = [];
@@ -73,18 +72,17 @@ function judgedDrafts(events: readonly TraceEvent[]): JudgedDraft[] {
   const isText = (token: number | undefined, position: number) =>
     position < (start?.promptTokens ?? 0) || text[position] === token;
   let committed = start?.promptTokens ?? 0;
-  /** How far the draft lane's cache holds the text. */
+  /** Up to this position the draft lane's cache holds the text. */
   let held = 0;
   const judged: JudgedDraft[] = [];
   for (const event of events) {
     if (event.kind === "commit") committed += event.tokens.length;
     if (event.kind !== "operation" || event.lane !== start?.lanes[1]?.name) continue;
-    const { position, fork, tokens, chosen, confidences } = event;
-    const runnersUp = event.runnersUp ?? (event as OldOperation).seconds;
+    const { position, fork, tokens, chosen, confidences, runnersUp } = event;
     if (Math.min(fork ?? position, position) > held) continue;
     let right = 0;
     while (right < tokens.length && isText(tokens[right], position + right)) right++;
-    // A branch is left out but for its first step: the text in the branch slots isn't followed here.
+    // Of a branch only the first step counts: whether its later tokens follow the text isn't tracked.
     if (fork === undefined) held = Math.min(held, position) + (position <= held ? right : 0);
     else if (position !== fork) continue;
     for (let i = event.operation === "verify" ? chosen.length - 1 : 0; i < chosen.length && i < right; i++) {

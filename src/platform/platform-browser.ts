@@ -1,4 +1,7 @@
-/** Stands in for platform.ts in a browser bundle. What a page cannot do throws: callers ask `isBrowser` first. */
+/**
+ * Stands in for platform.ts in a browser bundle. A function for which a web page has no means throws an Error, so
+ * callers ask `isBrowser` first.
+ */
 import type * as native from "./platform.ts";
 
 export const isBrowser: boolean = true;
@@ -13,7 +16,7 @@ export function getEnv(_name: string): string | undefined {
   return undefined;
 }
 
-/** A browser does so by itself. */
+/** Does nothing: a browser collects garbage by itself. */
 export function collectGarbage(_type: "minor" | "major"): void {}
 
 export function note(line: string): void {

@@ -1,7 +1,8 @@
 import * as fs from "node:fs/promises";
+import { firstLine } from "../util/text.ts";
 import { type ByteSource, endedEarly } from "./byte-source.ts";
 
-/** Bytes of one read call: Node takes at most 2^31 - 1. */
+/** The most bytes that one call reads: Node takes 2^31 - 1 at most. */
 const CALL_BYTES = 2 ** 30;
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -10,9 +11,9 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: "this user may not read it; change its permissions",
 };
 
-/** Opens a file for reading in pieces. Throws an Error if it is missing, unreadable, empty or not a plain file. */
+/** Opens a file for reading in pieces. Rejects with an Error if it is missing, unreadable, empty or no plain file. */
 export async function openFile(path: string): Promise<ByteSource> {
-  // Asked by path and before it is opened: opening a pipe waits for a writer.
+  // The kind of file is asked before the file is opened, because opening a pipe would wait for a writer.
   const stat = await explained(path, fs.stat(path));
   if (!stat.isFile()) {
     const kind = stat.isDirectory() ? "folder" : "device or a pipe";
@@ -38,13 +39,13 @@ export async function openFile(path: string): Promise<ByteSource> {
   };
 }
 
-/** The result, or an error of one line in place of the system's. */
+/** The result. Rejects with an Error of one line, with a remedy, in place of the system's own. */
 async function explained<T>(path: string, result: Promise<T>): Promise<T> {
   try {
     return await result;
   } catch (error) {
     const { code = "", message } = error as { code?: string; message: string };
-    const reason = REASONS[code] ?? `${message.split("\n")[0]}; give another path`;
+    const reason = REASONS[code] ?? `${firstLine(message)}; give another path`;
     throw new Error(`Cannot open "${path}": ${reason}`, { cause: error });
   }
 }

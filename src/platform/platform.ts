@@ -15,8 +15,9 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib";
 
 export { openFile } from "./platform-file.ts";
 
+/** Whether this is a web page, where most functions of this file throw. */
 export const isBrowser: boolean = false;
-/** As Node names it: "linux-x64", "darwin-arm64", "win32-x64". */
+/** The system and its architecture by Node's names: "linux-x64", "darwin-arm64", "win32-x64". */
 export const system: string = `${process.platform}-${process.arch}`;
 
 /** How many threads run at once, at least 1. */
@@ -24,6 +25,7 @@ export function cpuCount(): number {
   return os.availableParallelism();
 }
 
+/** The value of an environment variable, or `undefined` where it is not set. */
 export function getEnv(name: string): string | undefined {
   return process.env[name];
 }
@@ -35,16 +37,13 @@ export function setEnv(name: string, value: string | undefined): void {
 }
 
 export interface PciDevice {
-  /** "0000:65:00.0" */
+  /** The place on the bus, such as "0000:65:00.0". */
   readonly address: string;
-  /** The ids of vendor and device. */
+  /** The ids of vendor and device, such as "0x10de:0x2684". */
   readonly model: string;
 }
 
-/**
- * The display controllers on the PCI bus in the order of their addresses; none where the system does not tell (not
- * Linux).
- */
+/** The display controllers on the PCI bus in the order of their addresses; none where the system isn't Linux. */
 export function pciDisplayDevices(): PciDevice[] {
   const folder = "/sys/bus/pci/devices";
   const read = (address: string, file: string) => readFileSync(path.join(folder, address, file), "utf8").trim();
@@ -59,7 +58,7 @@ export function pciDisplayDevices(): PciDevice[] {
 
 let gc: ((options: { readonly type: "minor" | "major" }) => void) | undefined;
 
-/** Has V8 collect garbage now: what is young, or all. */
+/** Makes V8 collect garbage now: only young objects ("minor"), or all ("major"). */
 export function collectGarbage(type: "minor" | "major"): void {
   if (!gc) {
     v8.setFlagsFromString("--expose-gc");
@@ -68,18 +67,18 @@ export function collectGarbage(type: "minor" | "major"): void {
   gc({ type });
 }
 
-/** One line to stderr. */
+/** Writes one line to stderr. */
 export function note(line: string): void {
   console.error(line);
 }
 
-/** On a terminal, a line on stderr that the next one writes over; an empty one takes it away. */
+/** Shows a line on stderr, in place of the last one shown; "" shows none. Does nothing where stderr is no terminal. */
 export function showProgress(line: string): void {
   const { isTTY, columns } = process.stderr;
   if (isTTY) process.stderr.write(`\r\x1b[K${line.slice(0, (columns || 80) - 1)}`);
 }
 
-/** The user's folder for what can be fetched again; it may not exist yet. */
+/** This program's folder for files that can be fetched again. It may not exist yet. */
 export function cacheFolder(): string {
   const base = process.platform === "win32"
     ? process.env.LOCALAPPDATA ?? path.join(os.homedir(), "AppData", "Local")
@@ -89,7 +88,7 @@ export function cacheFolder(): string {
   return path.join(base, "amusd");
 }
 
-/** The npm package `webgpu`: Dawn as a native module. */
+/** Loads the npm package `webgpu`, which is Dawn as a native module. Rejects where the package has no build. */
 export function loadDawn(): Promise<typeof import("webgpu")> {
   return import("webgpu");
 }
@@ -98,21 +97,22 @@ interface DenoLibrary {
   readonly symbols: Readonly<Record<string, (...args: unknown[]) => number>>;
 }
 
-/** Deno's own names, which a program for Node and Deno has no types of. */
+/** Deno's global object, if this is Deno. Its type is written out, as the sources are checked with Node's types too. */
 const deno = (globalThis as {
   Deno?: { dlopen(file: string, symbols: Readonly<Record<string, unknown>>): DenoLibrary };
 }).Deno;
 
 /**
  * Loads a shared library for the rest of the process's life, so that a later dlopen() of its soname finds it although
- * it lies on no search path. Throws where it cannot be loaded.
+ * it lies on no search path. Throws an Error where it cannot be loaded.
  */
 export function preloadLibrary(file: string): void {
   if (deno) {
     deno.dlopen(file, {});
     return;
   }
-  // Node has no dlopen but the one for addons: it complains that this is none and closes it, to which NODELETE is deaf.
+  // Node's only dlopen is for addons. It complains that the library is no addon and closes it again, but with NODELETE
+  // the library stays.
   const RTLD_NODELETE = 0x1000;
   try {
     process.dlopen({ exports: {} }, file, os.constants.dlopen.RTLD_NOW | RTLD_NODELETE);
@@ -131,8 +131,9 @@ const LIBC_CALLS = {
 let libc: DenoLibrary | undefined;
 
 /**
- * Runs `run` and keeps lines that native code writes to stderr meanwhile from getting there, if they match `noise`;
- * the others come behind it. Only under Deno on Linux: Node cannot call the C library.
+ * Returns the result of `run`. Lines that native code writes to stderr meanwhile are dropped if they match `noise`; the
+ * others are written afterwards. Elsewhere than under Deno on Linux all lines are written: Node cannot call the C
+ * library.
  */
 export function withoutNoise<T>(noise: RegExp, run: () => T): T {
   if (!deno || process.platform !== "linux") return run();
@@ -155,13 +156,13 @@ export function withoutNoise<T>(noise: RegExp, run: () => T): T {
 }
 
 export interface CommandResult {
-  /** The exit status, or the reason why it did not start. */
+  /** The exit status, or the reason why there is none: "ENOENT" where there is no such command, or "killed". */
   readonly status: number | string;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs a command to its end with `env` added to the environment. Never throws. */
+/** Runs a command to its end with `env` added to the environment. Never rejects. */
 export function runCommand(
   argv: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -174,13 +175,13 @@ export function runCommand(
   });
 }
 
-/** The command line of this very runtime if it is Deno. */
+/** The path of the Deno that runs this program; `undefined` under Node. */
 export const denoCommand: string | undefined = "Deno" in globalThis ? process.execPath : undefined;
 
 export const joinPath: (...parts: string[]) => string = path.join;
 export const folderOf: (file: string) => string = path.dirname;
 
-/** Whether the user can run a command of this name by what PATH says. */
+/** Whether a folder of PATH has a command of this name that the user may run. */
 export function findCommand(name: string): boolean {
   return (process.env.PATH ?? "").split(path.delimiter).some((folder) => {
     try {
@@ -192,7 +193,7 @@ export function findCommand(name: string): boolean {
   });
 }
 
-/** In hexadecimal; a text counts as UTF-8. */
+/** The SHA-256 in hexadecimal; a text is hashed as UTF-8. */
 export function sha256(content: Uint8Array | string): string {
   return createHash("sha256").update(content).digest("hex");
 }
@@ -201,13 +202,13 @@ export function readFile(file: string): Promise<Uint8Array> {
   return fs.readFile(file);
 }
 
-/** Writes a file; folders on the way are made. */
+/** Writes a file, and makes the folders on the way to it. */
 export async function writeFile(file: string, bytes: Uint8Array): Promise<void> {
   await fs.mkdir(path.dirname(file), { recursive: true });
   await fs.writeFile(file, bytes);
 }
 
-/** Writes a file that is there whole or not at all; folders on the way are made. */
+/** Writes a file, whole or not at all, and makes the folders on the way to it. */
 export async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
   const part = `${file}.${process.pid}.part`;
   try {
@@ -219,29 +220,30 @@ export async function replaceFile(file: string, bytes: Uint8Array): Promise<void
   }
 }
 
+/** Whether there is a plain file at this path. */
 export async function isFile(path: string): Promise<boolean> {
   return await fs.stat(path).then((stat) => stat.isFile(), () => false);
 }
 
-/** The bytes of all files below a folder, as far as they are there while it is read. */
+/** The size of all files below a folder in bytes. A file that goes away meanwhile counts as 0. */
 export async function folderBytes(folder: string): Promise<number> {
   const files = await listFiles(folder).catch(() => []);
   const sizes = await Promise.all(files.map((file) => fs.stat(file).then((stat) => stat.size, () => 0)));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** How long ago a file or folder was changed, in ms; Infinity where there is none. */
+/** How long ago a file or folder was changed, in ms; Infinity where there is no such path. */
 export async function ageMs(path: string): Promise<number> {
   return await fs.stat(path).then((stat) => Date.now() - stat.mtimeMs, () => Infinity);
 }
 
-/** The names of what lies in a folder; `null` where the path is none. */
+/** The names of the files and folders in a folder; `null` where the path is no folder. */
 export async function listFolder(path: string): Promise<string[] | null> {
   const isFolder = await fs.stat(path).then((stat) => stat.isDirectory(), () => false);
   return isFolder ? await fs.readdir(path) : null;
 }
 
-/** The paths of all files below a folder. */
+/** The paths of all files below a folder. Rejects where there is no such folder. */
 export async function listFiles(folder: string): Promise<string[]> {
   const entries = await fs.readdir(folder, { withFileTypes: true });
   const found = await Promise.all(entries.map((entry) => {
@@ -251,7 +253,7 @@ export async function listFiles(folder: string): Promise<string[]> {
   return found.flat();
 }
 
-/** Makes `parent`, where it is missing, and a folder of a new name in it. */
+/** Makes a folder with a new name that begins with "tmp-" in `parent`, which is made where it is missing. */
 export async function makeTempFolder(parent: string): Promise<string> {
   await fs.mkdir(parent, { recursive: true });
   return await fs.mkdtemp(path.join(parent, "tmp-"));
@@ -261,6 +263,7 @@ export function renameFolder(from: string, to: string): Promise<void> {
   return fs.rename(from, to);
 }
 
+/** Removes a folder with all that is in it; a missing folder is fine. */
 export function removeFolder(folder: string): Promise<void> {
   return fs.rm(folder, { recursive: true, force: true });
 }

@@ -1,6 +1,6 @@
 import { type PreTokenizer, splitPieces } from "./pre-tokenizers.ts";
 
-/** A merge that is possible while the symbols [begin, middle) and [middle, end) both stand. */
+/** A merge of the symbols [begin, middle) and [middle, end), which is possible as long as both exist. */
 interface Merge {
   readonly rank: number;
   readonly begin: number;
@@ -9,11 +9,13 @@ interface Merge {
 }
 
 /**
- * Byte-pair merging: cuts `text` into code points, then joins the adjacent pair of the lowest rank (the leftmost of
- * equals) until no pair has a rank. A priority queue keeps it at O(n log n): a SentencePiece text is one long piece.
+ * Byte-pair merging: cuts `text` into code points, then joins the adjacent pair with the lowest rank (of equal ones the
+ * leftmost) until no pair has a rank. A priority queue keeps the time at O(n log n), which matters because
+ * SentencePiece merges a whole text at once.
  */
 export function mergeSymbols(text: string, rank: (left: string, right: string) => number | undefined): string[] {
-  // A symbol is known by the offset at which it begins. next: where it ends, -1 once it is part of another.
+  // A symbol is known by the offset at which it begins. `next` has the offset at which it ends, or -1 once it is part
+  // of another symbol; `previous` has the offset at which the symbol before it begins.
   const next: number[] = new Array(text.length).fill(-1);
   const previous: number[] = new Array(text.length).fill(-1);
   const queue: Merge[] = [];
@@ -49,10 +51,10 @@ export function mergeSymbols(text: string, rank: (left: string, right: string) =
   return symbols;
 }
 
-/** The rank of a pair in a list of merges ("left right", the most urgent first). */
+/** The function that ranks pairs by a list of merges ("left right", the most urgent first). */
 export function rankMerges(merges: readonly string[]): (left: string, right: string) => number | undefined {
   const ranks = new Map<string, number>();
-  // From the end, so that of two equal merges the first counts.
+  // The list is read from its end, so that of two equal merges the first one counts.
   for (let rank = merges.length - 1; rank >= 0; rank--) ranks.set(merges[rank]!, rank);
   return (left, right) => ranks.get(`${left} ${right}`);
 }
@@ -67,15 +69,18 @@ const BYTE_LETTERS: readonly string[] = (() => {
 })();
 const LETTER_BYTES: ReadonlyMap<string, number> = new Map(BYTE_LETTERS.map((letter, byte) => [letter, byte]));
 
-/** The bytes that a byte-level token stands for. A token with letters that stand for no byte is its own UTF-8 text. */
+/**
+ * The bytes that a byte-level token stands for. A token with a letter that stands for no byte is taken as UTF-8 text.
+ */
 export function byteLevelBytes(token: string): Uint8Array {
   const bytes = Array.from(token, (letter) => LETTER_BYTES.get(letter));
   return bytes.includes(undefined) ? new TextEncoder().encode(token) : Uint8Array.from(bytes as number[]);
 }
 
 /**
- * Byte-level byte-pair encoding (GPT-2, SmolLM, Llama 3). `merges` are "left right", the most urgent first. A byte that
- * the vocabulary lacks is dropped, as Hugging Face's tokenizers and llama.cpp do: SmolLM2 lacks 21 of the 256.
+ * The encoder for byte-level byte-pair encoding (GPT-2, SmolLM, Llama 3). `merges` are "left right", the most urgent
+ * first. A byte that the vocabulary lacks is dropped, as Hugging Face's tokenizers and llama.cpp do: SmolLM2 lacks 21
+ * of the 256 bytes.
  */
 export function createByteLevelEncoder(
   ids: ReadonlyMap<string, number>,
@@ -105,7 +110,7 @@ export function createByteLevelEncoder(
   };
 }
 
-/** The queue is a binary heap: the first of two merges stands no later than the second. */
+/** Whether merge `a` comes before merge `b`. The queue is a binary heap by this order. */
 function isBefore(a: Merge, b: Merge): boolean {
   return a.rank < b.rank || (a.rank === b.rank && a.begin < b.begin);
 }

@@ -1,23 +1,26 @@
 import { Environment, Interpreter, Template } from "@huggingface/jinja";
-import { quote } from "../checkpoint/gguf.ts";
+import { quote } from "../util/text.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** One turn of a conversation; `role` is a word of the model's template: mostly "system", "user" or "assistant". */
+/** One turn of a conversation. */
 export interface ChatMessage {
+  /** Who speaks, by a word that the model's template knows: mostly "system", "user" or "assistant". */
   readonly role: string;
+  /** The text of the turn. */
   readonly content: string;
 }
 
+/** How a conversation is rendered. */
 export interface ChatOptions {
-  /** Whether the text ends where the assistant's next message begins. */
+  /** Whether the text goes on to where the assistant's next message begins. */
   readonly addGenerationPrompt: boolean;
-  /** The day that some templates write (Llama 3.2's); now if left out. A session keeps one, and so keeps its prefix. */
+  /** The day that some templates write (Llama 3.2's); default: now. With one date a session's texts begin alike. */
   readonly date?: Date;
 }
 
 /**
- * Renders a conversation with the model's own template, as Hugging Face's `apply_chat_template` does. Throws an Error
- * where the model has no template, or where the template refuses the conversation.
+ * Renders a conversation by the template in the model's metadata, as Hugging Face's `apply_chat_template` does. Throws
+ * an Error where the model has no template, or where the template refuses the conversation.
  */
 export function renderChat(
   metadata: ReadonlyMap<string, unknown>,
@@ -30,7 +33,7 @@ export function renderChat(
       'Cannot render a chat: the model has no "tokenizer.chat_template"; give the prompt as it is with --raw',
     );
   }
-  // Not Template.render(): its strftime_now, which nothing replaces, writes months in the machine's language.
+  // Template.render() won't do: its strftime_now writes months in the machine's language, and can't be replaced.
   const environment = new Environment();
   const variables: Record<string, unknown> = {
     True: true,
@@ -60,9 +63,9 @@ export function renderChat(
 }
 
 /**
- * Renders a conversation and turns it into tokens. A session that keeps its key-value cache calls it with the longer
- * conversation and feeds what follows the longest common prefix. Where the model wants BOS it comes first, once,
- * whether the template writes it or not.
+ * Renders a conversation and turns it into token ids. A session that keeps its KV cache calls this with the longer
+ * conversation and feeds the tokens after the longest common prefix. Where the model wants a BOS token, it comes first
+ * and once, whether the template writes it or not. Throws an Error as `renderChat` does.
  */
 export function encodeChat(
   tokenizer: Tokenizer,
@@ -76,6 +79,7 @@ export function encodeChat(
   return tokenizer.encode(text, { special: true, addBos: true });
 }
 
+/** The text of the token whose id the metadata has under `key`; "" where there is no such token. */
 function specialToken(metadata: ReadonlyMap<string, unknown>, key: string): string {
   const tokens = metadata.get("tokenizer.ggml.tokens");
   const id = metadata.get("tokenizer.ggml." + key);
@@ -89,7 +93,7 @@ function range(start: number, stop?: number, step = 1): number[] {
   return Array.from({ length: Math.max(0, Math.ceil((to - from) / step)) }, (_, index) => from + index * step);
 }
 
-/** strftime for the directives that dates in prompts use, in English and local time. */
+/** Writes a date as strftime does, in English and local time, with the directives that prompts use. */
 function formatDate(date: Date, format: string): string {
   const name = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat("en-US", options).format(date);
   const padded = (value: number) => String(value).padStart(2, "0");

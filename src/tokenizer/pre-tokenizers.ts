@@ -1,16 +1,17 @@
-import { quote } from "../checkpoint/gguf.ts";
+import { quote } from "../util/text.ts";
 
-/** How a family of byte-level vocabularies cuts text into pieces; each piece is then merged by itself. */
+/** How a family of byte-level vocabularies cuts text into pieces. Each piece is then merged by itself. */
 export interface PreTokenizer {
-  /** Applied in turn, each to the pieces that the one before left. What lies between two matches is a piece too. */
+  /** Each pattern in turn cuts the pieces that the ones before it left. The text between two matches is a piece too. */
   readonly patterns: readonly RegExp[];
-  /** Whether a piece that is itself a token is taken whole, before any merge. */
+  /** Whether a piece that is itself a token is taken whole, without merges. */
   readonly ignoreMerges: boolean;
-  /** Whether a beginning-of-sequence token comes first where the file does not say. */
+  /** Whether a BOS token comes first where the model's file does not say. */
   readonly addBos: boolean;
 }
 
-// The published patterns say \s and mean Unicode's white space: JavaScript's \s has U+FEFF and lacks U+0085.
+// The published patterns have \s for Unicode's white space. JavaScript's \s is another set: it has U+FEFF and lacks
+// U+0085.
 const SPACES = [/\p{White_Space}+(?!\P{White_Space})/u, /\p{White_Space}+/u];
 const GPT2 = firstOf(/'(?:[stmd]|re|ve|ll)/u, / ?\p{L}+/u, / ?\p{N}+/u, / ?[^\p{White_Space}\p{L}\p{N}]+/u, ...SPACES);
 const LLAMA3 = firstOf(
@@ -24,7 +25,7 @@ const LLAMA3 = firstOf(
 const ONE_DIGIT = /\p{N}/gu;
 const DEFAULT = [/[\p{P}$+<=>^~|]+/gu, GPT2, /\p{N}+/gu, /[0-9]{3}/g];
 
-/** Values of `tokenizer.ggml.pre` that cut alike; names, patterns and flags as in llama.cpp's src/llama-vocab.cpp. */
+/** The values of `tokenizer.ggml.pre` that cut alike, with patterns and flags as in llama.cpp's src/llama-vocab.cpp. */
 const FAMILIES: readonly (PreTokenizer & { readonly names: readonly string[] })[] = [
   { names: ["default"], patterns: DEFAULT, ignoreMerges: false, addBos: false },
   {
@@ -48,7 +49,9 @@ const FAMILIES: readonly (PreTokenizer & { readonly names: readonly string[] })[
   { names: ["smaug-bpe", "dbrx"], patterns: [LLAMA3], ignoreMerges: false, addBos: false },
 ];
 
-/** The pre-tokenizer of a file whose `tokenizer.ggml.pre` is `name`; throws an Error that lists the known names. */
+/**
+ * The pre-tokenizer that `tokenizer.ggml.pre` names. Throws an Error, which lists the known names, for any other name.
+ */
 export function findPreTokenizer(name: string): PreTokenizer {
   const family = FAMILIES.find(({ names }) => names.includes(name));
   if (family === undefined) {
@@ -58,7 +61,7 @@ export function findPreTokenizer(name: string): PreTokenizer {
   return family;
 }
 
-/** Cuts `text` into pieces; joined, they are `text`. */
+/** Cuts a text into pieces, which joined are the text again. */
 export function splitPieces(text: string, patterns: readonly RegExp[]): string[] {
   return patterns.reduce<string[]>((pieces, pattern) => pieces.flatMap((piece) => splitAt(piece, pattern)), [text]);
 }
@@ -75,7 +78,7 @@ function splitAt(text: string, pattern: RegExp): string[] {
   return pieces;
 }
 
-/** One pattern that tries the given ones in turn. */
+/** One pattern that tries the given ones in their order at each place of a text. */
 function firstOf(...patterns: readonly RegExp[]): RegExp {
   return new RegExp(patterns.map(({ source }) => source).join("|"), "gu");
 }

@@ -1,10 +1,10 @@
 import { mergeSymbols } from "./bpe.ts";
 
-/** How SentencePiece writes a space. */
+/** SentencePiece writes this character for a space. */
 const SPACE = "\u2581";
 const BYTE_TOKEN = /^<0x([0-9A-F]{2})>$/;
 
-/** The bytes that a SentencePiece token stands for: one for `<0xNN>`, else its text with `▁` as a space. */
+/** The bytes that a SentencePiece token stands for: one byte for `<0xNN>`, else its text with spaces for `▁`. */
 export function sentencePieceBytes(token: string): Uint8Array {
   const byte = BYTE_TOKEN.exec(token)?.[1];
   return byte === undefined
@@ -12,7 +12,7 @@ export function sentencePieceBytes(token: string): Uint8Array {
     : Uint8Array.of(Number.parseInt(byte, 16));
 }
 
-/** The pairs whose text is a token, that of the highest score first. */
+/** The function that ranks pairs whose joined text is a token, by that token's score: the highest score comes first. */
 export function rankScores(
   ids: ReadonlyMap<string, number>,
   scores: ArrayLike<number>,
@@ -24,8 +24,9 @@ export function rankScores(
 }
 
 /**
- * SentencePiece's BPE (Llama 2, TinyLlama): the adjacent pair of the lowest rank is joined first. A character that stays without a token becomes the tokens `<0xNN>` of its UTF-8 bytes, or
- * `unknownId` for a byte that has none. `ids` holds the tokens that text may become, so no control tokens.
+ * The encoder for SentencePiece's BPE (Llama 2, TinyLlama): the adjacent pair with the lowest rank is joined first. A
+ * character that stays without a token becomes the tokens `<0xNN>` of its UTF-8 bytes, or `unknownId` for a byte
+ * without a token. `ids` has the tokens that text may become, so no control tokens.
  */
 export function createSentencePieceEncoder(
   ids: ReadonlyMap<string, number>,

@@ -1,16 +1,17 @@
 import type { Tokenizer } from "./tokenizer.ts";
 
 /**
- * Tokens to text that is never taken back: it holds back bytes that are not yet a whole character, and text that may be
- * the beginning of a stop string. The stop string that is complete first ends the text, just before itself (the longest
- * where several end together), so the text does not depend on how it was cut into tokens.
+ * Turns tokens into text that is never taken back. Bytes that are not yet a whole character are held back, and so is
+ * text that may be the beginning of a stop string. The stop string that is complete first ends the text just before
+ * itself; where several are complete at the same place, the longest counts. So the text does not depend on how it was
+ * cut into tokens.
  */
 export class TextStream {
   readonly #tokenizer: Pick<Tokenizer, "tokenBytes">;
   readonly #stop: readonly string[];
-  // ignoreBOM: U+FEFF is text like any other.
+  // With ignoreBOM, U+FEFF is text like any other.
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  /** The longest end of the text so far that begins a stop string. */
+  /** The longest end of the text so far with which a stop string begins. */
   #held = "";
   #stopped = false;
 
@@ -28,12 +29,12 @@ export class TextStream {
     return this.#stopped;
   }
 
-  /** Takes the next token; returns the text that is now certain, which is none once a stop string was met. */
+  /** Takes the next token and returns the text that is certain now: "" once a stop string has ended the text. */
   push(token: number): string {
     return this.#add(this.#decoder.decode(this.#tokenizer.tokenBytes(token), { stream: true }));
   }
 
-  /** The end: returns what was held back, with U+FFFD for a character that stayed incomplete. */
+  /** Ends the text: returns the text that was held back, with U+FFFD for a character that stayed incomplete. */
   flush(): string {
     const text = this.#add(this.#decoder.decode()) + this.#held;
     this.#held = "";
@@ -53,7 +54,7 @@ export class TextStream {
     return out;
   }
 
-  /** Where the longest end of the held text that begins a stop string starts. */
+  /** The index in the held text from which a stop string may go on. */
   #beginOfStop(): number {
     const longest = Math.max(1, ...this.#stop.map((stop) => stop.length)) - 1;
     let at = Math.max(0, this.#held.length - longest);

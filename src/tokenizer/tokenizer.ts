@@ -1,40 +1,44 @@
+import { TOKEN_TYPES } from "../checkpoint/token-types.ts";
 import { byteLevelBytes, createByteLevelEncoder, rankMerges } from "./bpe.ts";
-import { quote } from "../checkpoint/gguf.ts";
+import { quote } from "../util/text.ts";
 import { findPreTokenizer } from "./pre-tokenizers.ts";
 import { createSentencePieceEncoder, rankScores, sentencePieceBytes } from "./sentence-piece.ts";
 
 export interface EncodeOptions {
   /** Whether the text of a control token, such as `<|im_start|>`, becomes that token. */
   readonly special: boolean;
-  /** Whether the beginning-of-sequence token comes first; as the file says if left out. */
+  /** Whether the beginning-of-sequence token (BOS) comes first; default: as the model's file says. */
   readonly addBos?: boolean;
 }
 
 /** Text to token ids and back, as one model file defines it. */
 export interface Tokenizer {
-  /** How many tokens there are; ids are 0 to `vocabulary` - 1. */
+  /** The number of tokens; ids are 0 to `vocabulary` - 1. */
   readonly vocabulary: number;
-  /** Each token as the file writes it (`Ġthe`, `▁the`, `<0x0A>`), by id. */
+  /** Each token as the file writes it (`Ġthe`, `▁the`, `<0x0A>`), by its id. */
   readonly tokenStrings: readonly string[];
+  /** The beginning-of-sequence token, if there is one. */
   readonly bosId: number | undefined;
   /** Every token that ends a generation: end of sequence, of turn, of message. */
   readonly eosIds: ReadonlySet<number>;
   /** Whether the model wants `bosId` at the start of a sequence. */
   readonly addBos: boolean;
-  /** Lone surrogates in `text` count as U+FFFD. Throws where `addBos` is asked for and there is no such token. */
+  /**
+   * The ids of a text's tokens. Lone surrogates in the text count as U+FFFD. Throws an Error where BOS is to come first
+   * and there is no such token.
+   */
   encode(text: string, options: EncodeOptions): number[];
-  /** A token's part of the text: often not whole characters. A control token has none unless `special` is asked for. */
+  /**
+   * The UTF-8 bytes that a token adds to a text, often not whole characters. A control token adds none, but its text
+   * with `special`. Throws a RangeError where there is no token with this id.
+   */
   tokenBytes(id: number, options?: { readonly special: boolean }): Uint8Array;
 }
 
-/** GGUF's token types (`tokenizer.ggml.token_type`); the rest, "undefined" and "unused", never stand for text. */
-const NORMAL = 1;
-const UNKNOWN = 2;
-const CONTROL = 3;
-const USER_DEFINED = 4;
-const BYTE = 6;
+// Tokens of the other types, "undefined" and "unused", never stand for text.
+const { NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE } = TOKEN_TYPES;
 
-/** Tokens that end a generation, whatever type the file gives them: the Llama family's part of llama.cpp's list. */
+/** Tokens that end a generation, whatever type the file gives them: those of the Llama family in llama.cpp's list. */
 const END_TOKENS: ReadonlySet<string> = new Set([
   "</s>",
   "<|eot_id|>",
@@ -47,14 +51,14 @@ const END_TOKENS: ReadonlySet<string> = new Set([
   "<EOT>",
 ]);
 
-/** Tokens that only fill a vocabulary up to a round number, such as `[PAD32000]` or `<|reserved_special_token_9|>`. */
+/** Matches tokens that only fill a vocabulary up to a round number: `[PAD32000]`, `<|reserved_special_token_9|>`. */
 const PADDING = /^$|^\[PAD\d*\]$|^<\|?(pad|unused|dummy|extra|reserved)\w*\|?>$|^dummy\d+$/i;
 
 const PREFIX = "tokenizer.ggml.";
 
 /**
- * Builds a tokenizer from a GGUF's metadata (the `tokenizer.ggml.*` keys). Throws an Error where a key is missing or of
- * another type, or where the tokenizer is of an unknown kind.
+ * Builds the tokenizer that a checkpoint's metadata describes (the `tokenizer.ggml.*` keys). Throws an Error where a
+ * key is missing or has a value of another type, or where the tokenizer is of an unknown kind.
  */
 export function loadTokenizer(metadata: ReadonlyMap<string, unknown>): Tokenizer {
   const model = readString(metadata, "model");
@@ -86,7 +90,7 @@ export function loadTokenizer(metadata: ReadonlyMap<string, unknown>): Tokenizer
     });
     return ids;
   };
-  // Text becomes normal tokens only: no run of letters may merge into a control token.
+  // Text becomes normal tokens only, so that no run of letters merges into a control token.
   const ids = idsOf(NORMAL);
   const special = idsOf(CONTROL, UNKNOWN, USER_DEFINED);
   const specialPattern = anyOf(special.keys());
@@ -99,7 +103,7 @@ export function loadTokenizer(metadata: ReadonlyMap<string, unknown>): Tokenizer
     encodeText = createByteLevelEncoder(ids, readStrings(metadata, "merges"), preTokenizer);
     defaultBos = preTokenizer.addBos;
   } else {
-    // The pair whose token has the highest score, or by the list of merges that a tokenizer.json has instead.
+    // A GGUF file ranks pairs by their tokens' scores; a tokenizer.json has a list of merges instead.
     const scores = metadata.has(PREFIX + "merges") ? null : readNumbers(metadata, "scores", vocabulary);
     const rank = scores ? rankScores(ids, scores) : rankMerges(readStrings(metadata, "merges"));
     encodeText = createSentencePieceEncoder(ids, tokens, rank, {
@@ -123,7 +127,7 @@ export function loadTokenizer(metadata: ReadonlyMap<string, unknown>): Tokenizer
         }
         output.push(bosId);
       }
-      // A split by a pattern with one group gives text and matches in turn.
+      // A split by a pattern with one group gives text and matches in turn, so matches have odd indices.
       const parts = text.split(options.special ? specialPattern : userDefinedPattern);
       parts.forEach((part, index) => {
         if (index % 2 === 1) output.push(special.get(part)!);
@@ -147,8 +151,8 @@ export function loadTokenizer(metadata: ReadonlyMap<string, unknown>): Tokenizer
 }
 
 /**
- * Throws an Error unless both models write text in the same tokens: only then can one verify what the other drafts.
- * One of them may have padding at its end that the other lacks.
+ * Throws an Error unless both models have the same tokens: only then can one verify drafts of the other. One of them
+ * may have padding at its end that the other lacks.
  */
 export function assertSameVocabulary(verify: Tokenizer, draft: Tokenizer): void {
   const longer = verify.vocabulary > draft.vocabulary ? verify : draft;
@@ -208,7 +212,7 @@ function readBoolean(metadata: Metadata, key: string): boolean | undefined {
   return read(metadata, key, "true or false", (value) => typeof value === "boolean");
 }
 
-/** No GGUF has a list of ids: hugging-face.ts writes one, as generation_config.json has it. */
+/** Reads a list of ids. No GGUF file has such a list: hugging-face.ts makes one of that in generation_config.json. */
 function readIds(metadata: Metadata, key: string, vocabulary: number): Iterable<number> {
   if (!metadata.has(PREFIX + key)) return [];
   const fits = (value: unknown): value is number[] =>

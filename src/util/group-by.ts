@@ -1,4 +1,4 @@
-/** What has equal keys together, in order. Node 20 has no Map.groupBy. */
+/** The values in groups of equal keys, in order of appearance. Node 20 has no Map.groupBy. */
 export function groupBy<T>(values: readonly T[], keyOf: (value: T) => unknown): T[][] {
   const groups = new Map<unknown, T[]>();
   for (const value of values) {

@@ -1,4 +1,4 @@
-/** Numbers from 0 to below 1, by mulberry32 (T. Ettinger, 2017): the same for the same seed. */
+/** A generator of numbers in [0, 1), by mulberry32 (T. Ettinger, 2017). Equal seeds give equal numbers. */
 export function randomOf(seed: number): () => number {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;

@@ -1,16 +1,18 @@
 /**
- * How a token is chosen where it isn't the argmax of the logits: it has the largest score, logit / temperature + Gumbel noise keyed by
- * (seed, position, token), among the tokens that the filters leave (arXiv 2408.07978: a function of logits, seed and position alone).
+ * How a token is drawn. The filters top-k, top-p and min-p, in this order, drop unlikely tokens by softmax(logits /
+ * temperature). Of the tokens that are left, the one with the largest score is chosen: logit / temperature + Gumbel
+ * noise keyed by (seed, position, token). So the choice is a function of logits, seed and position alone (arXiv
+ * 2408.07978).
  */
 export interface Sampling {
-  /** Above 0. */
+  /** Divides the logits; above 0. */
   readonly temperature: number;
-  /** The filters, in this order, on softmax(logits / temperature): the k likeliest (0: all), */
+  /** The k likeliest tokens stay; 0 keeps all. */
   readonly topK: number;
-  /** the likeliest that together reach this share (1: all), */
+  /** The likeliest tokens that together reach this probability stay; 1 keeps all. */
   readonly topP: number;
-  /** those with at least this share of the likeliest one's (0: all). */
+  /** Tokens with at least this share of the likeliest token's probability stay; 0 keeps all. */
   readonly minP: number;
-  /** 0 to 2^32 - 1. */
+  /** The seed of the noise, 0 to 2^32 - 1. */
   readonly seed: number;
 }

@@ -45,12 +45,12 @@ const FIRST_CASES: readonly Case[] = [
   { name: "lavapipe anew, with packages in a broken state", command: FIRST, without: [CACHE], installed: BROKEN },
   {
     name: "SwiftShader",
-    command: `${FIRST} --max-new-tokens 32`,
+    command: `${FIRST} --max-tokens 32`,
     variables: { AMUSD_VULKAN_DRIVER: "swiftshader" },
   },
   {
     name: "SwiftShader, warm",
-    command: `${FIRST} --max-new-tokens 32`,
+    command: `${FIRST} --max-tokens 32`,
     variables: { AMUSD_VULKAN_DRIVER: "swiftshader" },
   },
 ];
@@ -61,7 +61,7 @@ const TEST_CASES: readonly Case[] = [
   { name: "tests, SwiftShader alone", command: TESTS, variables: { AMUSD_VULKAN_DRIVER: "swiftshader" } },
 ];
 
-/** Of this machine's environment: how its network's certificates are trusted. */
+/** The environment variables of this machine that say which certificates its network trusts. */
 const CERTIFICATES = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "DENO_CERT", "DENO_TLS_CA_STORE"];
 
 async function sh(command: string, ...args: string[]): Promise<string> {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-/** Where a Chromium is looked for, after what $CHROMIUM names: on the PATH, and where its installers put it. */
+/** A Chromium is looked for in these places, the PATH among them, if $CHROMIUM names none. */
 const NAMES = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const PLACES = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -26,9 +26,9 @@ export function findChromium(): string | undefined {
 export interface BrowserPage {
   /** The value of an expression in the page. */
   evaluate(expression: string): Promise<unknown>;
-  /** What the page logged, and each error. */
+  /** The page's log, and each error in it. */
   readonly messages: readonly string[];
-  /** The addresses of all that it asked for, its own first. */
+  /** The addresses that the page asked for, its own first. */
   readonly requests: readonly string[];
 }
 
@@ -53,7 +53,8 @@ export async function withPage<T>(
   const browser = new Deno.Command(chromium, {
     args: [
       "--headless",
-      ...(Deno.uid() === 0 ? ["--no-sandbox"] : []), // Chromium has none for root.
+      // Chromium has no sandbox for root.
+      ...(Deno.uid() === 0 ? ["--no-sandbox"] : []),
       "--no-first-run",
       "--disable-background-networking",
       "--remote-debugging-port=0",
@@ -102,14 +103,15 @@ export async function withPage<T>(
         },
       });
     } finally {
-      // Debian's command is a script that waits for the browser: to kill that would leave the browser.
+      // Debian's command is a script that waits for the browser: killing the script would leave the browser.
       await devTools.send("Browser.close", {}).catch(() => {});
       devTools.close();
     }
   } finally {
     await errors.cancel();
     await browser.status;
-    await Deno.remove(profile, { recursive: true }).catch(() => {}); // A helper process may still write there.
+    // A helper process of the browser may still write there.
+    await Deno.remove(profile, { recursive: true }).catch(() => {});
   }
 }
 

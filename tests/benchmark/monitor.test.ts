@@ -1,5 +1,5 @@
-// The monitor against what nvidia-smi prints (its documentation's words for what it can't tell included), as a script on PATH, and
-// against trees such as the drivers amdgpu and i915 make below /sys.
+// The monitor against scripts on PATH that print what nvidia-smi prints (the words for unknown figures are those of its
+// documentation), and against trees such as the drivers amdgpu and i915 make below /sys.
 
 import { join } from "node:path";
 import { test } from "uvu";
@@ -18,7 +18,7 @@ const TWO_GPUS = [
 ];
 const MIB = 2 ** 20;
 
-/** Puts an nvidia-smi of the script on PATH, which notes how it was called. */
+/** Puts a script on PATH as nvidia-smi, which notes how it was called. */
 function putNvidiaSmi(script: string): void {
   Deno.writeTextFileSync(join(folder, "nvidia-smi"), `#!/bin/sh\necho "$@" >> "${folder}/calls"\n${script}\n`, {
     mode: 0o755,
@@ -28,7 +28,7 @@ function putNvidiaSmi(script: string): void {
 
 const print = (lines: readonly string[]) => lines.map((line) => `echo '${line}'`).join("\n");
 
-/** Waits for what a process prints; a test that waits in vain is ended by the runner. */
+/** Waits until a process has printed; a test that waits in vain is ended by the runner. */
 async function until<T>(read: () => T | Promise<T>, holds: (value: T) => boolean): Promise<T> {
   for (;;) {
     const value = await read();
@@ -98,7 +98,7 @@ test("an nvidia-smi that dies, fails or isn't there costs figures and nothing el
   await new Deno.Command("mkfifo", { args: [fifo] }).output();
   putNvidiaSmi(`${print(TWO_GPUS)}\nread line < '${fifo}'\nexit 15`);
   const smi = new NvidiaSmi(200);
-  // Of one moment: what it told is not too old.
+  // At time 0 no figure is too old: it goes only because the process has ended.
   const read = () => smi.read("NVIDIA GeForce RTX 4090", undefined, 0);
   await until(read, ({ powerWatts }) => powerWatts !== null);
   Deno.writeTextFileSync(fifo, "now\n");
@@ -136,7 +136,7 @@ test("what nobody stops keeps no process alive", async () => {
   Deno.env.set("PATH", PATH);
 });
 
-/** A /sys with cards, each the files of its device folder. */
+/** Makes a /sys with cards; each is given by the files of its device folder. */
 function fakeSys(name: string, cards: readonly Readonly<Record<string, string>>[]): string {
   const root = join(folder, name);
   for (const [i, files] of cards.entries()) {

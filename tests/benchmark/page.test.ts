@@ -9,7 +9,7 @@ import { simulateBenchmark } from "./results-fixture.ts";
 
 const PICTURES = [{ name: "tokens", svg: "<svg></svg>" }] as const;
 const results = await simulateBenchmark({ samples: 2, turns: 2, tokens: 20 });
-const page = await renderPage(results, PICTURES);
+const page = renderPage(results, PICTURES);
 
 /** The articles by case and strategy, as text. */
 function articlesOf(page: string): Map<string, string> {
@@ -41,7 +41,7 @@ test("each run is there with each token, its text and who wrote it", () => {
 
 test("without the tokens' texts there is the whole text, and a box for each token", async () => {
   const runs = results.runs.map(({ pieces: _, ...run }) => run);
-  const articles = articlesOf(await renderPage({ ...results, runs }, PICTURES));
+  const articles = articlesOf(renderPage({ ...results, runs }, PICTURES));
   const article = articles.get("0 greedy")!;
   assert.is(tokensOf(article).length, 20);
   assert.ok(tokensOf(article).every(({ text }) => text === ""));
@@ -54,7 +54,7 @@ test("a text that a stop string cut has no more tokens than its record", async (
     ...results,
     runs: [{ ...run!, tokens: run!.tokens.slice(0, 7), pieces: run!.pieces!.slice(0, 7) }],
   };
-  assert.is(tokensOf(await renderPage(cut, PICTURES)).length, 7);
+  assert.is(tokensOf(renderPage(cut, PICTURES)).length, 7);
 });
 
 test("it asks for nothing from elsewhere, and allows its own script alone", () => {
@@ -77,7 +77,7 @@ test("no text can break the page", async () => {
     piece: () => HOSTILE,
   });
   const { configuration, program } = hostile;
-  const page = await renderPage({
+  const page = renderPage({
     ...hostile,
     created: HOSTILE,
     program: { ...program, platform: HOSTILE },
@@ -100,13 +100,13 @@ test("no text can break the page", async () => {
 test("runs that differ are told of", async () => {
   assert.match(page, "all strategies wrote the same");
   const runs = results.runs.map((run, i) => ({ ...run, identical: i !== 1 }));
-  const told = await renderPage({ ...results, runs }, PICTURES);
+  const told = renderPage({ ...results, runs }, PICTURES);
   assert.match(told, "1 of 12 runs differ from the first strategy&#39;s");
   assert.is(told.match(/not the first strategy&#39;s tokens/g)!.length, 1);
 });
 
 test("equal results give equal pages", async () => {
-  assert.is(await renderPage(structuredClone(results), PICTURES), page);
+  assert.is(renderPage(structuredClone(results), PICTURES), page);
 });
 
 test.run();

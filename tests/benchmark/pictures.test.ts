@@ -1,4 +1,4 @@
-// The pictures of simulated benchmarks: what stands in them against what was simulated.
+// The pictures of simulated benchmarks are held against the simulated figures.
 
 import * as fc from "fast-check";
 import { test } from "uvu";
@@ -20,7 +20,7 @@ async function svgsOf(results: Results): Promise<Record<string, string>> {
   return Object.fromEntries((await drawPictures(results)).map(({ name, svg }) => [name, svg]));
 }
 
-/** The attributes of all marks of a kind, as in "line" or "rect": those of axes and legends are not among them. */
+/** The attributes of all marks of a kind, as "line" or "rect", without the marks of axes and legends. */
 function marksOf(svg: string, kind: string): Record<string, string>[] {
   const groups = svg.matchAll(new RegExp(`<g class="mark-${kind} role-mark[^"]*"[^>]*>(.*?)</g>`, "g"));
   return Array.from(groups).flatMap(([, content]) =>
@@ -259,7 +259,7 @@ test("acceptance: a dot for each place, at the share that was accepted", () => {
   for (const [i, y] of heights.entries()) near(1 - y / 300, wanted[i]!, 1e-6);
 });
 
-test("speed: the means of the samples, the speed-ups as ratios of means, and intervals about as wide as they should be", async () => {
+test("speed: means of samples, speed-ups as ratios of means, intervals about as wide as they should be", async () => {
   const many = await simulateBenchmark({ samples: 30, tokens: 24 });
   const msOf = (strategy: string) => many.runs.filter((run) => run.strategy === strategy).map((run) => run.msPerToken!);
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

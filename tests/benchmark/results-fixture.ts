@@ -5,12 +5,12 @@ import {
   type Results,
   RESULTS_VERSION,
 } from "../../src/benchmark/results.ts";
-import { STRATEGIES, type StrategyName } from "../../src/engine/generation.ts";
+import { STRATEGIES, type StrategyName } from "../../src/engine/generation-run.ts";
 import { summarize } from "../../src/spec/trace/summary.ts";
 import type { TraceEvent } from "../../src/spec/trace/trace-events.ts";
 import { agreeingModel, hash, hashModel, laneOptions, simulateText } from "../spec/simulated-run.ts";
 
-/** What a simulated benchmark is made with. */
+/** Options of a simulated benchmark. */
 export interface SimulatedBenchmark {
   readonly samples?: number;
   readonly turns?: number;
@@ -18,7 +18,7 @@ export interface SimulatedBenchmark {
   readonly strategies?: readonly StrategyName[];
   /** The share of the texts after which the draft chooses as the verify model does. */
   readonly agreement?: number;
-  /** What each device is seen to do at `ms` of a run. */
+  /** The devices' figures at `ms` of a run. */
   readonly monitor?: (ms: number, strategy: StrategyName) => readonly DeviceSample[];
   readonly id?: (sample: number) => string;
   readonly prompt?: string;
@@ -36,7 +36,7 @@ export function wordOf(token: number): string {
   return token % 9 === 8 ? "\n    " : ` ${WORDS[token % WORDS.length]}`;
 }
 
-/** Both lanes' devices, of which the draft's doesn't tell its power. */
+/** Figures of two devices, of which the draft lane's doesn't tell its power. */
 function bothDevices(ms: number, strategy: StrategyName): DeviceSample[] {
   const wave = Math.sin(ms / 90) / 20;
   const drafts = strategy !== "greedy";
@@ -83,7 +83,7 @@ export async function simulateBenchmark(options: SimulatedBenchmark = {}): Promi
       dataset: "simulated",
       strategies,
       samples: Array.from({ length: samples }, (_, i) => i),
-      maxNewTokens: tokens,
+      maxTokens: tokens,
       lookahead: 5,
       launch: "adaptive",
       hedge: true,

@@ -7,9 +7,13 @@ import { renderCsv, renderPositions, renderTable } from "../../src/benchmark/tab
 import { simulateBenchmark } from "./results-fixture.ts";
 
 /**
- * What a Python script came to that shares nothing with this program: of each run of a file of the original program 1000 * time_per_token; J/token, the
- * sum over the gaps between gpustats of seconds * (watts before + watts after) / 2, watts being all gpu_powers together, over
- * tokens_generated; tokens_generated / len(verify_times); (len(draft_times) - tokens_generated + len(verify_times)) / tokens_generated.
+ * Figures by a Python script that shares nothing with this program, for each run of a file of the original program:
+ *
+ * - 1000 * time_per_token;
+ * - J/token: the sum over the gaps between gpustats of seconds * (watts before + watts after) / 2, watts being all
+ *   gpu_powers together, over tokens_generated;
+ * - tokens_generated / len(verify_times);
+ * - (len(draft_times) - tokens_generated + len(verify_times)) / tokens_generated.
  */
 const ORIGINAL = {
   "original-humaneval.json": [
@@ -182,7 +186,7 @@ test("acceptance by position is a table of its own, of what drafts", async () =>
       ...amusd!,
       acceptanceByPosition: [0.5],
     }]),
-    "strategy  accepted at 1  2\nsd        100 %          26 %\namusd     50 %           -",
+    "strategy  accepted at 1     2\nsd                100 %  26 %\namusd              50 %     -",
   );
 });
 

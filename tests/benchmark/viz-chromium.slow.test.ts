@@ -26,7 +26,7 @@ const results = await simulateBenchmark({
 const folder = await Deno.makeTempDir();
 const file = join(folder, "page.html");
 const url = pathToFileURL(file).href;
-if (chromium) await Deno.writeTextFile(file, await renderPage(results, await drawPictures(results)));
+if (chromium) await Deno.writeTextFile(file, renderPage(results, await drawPictures(results)));
 
 const SHOWN = `Array.from(document.querySelectorAll("article")).filter((article) => article.checkVisibility())
   .map(({ dataset }) => dataset.case + " " + dataset.strategy)`;

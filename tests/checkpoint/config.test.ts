@@ -29,7 +29,7 @@ const SMALL: RandomLlama = {
 };
 
 const PARTS = randomLlamaParts(SMALL);
-/** A value for a key, or `null`: the file is without it. */
+/** A value for a key, or `null` for a file without that key. */
 type Entry = readonly [type: MetadataEntry[1], value: MetadataEntry[2]] | null;
 
 /** The configuration of the small model with other metadata and other tensors. */

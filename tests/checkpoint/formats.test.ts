@@ -1,113 +1,13 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { dequantize, halfToFloat } from "../../src/checkpoint/dequantize.ts";
 import { describeTypeId, FORMATS, type TensorType, typeOfId } from "../../src/checkpoint/formats.ts";
-import { uniforms } from "./gguf-builder.ts";
-import { quantize } from "../llama/quantize.ts";
-
-const TYPES = Object.keys(FORMATS) as TensorType[];
-const golden = JSON.parse(await Deno.readTextFile(new URL("../goldens/dequantize.json", import.meta.url)));
-const bitsOf = (values: Float32Array) => new Uint32Array(values.buffer, values.byteOffset, values.length);
 
 test("a type is found by its number in the file", () => {
-  for (const type of TYPES) assert.is(typeOfId(FORMATS[type].id), type);
+  for (const type of Object.keys(FORMATS) as TensorType[]) assert.is(typeOfId(FORMATS[type].id), type);
   assert.is(typeOfId(17), undefined);
   assert.is(describeTypeId(17), "IQ2_XS (17)");
   assert.is(describeTypeId(12), "Q4_K (12)");
   assert.is(describeTypeId(4242), "unknown (4242)");
-});
-
-test("halfToFloat() is right for all 65 536 halves", () => {
-  const view = new DataView(new ArrayBuffer(2));
-  for (let half = 0; half < 65536; half++) {
-    view.setUint16(0, half);
-    assert.ok(Object.is(halfToFloat(half), view.getFloat16(0)), `half 0x${half.toString(16)}`);
-  }
-});
-
-for (const type of TYPES) {
-  test(`${type}: random blocks have the bits that the gguf package gives them`, () => {
-    // Shifted by a byte: tensors of 18 or 210 bytes a block begin anywhere.
-    const bytes = Uint8Array.from(atob(golden.cases[type].bytes), (letter) => letter.charCodeAt(0));
-    const shifted = new Uint8Array(bytes.length + 1);
-    shifted.set(bytes, 1);
-    const wanted = Uint8Array.from(atob(golden.cases[type].float32), (letter) => letter.charCodeAt(0));
-    const got = dequantize(type, shifted.subarray(1), wanted.length / 4);
-    assert.equal([...bitsOf(got)], [...new Uint32Array(wanted.buffer)]);
-  });
-}
-
-/** A block of zeros but for the bytes given by where they stand. */
-const block = (type: TensorType, bytes: Record<number, number>) =>
-  Object.entries(bytes).reduce((out, [at, byte]) => {
-    out[Number(at)] = byte;
-    return out;
-  }, new Uint8Array(FORMATS[type].blockBytes));
-
-/** Sub-block 1: scale 7, minimum 9; sub-block 5: scale 51 = 0b110011, minimum 42 = 0b101010; d = 1, dmin = 0.5. */
-const K_HEAD = { 1: 0x3c, 3: 0x38, [4 + 1]: 0xc0 | 7, [4 + 5]: 0x80 | 9, [4 + 9]: 0xa3 };
-
-// Each worked out by hand from the text of the format.
-for (
-  const [type, bytes, wanted] of [
-    ["F32", { 2: 0x20, 3: 0xc1 }, { 0: -10 }],
-    ["F16", { 1: 0xbe }, { 0: -1.5 }],
-    ["BF16", { 0: 0x20, 1: 0xc1 }, { 0: -10 }],
-    ["Q4_0", { 1: 0x40, 2: 0x0f, 17: 0x1f }, { 0: 14, 16: -16, 15: 14, 31: -14, 1: -16 }],
-    ["Q4_1", { 1: 0x40, 3: 0xc2, 4: 0x0f, 19: 0x1f }, { 0: 27, 16: -3, 15: 27, 31: -1, 1: -3 }],
-    ["Q8_0", { 1: 0x38, 2: 0x80, 33: 0x7f }, { 0: -64, 31: 63.5, 1: 0 }],
-    ["Q4_K", { ...K_HEAD, 16: 0x20, [16 + 64 + 3]: 0xf0 }, { 0: 0, 32: 9.5, 33: -4.5, 160: -21, 163: 744 }],
-    ["Q5_K", { ...K_HEAD, 16: 0x02, 19: 0x20, 48: 0x20, [48 + 64 + 3]: 0xf0 }, {
-      0: 0,
-      32: 121.5,
-      33: -4.5,
-      163: 1560,
-    }],
-    ["Q6_K", { 72: 0x90, 168: 0x20, 192: 0x80, 204: 0xf9, 209: 0x40 }, { 0: 8192, 200: -126, 201: 448, 16: 0 }],
-  ] as const
-) {
-  test(`${type}: a block written by hand`, () => {
-    const values = dequantize(type, block(type, bytes), FORMATS[type].blockElements);
-    for (const [index, value] of Object.entries(wanted)) {
-      assert.is(values[Number(index)]! + 0, value, `element ${index}`);
-    }
-  });
-}
-
-for (const type of TYPES) {
-  test(`${type}: the tests' quantize() comes near to the values and uses every field`, () => {
-    const uniform = uniforms(1);
-    const spread = (i: number) => 1 + ((i >> 5) + (i >> 8)) % 8;
-    const values = Float32Array.from({ length: 4096 }, (_, i) => (uniform() - 0.4) * spread(i));
-    const bytes = quantize(type, values);
-    const got = dequantize(type, bytes, values.length);
-    const { blockElements, blockBytes } = FORMATS[type];
-    // Half a step of the widest values, and for the K formats half a step of their six-bit scales and minimums.
-    const tolerance =
-      { F32: 0, F16: 2e-3, BF16: 2e-2, Q8_0: 2e-2, Q4_0: 0.6, Q4_1: 0.3, Q4_K: 0.4, Q5_K: 0.25, Q6_K: 0.16 }[type];
-    values.forEach((value, i) => {
-      assert.ok(Math.abs(got[i]! - value) <= tolerance, `element ${i}: got ${got[i]}, wanted ${value} +- ${tolerance}`);
-    });
-    // Every bit of a block is 0 in one of the blocks and 1 in another, but for those of 16-bit floats.
-    if (blockElements === 1) return;
-    let [ones, zeros] = [new Uint8Array(blockBytes), new Uint8Array(blockBytes)];
-    for (let at = 0; at < bytes.length; at += blockBytes) {
-      ones = ones.map((byte, i) => byte | bytes[at + i]!);
-      zeros = zeros.map((byte, i) => byte | ~bytes[at + i]!);
-    }
-    const isHalf = (i: number) => type === "Q6_K" ? i >= 208 : i < (/_K$|_1$/.test(type) ? 4 : 2);
-    ones.forEach((byte, i) =>
-      assert.ok(isHalf(i) || (byte & zeros[i]!) === 255, `byte ${i} has a bit that never changes`)
-    );
-    assert.ok(got.some((value) => value < 0) && got.some((value) => value > 0));
-  });
-}
-
-test("dequantize() wants whole blocks", () => {
-  const bytes = new Uint8Array(36);
-  assert.is(dequantize("Q4_0", bytes, 64).length, 64);
-  assert.throws(() => dequantize("Q4_0", bytes, 48), /48 elements of Q4_0: there are 36 bytes, wanted 18 for each 32/);
-  assert.throws(() => dequantize("Q4_0", bytes.subarray(1), 64), /there are 35 bytes/);
 });
 
 test.run();

@@ -1,6 +1,9 @@
 import { blobSource } from "../../src/platform/byte-source.ts";
 import { FORMATS, type TensorType } from "../../src/checkpoint/formats.ts";
-import { type Checkpoint, openGguf } from "../../src/checkpoint/gguf.ts";
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
+import { openGguf } from "../../src/checkpoint/gguf.ts";
+import { TOKEN_TYPES } from "../../src/checkpoint/token-types.ts";
+import { randomOf } from "../../src/util/random.ts";
 import { quantize } from "../llama/quantize.ts";
 
 const VALUE_TYPES = [
@@ -22,24 +25,25 @@ type ValueType = Exclude<typeof VALUE_TYPES[number], "array">;
 const VALUE_BYTES = { u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, bool: 1, u64: 8, i64: 8, f64: 8 } as const;
 type Scalar = number | bigint | boolean | string;
 
-/** An array where the type ends with `[]`. */
+/** A key of a file's metadata. The value is an array where the type ends with `[]`. */
 export type MetadataEntry = readonly [
   key: string,
   type: ValueType | `${ValueType}[]`,
   value: Scalar | readonly Scalar[],
 ];
 
+/** A tensor of a file. */
 export interface TensorEntry {
   readonly name: string;
   readonly shape: readonly number[];
-  /** A number stands for any of ggml's types. */
+  /** One of the types that run here, or any type by its number in ggml. */
   readonly type: TensorType | number;
   readonly bytes: Uint8Array;
-  /** What the file declares; by default where the bytes lie. */
+  /** The offset that the file declares; default: the place where the bytes lie. */
   readonly offset?: number;
 }
 
-/** A GGUF file, byte for byte. It writes whatever it is told, wrong files too. */
+/** Writes a GGUF file, byte for byte. Nothing is checked, so that wrong files can be written too. */
 export function ggufFile(
   metadata: readonly MetadataEntry[],
   tensors: readonly TensorEntry[],
@@ -80,11 +84,12 @@ export function ggufFile(
   return out.finish();
 }
 
-/** Opens bytes as a model file. */
+/** Opens the bytes of a GGUF file. */
 export function openBytes(bytes: Uint8Array<ArrayBuffer>, name = "test.gguf"): Promise<Checkpoint> {
   return openGguf(blobSource(new Blob([bytes]), name));
 }
 
+/** The shape of a model with random weights, and what its file has. */
 export interface RandomLlama {
   readonly layers: number;
   readonly hidden: number;
@@ -93,19 +98,19 @@ export interface RandomLlama {
   readonly headSize: number;
   readonly feedForward: number;
   readonly vocabulary: number;
-  /** Of all matrices, or of the one named so ("blk.0.attn_q.weight"); rows must be whole blocks. */
+  /** The type of all matrices, or of each by its name ("blk.0.attn_q.weight"). Rows must be whole blocks. */
   readonly type: TensorType | ((name: string) => TensorType);
   readonly tied: boolean;
   readonly seed: number;
-  /** With rope_freqs.weight, from 1 at the first pair to 8 at the last. */
+  /** Whether there is a tensor rope_freqs.weight, with factors from 1 at the first pair to 8 at the last. */
   readonly ropeFactors?: boolean;
-  /** With a byte-level tokenizer, for which `vocabulary` must be at least 257. */
+  /** Whether there is a byte-level tokenizer, for which `vocabulary` must be at least 257. */
   readonly tokenizer?: boolean;
-  /** In place of what is written by default under the same key, or beside it. */
+  /** Keys that replace those that are written by default, or come beside them. */
   readonly metadata?: readonly MetadataEntry[];
 }
 
-/** The metadata and the tensors of a model with random weights; the same for the same options. */
+/** The metadata and the tensors of a model with random weights. Equal options give equal weights. */
 export function randomLlamaParts(options: RandomLlama): { metadata: MetadataEntry[]; tensors: TensorEntry[] } {
   const { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary, type, tied, seed } = options;
   const random = normals(seed);
@@ -155,28 +160,37 @@ export function randomLlamaParts(options: RandomLlama): { metadata: MetadataEntr
   return { metadata: [...defaults.filter(([key]) => extra.every(([other]) => other !== key)), ...extra], tensors };
 }
 
-/** The file of a small model with random weights, as it runs; the same for the same options. */
+/** The GGUF file of a model with random weights. Equal options give equal files. */
 export function randomLlama(options: RandomLlama): Uint8Array<ArrayBuffer> {
   const { metadata, tensors } = randomLlamaParts(options);
   return ggufFile(metadata, tensors);
 }
 
-/** GPT-2's 256 letters for bytes; merges of two small letters; unused tokens; last `<|endoftext|>`, BOS and EOS. */
-function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
-  const printable = (byte: number) => byte > 32 && byte < 127 || byte > 160 && byte !== 173;
+/** The letters in which GPT-2's vocabulary writes the 256 bytes: "Ġ" is byte 32, "Ċ" byte 10. */
+export const BYTE_LETTERS: readonly string[] = (() => {
+  const isPrintable = (byte: number) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
   let spares = 0;
-  const tokens = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : 256 + spares++));
-  const types: number[] = tokens.map(() => 1);
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : 256 + spares++));
+})();
+const { NORMAL, UNUSED, CONTROL } = TOKEN_TYPES;
+
+/**
+ * A byte-level tokenizer: the letters of the bytes, then merges of two small letters, then unused tokens, and as the
+ * last token `<|endoftext|>`, which is both BOS and EOS.
+ */
+function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
+  const tokens = [...BYTE_LETTERS];
+  const types: number[] = tokens.map(() => NORMAL);
   const merges: string[] = [];
   const letters = "etaoinshrdlucmfwypvbgkjqxz";
   for (let i = 0; tokens.length < vocabulary - 1; i++) {
     const pair = i < 26 * 26 ? [letters[Math.floor(i / 26)]!, letters[i % 26]!] : null;
     tokens.push(pair ? pair.join("") : `[PAD${i}]`);
-    types.push(pair ? 1 : 5);
+    types.push(pair ? NORMAL : UNUSED);
     if (pair) merges.push(pair.join(" "));
   }
   tokens.push("<|endoftext|>");
-  types.push(3);
+  types.push(CONTROL);
   return [
     ["tokenizer.ggml.model", "string", "gpt2"],
     ["tokenizer.ggml.pre", "string", "gpt-2"],
@@ -189,24 +203,13 @@ function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
   ];
 }
 
-/** Uniform in [0, 1), 32 bits (mulberry32). */
-export function uniforms(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = state + 0x6d2b79f5 | 0;
-    let mixed = Math.imul(state ^ state >>> 15, state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ mixed >>> 7, mixed | 61);
-    return ((mixed ^ mixed >>> 14) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Standard normal (Box and Muller). */
+/** A generator of standard normal numbers (Box and Muller). */
 function normals(seed: number): () => number {
-  const uniform = uniforms(seed);
+  const uniform = randomOf(seed);
   return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 
-/** Bytes that grow. */
+/** Writes values behind each other into bytes that grow. */
 class Writer {
   readonly #littleEndian: boolean;
   #view = new DataView(new ArrayBuffer(1024));
@@ -256,7 +259,7 @@ class Writer {
     return new Uint8Array(this.#view.buffer.slice(0, this.#length));
   }
 
-  /** Makes room; returns where it begins. */
+  /** Makes room for more bytes, and returns the offset at which they begin. */
   #grow(bytes: number): number {
     const at = this.#length;
     this.#length += bytes;

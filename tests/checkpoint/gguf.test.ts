@@ -16,7 +16,7 @@ const F32 = (name: string, values: number[], more: Partial<TensorEntry> = {}): T
 });
 const TENSOR = F32("a", [1, 2, 3, 4, 5, 6, 7, 8]);
 
-/** A source in memory that counts what it is asked for and whether it is closed. */
+/** A source in memory that counts the bytes that are read and the calls of close(). */
 function countingSource(bytes: Uint8Array<ArrayBuffer>, name = "test.gguf") {
   const counts = { bytesRead: 0, closed: 0 };
   const blob = blobSource(new Blob([bytes]), name);
@@ -99,42 +99,6 @@ test("tensors may share bytes", async () => {
   assert.is(tensors.get("b")!.offset, tensors.get("a")!.offset);
 });
 
-test("getters give the value, the fallback, or an error that names the key", async () => {
-  const checkpoint = await openBytes(
-    ggufFile([["text", "string", "x\ny"], ["seven", "u8", 7], ["list", "u8[]", [7]]], []),
-  );
-  assert.is(checkpoint.string("text"), "x\ny");
-  assert.is(checkpoint.number("seven"), 7);
-  assert.is(checkpoint.string("other", "fallback"), "fallback");
-  assert.is(checkpoint.number("other", 0), 0);
-  for (
-    const [get, message] of [
-      [
-        () => checkpoint.number("other"),
-        /^Cannot read model "test.gguf": "other" is missing, wanted a number; get or convert/,
-      ],
-      [() => checkpoint.string("seven"), /"seven" is "7", wanted a string/],
-      [() => checkpoint.number("text", 1), /"text" is "x\\ny", wanted a number/],
-      [() => checkpoint.number("list"), /"list" is an array, wanted a number/],
-    ] as const
-  ) await assertRefused(async () => get(), message);
-});
-
-test("a header larger than the window, with items across its edges", async () => {
-  const long = "ä".repeat(700_000);
-  const strings = Array.from({ length: 200_000 }, (_, i) => `token ${i}`);
-  const numbers = Array.from({ length: 400_000 }, (_, i) => i);
-  const file = ggufFile([["a", "string[]", strings], ["b", "string", long], ["c", "u32[]", numbers], ["d", "u8", 1]], [
-    TENSOR,
-  ]);
-  const { metadata, tensors } = await openBytes(file);
-  assert.equal(metadata.get("a"), strings);
-  assert.ok(metadata.get("b") === long);
-  assert.equal([...metadata.get("c") as Uint32Array], numbers);
-  assert.is(metadata.get("d"), 1);
-  assert.is(tensors.get("a")!.offset, file.length - 32);
-});
-
 test("opening reads no further than a window beyond the header", async () => {
   const file = ggufFile([], [{ name: "a", shape: [2 ** 23], type: "F32", bytes: new Uint8Array(2 ** 25) }]);
   const { source, counts } = countingSource(file);
@@ -164,13 +128,13 @@ const F32_AT = (shape: (number | bigint)[], offset: number | bigint = 0): Tensor
   shape: shape as number[],
   offset: offset as number,
 });
-/** `count` as 8 bytes at byte `at` of a file. */
+/** Writes `count` as 8 bytes at byte `at` of a file. */
 function patched(file: Uint8Array<ArrayBuffer>, at: number, count: bigint): Uint8Array<ArrayBuffer> {
   new DataView(file.buffer).setBigUint64(at, count, true);
   return file;
 }
 const ENDLESS = 2n ** 63n;
-/** Where a file's first key has its type: after the head and the key "k". */
+/** The offset of the first key's type, after the head of 24 bytes and the key "k". */
 const VALUE_AT = 24 + 9;
 
 for (
@@ -382,7 +346,7 @@ test("a tensor beyond 4 GiB", async () => {
       offset: 0,
     }]);
     const dataStart = head.length - 64;
-    // Sparse: it takes a few blocks of disk.
+    // The file is sparse, so it takes a few blocks of the disk only.
     const handle = await fs.open(path, "w");
     await handle.write(head.subarray(0, dataStart));
     await handle.write(TENSOR.bytes, 0, 32, dataStart + far);
@@ -398,37 +362,6 @@ test("a tensor beyond 4 GiB", async () => {
   } finally {
     await Deno.remove(path);
   }
-});
-
-test("refused: a header of more than 128 MiB, though its file has them", async () => {
-  const zeros = new Uint8Array(2 ** 22);
-  const keys = Array.from({ length: 40 }, (_, i) => ggufFile([[`key ${i + 10}`, "u8[]", []]], []).subarray(24));
-  for (const key of keys) new DataView(key.buffer, key.byteOffset).setUint32(key.length - 8, zeros.length, true);
-  const head = patched(ggufFile([], []), 16, 40n);
-  const [keyBytes, stride] = [keys[0]!.length, keys[0]!.length + zeros.length];
-  const source: ByteSource = {
-    name: "large.gguf",
-    size: head.length + 40 * stride,
-    async read(offset, length) {
-      const bytes = new Uint8Array(length);
-      bytes.set(head.subarray(Math.min(offset, head.length)));
-      keys.forEach((key, i) => {
-        const at = head.length + i * stride - offset;
-        if (at < length && at + keyBytes > 0) bytes.set(key.subarray(Math.max(0, -at), length - at), Math.max(0, at));
-      });
-      return bytes;
-    },
-    async close() {},
-  };
-  await assertRefused(() => openGguf(source), /its header goes beyond 134217728 bytes, the most read; the file is/);
-  await openGguf({
-    ...source,
-    read: async (offset, length) => {
-      const bytes = await source.read(offset, length);
-      if (offset === 0) bytes[16] = 31;
-      return bytes;
-    },
-  });
 });
 
 test.run();

@@ -1,31 +1,25 @@
-// A folder in Hugging Face's layout against the GGUF of the same model.
+// A folder in Hugging Face's layout is the same checkpoint as the GGUF file of the same model.
 
-import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import fc from "fast-check";
-import { openFile } from "../../src/platform/platform-file.ts";
 import { llamaConfig } from "../../src/checkpoint/config.ts";
-import { openGguf } from "../../src/checkpoint/gguf.ts";
 import { openModelFile, openModelPair } from "../../src/engine/model-pair.ts";
-import { loadTokenizer, type Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { assertSameBits } from "../kernels/kernel-fixture.ts";
 import { withDevice } from "../with-device.ts";
-import { type MetadataEntry, openBytes, type RandomLlama, randomLlama } from "./gguf-builder.ts";
+import { openBytes, type RandomLlama, randomLlama } from "./gguf-builder.ts";
 import { load, SMALL, tokensOf, verifyAll } from "../llama/llama-fixture.ts";
 import { assertRefused } from "../llama/refused.ts";
-import { type Files, randomLlamaFolder, tokenizerFiles, writeFolder } from "./safetensors-builder.ts";
+import { type Files, randomLlamaFolder, writeFolder } from "./safetensors-builder.ts";
 
-const root = new URL("../../", import.meta.url);
 const temp = await Deno.makeTempDir();
 let folders = 0;
 const write = (files: Files) => writeFolder(`${temp}/${folders++}`, files);
 
-/** Three heads and two layers; GGUF and folder have the same tokenizer. */
+/** A model with three heads and two layers, whose GGUF file and folder have the same tokenizer. */
 const MODEL: RandomLlama = { ...SMALL, kvHeads: 3, tokenizer: true, tied: false, type: "F16" };
 const FOLDER = randomLlamaFolder(MODEL);
 
-/** The folder with one file's JSON changed. */
+/** The folder's files, with members of one JSON file changed. */
 function changed(name: string, change: Record<string, unknown>, files: Files = FOLDER): Files {
   return { ...files, [name]: { ...files[name] as Record<string, unknown>, ...change } };
 }
@@ -101,7 +95,7 @@ test("Llama 3.2's frequencies are divided as in its GGUF's rope_freqs.weight", a
     original_max_position_embeddings: 8192,
   };
   const { ropeFactors } = await configOf({ rope_theta: 500_000, rope_scaling: scaling });
-  // From transformers' formula, frequency by frequency, in its order of operations.
+  // This is transformers' formula, frequency by frequency and in the same order of operations.
   const wanted = Float32Array.from({ length: 32 }, (_, pair) => {
     const frequency = 1 / 500_000 ** (2 * pair / 64);
     const wave = 2 * Math.PI / frequency;
@@ -115,120 +109,11 @@ test("Llama 3.2's frequencies are divided as in its GGUF's rope_freqs.weight", a
   assert.is(ropeFactors!.filter((factor) => factor > 1 && factor < 32).length, 3);
 });
 
-const path = (name: string) => fileURLToPath(new URL(`models/${name}`, root));
-const embedded = await openGguf(await openFile(path("smollm2-draft-42m-q8_0.gguf")));
-await embedded.close();
-const smollm = loadTokenizer(embedded.metadata);
-const smollmFiles = tokenizerFiles(
-  [...embedded.metadata].map(([key, value]) => [key, "string", value] as unknown as MetadataEntry),
-);
-
-/** The tokenizer of a folder with these files, whose model has as many rows as the vocabulary. */
-async function tokenizerOf(files: Files, vocabulary: number): Promise<Tokenizer> {
-  const file = await openModelFile(
-    await write({
-      ...randomLlamaFolder({ ...SMALL, layers: 1, hidden: 32, heads: 1, vocabulary, type: "F16" }),
-      ...files,
-    }),
-  );
-  await file.checkpoint.close();
-  return file.tokenizer;
-}
-
-test("the embedded model's tokenizer from a tokenizer.json gives the same ids", async () => {
-  const tokenizer = await tokenizerOf(smollmFiles, smollm.vocabulary);
-  assert.equal(tokenizer.tokenStrings, smollm.tokenStrings);
-  assert.equal([tokenizer.bosId, tokenizer.addBos, [...tokenizer.eosIds].sort()], [1, false, [0, 2]]);
-  const golden = JSON.parse(await Deno.readTextFile(new URL("tests/goldens/tokenizer.json", root)));
-  for (const { text, ids } of golden.cases as { text: string; ids: number[] }[]) {
-    assert.equal(tokenizer.encode(text, { special: true, addBos: false }), ids, JSON.stringify(text));
-  }
-  const words = fc.constantFrom("the", " the", "  ", "\n", "'s", "12", "日本", "🙂", "<|im_end|>", "<|im_start|>user");
-  const text = fc.array(fc.oneof(words, fc.string({ unit: "binary", maxLength: 9 }))).map((list) => list.join(""));
-  fc.assert(fc.property(text, fc.boolean(), (text, special) => {
-    const ids = smollm.encode(text, { special });
-    assert.equal(tokenizer.encode(text, { special }), ids);
-    for (const id of ids) assert.equal(tokenizer.tokenBytes(id), smollm.tokenBytes(id));
-  }));
-});
-
-test("merges may be pairs, Llama 3's split takes whole words, and the post-processor begins with BOS", async () => {
-  const file = smollmFiles["tokenizer.json"] as { model: { merges: string[] } };
-  const regex =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" +
-    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false };
-  const split = { type: "Split", pattern: { Regex: regex }, behavior: "Isolated", invert: false };
-  const begin = { SpecialToken: { id: "<|im_start|>", type_id: 0 } };
-  const text = { Sequence: { id: "A", type_id: 0 } };
-  const wanted = loadTokenizer(
-    new Map([...embedded.metadata, ["tokenizer.ggml.pre", "llama-bpe"], ["tokenizer.ggml.add_bos_token", true]]),
-  );
-  const tokenizer = await tokenizerOf({
-    "tokenizer.json": {
-      ...file,
-      pre_tokenizer: { type: "Sequence", pretokenizers: [split, byteLevel] },
-      post_processor: {
-        type: "Sequence",
-        processors: [byteLevel, { type: "TemplateProcessing", single: [begin, text] }],
-      },
-      model: { ...file.model, ignore_merges: true, merges: file.model.merges.map((merge) => merge.split(" ")) },
-    },
-    "tokenizer_config.json": { bos_token: "<|im_start|>" },
-    "generation_config.json": { eos_token_id: [5, 7] },
-  }, smollm.vocabulary);
-  for (const text of ["It's 12345 o'clock", "a\n\n  b", "Hello, World!  x", "don'T 日本"]) {
-    assert.equal(tokenizer.encode(text, { special: true }), wanted.encode(text, { special: true }));
-  }
-  assert.is(tokenizer.addBos, true);
-  for (const id of [5, 7]) assert.ok(tokenizer.eosIds.has(id));
-});
-
-const BYTE_TOKENS = Array.from({ length: 256 }, (_, i) => `<0x${i.toString(16).toUpperCase().padStart(2, "0")}>`);
-const LLAMA2_TOKENS = ["<unk>", "<s>", "</s>", ...BYTE_TOKENS, "▁", "a", "b", "▁a", "ab", "▁ab"];
-const SPECIAL = LLAMA2_TOKENS.slice(0, 3).map((content, id) => ({ id, content, special: true, normalized: true }));
-const NORMALIZER = {
-  type: "Sequence",
-  normalizers: [{ type: "Prepend", prepend: "▁" }, { type: "Replace", pattern: { String: " " }, content: "▁" }],
-};
-const LLAMA2 = {
-  added_tokens: SPECIAL,
-  normalizer: NORMALIZER,
-  pre_tokenizer: null,
-  model: {
-    type: "BPE",
-    byte_fallback: true,
-    unk_token: "<unk>",
-    vocab: Object.fromEntries(LLAMA2_TOKENS.map((token, id) => [token, id])),
-    merges: ["a b", "▁ ab", "▁ a"],
-  },
-};
-
-test("a tokenizer.json with byte fallback is SentencePiece's: prefix, merges by rank, bytes", async () => {
-  const tokenizer = await tokenizerOf({
-    "tokenizer.json": LLAMA2,
-    "tokenizer_config.json": { bos_token: "<s>", eos_token: "</s>", add_bos_token: true },
-  }, LLAMA2_TOKENS.length);
-  const strings = (text: string) => tokenizer.encode(text, { special: true }).map((id) => tokenizer.tokenStrings[id]);
-  assert.equal(strings("ab a"), ["<s>", "▁ab", "▁a"]);
-  assert.equal(strings("é"), ["<s>", "▁", "<0xC3>", "<0xA9>"]);
-  assert.ok(tokenizer.eosIds.has(2));
-  const scheme = (scheme: string) => ({
-    ...LLAMA2,
-    normalizer: null,
-    pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: scheme, split: false },
-  });
-  const never = await tokenizerOf(
-    { "tokenizer.json": scheme("never"), "tokenizer_config.json": {} },
-    LLAMA2_TOKENS.length,
-  );
-  assert.equal(never.encode("ab a", { special: true }).map((id) => never.tokenStrings[id]), ["ab", "▁a"]);
-  for (const name of ["first", "always"]) {
-    await assertRefused(
-      () => tokenizerOf({ "tokenizer.json": scheme(name) }, LLAMA2_TOKENS.length),
-      /tokenizer\.json": its tokenizer has the steps .*Metaspace.*, wanted those of Llama 2; use a Llama/,
-    );
-  }
+test("tokens that end a text come from generation_config.json, then from config.json", async () => {
+  const files = { ...changed("config.json", { eos_token_id: 9 }), "generation_config.json": { eos_token_id: [5, 7] } };
+  const { checkpoint } = await openModelFile(await write(files));
+  await checkpoint.close();
+  assert.equal(checkpoint.metadata.get("tokenizer.ggml.eos_token_ids"), Float64Array.of(5, 7, 9));
 });
 
 test("the chat template comes from its file, or from tokenizer_config.json", async () => {
@@ -270,9 +155,6 @@ const INDEX = "model.safetensors.index.json";
 const map = (SHARDED[INDEX] as { weight_map: Record<string, string> }).weight_map;
 const without = (files: Files, name: string) =>
   Object.fromEntries(Object.entries(files).filter(([key]) => key !== name));
-const tokenizer = (change: Record<string, unknown>) => changed("tokenizer.json", change);
-const model = (change: Record<string, unknown>) =>
-  tokenizer({ model: { ...(FOLDER["tokenizer.json"] as { model: object }).model, ...change } });
 const config = (change: Record<string, unknown>) => changed("config.json", change);
 
 const WRONG: readonly [title: string, files: Files, message: RegExp][] = [
@@ -292,7 +174,7 @@ const WRONG: readonly [title: string, files: Files, message: RegExp][] = [
   [
     "no tensor in the shard",
     changed(INDEX, { weight_map: { ...map, extra: map["lm_head.weight"] } }, SHARDED),
-    /safetensors": tensor "extra" is missing, which model\.safetensors\.index\.json says is there; download both again$/,
+    /": tensor "extra" is missing, which model\.safetensors\.index\.json says is there; download both again$/,
   ],
   ["no map", changed(INDEX, { weight_map: [] }, SHARDED), /"weight_map" is an array of 0, wanted an object/],
   [
@@ -309,7 +191,7 @@ const WRONG: readonly [title: string, files: Files, message: RegExp][] = [
   [
     "quantised",
     config({ quantization_config: { quant_method: "gptq" } }),
-    /it is quantised \(quantization_config, "gptq"\), wanted F32, F16 or BF16; get the unquantised checkpoint, or a GGUF$/,
+    /quantised \(quantization_config, "gptq"\), wanted F32, F16 or BF16; get the unquantised checkpoint, or a GGUF$/,
   ],
   ["biases", config({ attention_bias: true }), /it has biases \(attention_bias\), wanted none; use/],
   ["another activation", config({ hidden_act: "gelu" }), /its hidden_act is "gelu", wanted "silu"; use/],
@@ -328,38 +210,10 @@ const WRONG: readonly [title: string, files: Files, message: RegExp][] = [
     config({ tie_word_embeddings: false }),
     /tensor "lm_head\.weight" is missing, wanted as "tie_word_embeddings" is false; get/,
   ],
-  ["Unigram", model({ type: "Unigram" }), /its tokenizer is of kind "Unigram", wanted "BPE"; use a Llama/],
-  [
-    "a merge of nothing",
-    model({ merges: ["q!! z!!"] }),
-    /merge 0 is "q!! z!!", wanted two texts that make a token; get/,
-  ],
-  ["an id outside", model({ vocab: { a: 301 } }), /token "a" has id "301", wanted a whole number below 301/],
-  ["an id twice", model({ vocab: { a: 1, b: 1 } }), /token "b" and id 1 are there twice/],
-  ["NFC", tokenizer({ normalizer: { type: "NFC" } }), /its tokenizer has the normalizer "NFC", wanted none; use/],
-  [
-    "another split",
-    tokenizer({ pre_tokenizer: { type: "Whitespace" } }),
-    /has the pre-tokenizer "\{\\"type\\":\\"Whitespace\\"\}", wanted one of Llama 3, SmolLM2, GPT-2; use/,
-  ],
-  [
-    "another post-processor",
-    tokenizer({ post_processor: { type: "BertProcessing" } }),
-    /has the post-processor "BertProcessing", wanted one "TemplateProcessing"; use/,
-  ],
-  [
-    "a stripping token",
-    tokenizer({ added_tokens: [{ id: 300, content: "<|endoftext|>", lstrip: true }] }),
-    /its added token "<\|endoftext\|>" has "lstrip", wanted none; use a GGUF of the model$/,
-  ],
-  [
-    "an unknown BOS",
-    changed("tokenizer_config.json", { bos_token: "<x>" }),
-    /tokenizer_config\.json": "bos_token" is "<x>", wanted a token of tokenizer\.json; get/,
-  ],
+  ["a tokenizer of another kind", changed("tokenizer.json", { model: { type: "Unigram" } }), /is of kind "Unigram"/],
 ];
 
-/** The files of weights that this process holds open; `null` where the system doesn't tell. */
+/** The paths of files of weights that this process has open; `null` where the system doesn't tell. */
 async function openWeights(): Promise<string[] | null> {
   if (Deno.build.os !== "linux") return null;
   const links: string[] = [];

@@ -1,7 +1,7 @@
 import type { TensorType } from "../../src/checkpoint/formats.ts";
 import { type MetadataEntry, type RandomLlama, randomLlamaParts, type TensorEntry } from "./gguf-builder.ts";
 
-/** A safetensors file, byte for byte; shapes are in ggml's order. `header` replaces its text. */
+/** Writes a safetensors file, byte for byte. Shapes are given in ggml's order. `header` replaces the header's text. */
 export function safetensorsFile(tensors: readonly TensorEntry[], header?: string): Uint8Array<ArrayBuffer> {
   const entries: Record<string, unknown> = { __metadata__: { format: "pt" } };
   let end = 0;
@@ -20,10 +20,10 @@ export function safetensorsFile(tensors: readonly TensorEntry[], header?: string
   return file;
 }
 
-/** The files of a folder by their names; a value that is no bytes is written as JSON. */
+/** The files of a folder by their names. A value is the file's bytes, or anything else that is written as JSON. */
 export type Files = Readonly<Record<string, unknown>>;
 
-/** The same model as `randomLlama(options)`, as transformers saves it; in so many files. */
+/** The files in which transformers saves the model of `randomLlama(options)`, with the weights in `shards` files. */
 export function randomLlamaFolder(options: RandomLlama, shards = 1): Files {
   const { metadata, tensors } = randomLlamaParts({ tokenizer: true, ...options });
   const files: Record<string, unknown> = { ...tokenizerFiles(metadata) };
@@ -56,14 +56,14 @@ export function randomLlamaFolder(options: RandomLlama, shards = 1): Files {
   return { ...files, "model.safetensors.index.json": { metadata: {}, weight_map: map } };
 }
 
-/** A folder with these files, in place of `folder`. */
+/** Makes `folder` and writes these files into it. */
 export async function writeFolder(folder: string, files: Files): Promise<string> {
   await Deno.mkdir(folder);
   for (const [name, bytes] of Object.entries(bytesOf(files))) await Deno.writeFile(`${folder}/${name}`, bytes);
   return folder;
 }
 
-/** The files as they are written. */
+/** The bytes of the files. */
 export function bytesOf(files: Files): Record<string, Uint8Array> {
   return Object.fromEntries(
     Object.entries(files).map(([name, content]) => [
@@ -73,7 +73,7 @@ export function bytesOf(files: Files): Record<string, Uint8Array> {
   );
 }
 
-/** tokenizer.json and tokenizer_config.json for the byte-level tokenizer of a GGUF's metadata. */
+/** The files tokenizer.json and tokenizer_config.json for the byte-level tokenizer of a GGUF file's metadata. */
 export function tokenizerFiles(metadata: readonly MetadataEntry[]): Files {
   const values = new Map(metadata.map(([key, , value]) => [key, value]));
   const of = <T>(key: string) => values.get(`tokenizer.ggml.${key}`) as T;
@@ -131,7 +131,10 @@ const NAMES: Readonly<Record<string, string>> = {
   "ffn_down": "mlp.down_proj",
 };
 
-/** A GGUF's tensor under Hugging Face's name; Q and K with the even rows of each head first, then the odd ones. */
+/**
+ * A GGUF file's tensor under Hugging Face's name. Q and K get the order of rows of Hugging Face: the even rows of each
+ * head come first, then the odd ones.
+ */
 export function translate(tensor: TensorEntry & { readonly type: TensorType | number }, headSize: number): TensorEntry {
   const [, block, name] = /^(?:blk\.(\d+)\.)?(.+)\.weight$/.exec(tensor.name)!;
   const prefix = block === undefined ? "" : `model.layers.${block}.`;

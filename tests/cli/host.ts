@@ -1,6 +1,9 @@
 // The command line as its users have it: a process. It is this checkout's under Deno, or the npm package's under Node
 // where tests/node/on-node.ts says so.
 
+import * as assert from "uvu/assert";
+import type { GenerationRecord } from "../../src/engine/generation-run.ts";
+
 const root = new URL("../../", import.meta.url);
 
 /** The folder in which the npm package is installed; without it the command line runs under Deno. */
@@ -8,13 +11,13 @@ const installed = Deno.env.get("AMUSD_TEST_HOST");
 
 export const isNode: boolean = installed !== undefined;
 
-/** What Dawn itself writes to stderr for an adapter; under Node nobody can silence it. */
+/** The line that Dawn itself writes to stderr for an adapter; under Node nothing can silence it. */
 export const DAWN_LINE = isNode ? /^Warning: max\w+ artificially reduced .*\n/gm : /(?!)/g;
 
 export interface Outcome {
   readonly code: number;
   readonly stdout: string;
-  /** Under Node without Dawn's own lines. */
+  /** Without Dawn's own lines, which come under Node. */
   readonly stderr: string;
 }
 
@@ -36,4 +39,24 @@ export async function finish(child: Pick<Deno.ChildProcess, "output">): Promise<
 /** Runs `amusd` to its end. */
 export function amusd(...args: string[]): Promise<Outcome> {
   return finish(command(args));
+}
+
+/** Starts `amusd` with its stdout and stderr piped. */
+export function spawn(args: readonly string[], stdin: "null" | "piped" = "null"): Deno.ChildProcess {
+  return command(args, { stdin, stdout: "piped", stderr: "piped" }).spawn();
+}
+
+/** Throws unless it ended with one line on stderr, nothing on stdout, and this exit code. */
+export function assertRefused({ code, stdout, stderr }: Outcome, wanted: number, message: RegExp): void {
+  assert.match(stderr, message);
+  assert.match(stderr, /^[^\n]+\n$/);
+  assert.is(stdout, "");
+  assert.is(code, wanted);
+}
+
+/** What `generate --json` printed; throws where it failed. */
+export function recordOf({ code, stdout, stderr }: Outcome): GenerationRecord {
+  assert.is(code, 0, stderr);
+  assert.match(stdout, /^[^\n]+\n$/);
+  return JSON.parse(stdout);
 }

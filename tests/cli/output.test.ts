@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { assertWritable, PieceWriter, Progress, writeWhole } from "../../src/cli/output.ts";
+import { PieceWriter, prepareOutput, Progress, writeWhole } from "../../src/cli/output.ts";
 import { assertRefused } from "../llama/refused.ts";
 
 const folder = await Deno.makeTempDir();
@@ -8,7 +8,7 @@ const at = (name: string) => `${folder}/${name}`;
 test.after(() => Deno.remove(folder, { recursive: true }));
 
 test("folders on the way to a file are made with it, not before", async () => {
-  for (const file of [at("a/b/whole.json"), at("c/pieces.json")]) await assertWritable(file);
+  for (const file of [at("a/b/whole.json"), at("c/pieces.json")]) await prepareOutput(file, true);
   assert.equal([...Deno.readDirSync(folder)], []);
 
   await writeWhole(at("a/b/whole.json"), "[]");
@@ -17,22 +17,23 @@ test("folders on the way to a file are made with it, not before", async () => {
   await writer.end();
   for (const file of [at("a/b/whole.json"), at("c/pieces.json")]) assert.is(Deno.readTextFileSync(file), "[]");
 
-  if (Deno.build.os === "windows") return; // Links take rights there.
+  // On Windows a link takes rights that not everyone has.
+  if (Deno.build.os === "windows") return;
   Deno.symlinkSync("to be made", at("a/link"));
-  await assertWritable(at("a/link"));
+  await prepareOutput(at("a/link"), true);
 });
 
 test("a path through a file, or to a folder, is refused in a line", async () => {
   Deno.writeTextFileSync(at("file"), "");
   await assertRefused(
-    () => assertWritable(at("file/d.json")),
+    () => prepareOutput(at("file/d.json"), true),
     /^Cannot write ".*d\.json": on the way ".*file" is no folder; /,
   );
   await assertRefused(
-    () => assertWritable(at("file/e/d.json")),
+    () => prepareOutput(at("file/e/d.json"), true),
     /^Cannot write ".*": on the way ".*file" is no folder; /,
   );
-  await assertRefused(() => assertWritable(folder), /^Cannot write ".*": it is a folder, a file is wanted; /);
+  await assertRefused(() => prepareOutput(folder, true), /^Cannot write ".*": it is a folder, a file is wanted; /);
   await assertRefused(
     () => writeWhole(at("file/e/d.json"), ""),
     /^Cannot write ".*d\.json": [^\n]+; choose another place$/,
@@ -49,7 +50,7 @@ if (mayWriteAnywhere) console.log("skipped: a folder that may not be written to,
     Deno.mkdirSync(at("read only"), { mode: 0o555 });
     const message = /^Cannot write ".*d\.json": ".*read only" may not be written to; choose another place$/;
     for (const file of [at("read only/d.json"), at("read only/e/d.json")]) {
-      await assertRefused(() => assertWritable(file), message);
+      await assertRefused(() => prepareOutput(file, true), message);
     }
   },
 );

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { summaryText } from "../../src/cli/summary-text.ts";
-import type { GenerationRecord } from "../../src/engine/generation.ts";
+import type { GenerationRecord } from "../../src/engine/generation-run.ts";
 
 const RECORD: GenerationRecord = {
   strategy: "amusd",

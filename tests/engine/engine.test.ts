@@ -4,10 +4,11 @@ import { listAdapters } from "../../src/gpu/adapters.ts";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { requestAdapter } from "../../src/gpu/dawn.ts";
-import { load } from "../../mod.ts";
+import { load, type LoadProgress } from "../../mod.ts";
 import type { ChatMessage } from "../../src/tokenizer/chat-template.ts";
 import type { Engine } from "../../src/engine/engine.ts";
-import type { Generation, GenerationOptions, GenerationRecord, StrategyName } from "../../src/engine/generation.ts";
+import type { Generation } from "../../src/engine/generation.ts";
+import type { GenerationOptions, GenerationRecord, StrategyName } from "../../src/engine/generation-run.ts";
 import { LaneLostError } from "../../src/spec/lanes/lane.ts";
 import "../untuned.ts";
 import type { Operation, Start } from "../../src/spec/trace/trace-events.ts";
@@ -54,8 +55,27 @@ async function openModelFiles(): Promise<string[] | null> {
 async function finished(generation: Generation): Promise<GenerationRecord> {
   const texts = [];
   for await (const { text } of generation) texts.push(text);
-  assert.is(texts.join(""), generation.text);
-  return generation.record;
+  assert.is(texts.join(""), await generation.text);
+  return await generation.record;
+}
+
+/** Iterates until `count` tokens have come, and then calls `then` after each piece; the text, and how it ended. */
+async function readUntil(
+  generation: Generation,
+  count: number,
+  then: () => boolean | void,
+): Promise<{ text: string; error: unknown }> {
+  let [text, tokens, error] = ["", 0, undefined as unknown];
+  try {
+    for await (const piece of generation) {
+      text += piece.text;
+      tokens += piece.tokens.length;
+      if (tokens >= count && then() === false) break;
+    }
+  } catch (thrown) {
+    error = thrown;
+  }
+  return { text, error };
 }
 
 async function refused(promise: Promise<unknown>, message: RegExp): Promise<void> {
@@ -79,22 +99,22 @@ function sharedLength(a: readonly number[], b: readonly number[]): number {
   return parting < 0 ? a.length : parting;
 }
 
-const progress: [number, number][] = [];
+const progress: LoadProgress[] = [];
 const engine: Engine = await load({
   verify: verifyPath,
   draft: draftPath,
-  onProgress: (...step) => progress.push(step),
+  onProgress: (step) => progress.push(step),
 });
 
 /** The tokens of a run that can make use of no cache. */
-async function afresh(prompt: string | readonly number[], maxNewTokens: number): Promise<readonly number[]> {
-  return (await finished(engine.generate(prompt, { raw: true, strategy: "greedy", maxNewTokens }))).tokens;
+async function afresh(prompt: string | readonly number[], maxTokens: number): Promise<readonly number[]> {
+  return (await finished(engine.generate(prompt, { raw: true, strategy: "greedy", maxTokens }))).tokens;
 }
 
 test("loading tells of itself, and leaves no file open", async () => {
-  const [done, total] = progress.at(-1)!;
+  const { done, total } = progress.at(-1)!;
   assert.ok(done <= total && done > 0.9 * total, `${done} of ${total}`);
-  assert.ok(progress.every(([done], i) => i === 0 || done > progress[i - 1]![0]));
+  assert.ok(progress.every(({ step, done }, i) => step === "load" && (i === 0 || done > progress[i - 1]!.done)));
   assert.ok(!(await openModelFiles())?.length);
   assert.is(engine.context, TRAINED_CONTEXT);
   assert.equal(engine.models, { verify: verifyPath, draft: draftPath });
@@ -106,7 +126,7 @@ test("every launch rule, with hedges and without, writes greedy's text", async (
   for (const launch of ["adaptive", "published", "fixed:1", "fixed:7"] as const) {
     for (const hedge of [true, false]) {
       const { tokens, events } = await finished(
-        engine.generate("The", { raw: true, strategy: "amusd", maxNewTokens: 40, launch, hedge }),
+        engine.generate("The", { raw: true, strategy: "amusd", maxTokens: 40, launch, hedge }),
       );
       assert.equal(tokens, wanted, `${launch}, hedge ${hedge}`);
       if (!hedge) assert.ok(events.every((event) => event.kind !== "operation" || event.fork === undefined));
@@ -119,7 +139,7 @@ test("every launch rule, with hedges and without, writes greedy's text", async (
 });
 
 test("what was calibrated stands in the trace", async () => {
-  const { events } = await finished(engine.generate("The", { raw: true, maxNewTokens: 4 }));
+  const { events } = await finished(engine.generate("The", { raw: true, maxTokens: 4 }));
   const { costs } = events[0] as Start;
   assert.ok(costs!.otherIdle.draftMs! > 0 && costs!.otherIdle.verifyMs[4]! > 0 && costs!.otherBusy.verifyMs[1]! > 0);
 });
@@ -158,7 +178,7 @@ test("a chat feeds what is new, and answers as without a cache", async () => {
   ]];
   const records: GenerationRecord[] = [];
   for (const [content, strategy] of turns) {
-    const record = await finished(chat.send(content, { strategy, maxNewTokens: 16 }));
+    const record = await finished(chat.send(content, { strategy, maxTokens: 16 }));
     messages.push({ role: "user", content }, { role: "assistant", content: record.text });
     assert.equal(chat.messages, messages);
     const before = records.at(-1);
@@ -178,10 +198,10 @@ test("a chat feeds what is new, and answers as without a cache", async () => {
 
 test("a chat goes on after others' generations, also one that came between its sending and its run", async () => {
   const chat = engine.chat();
-  const first = await finished(chat.send("Hello there", { maxNewTokens: 12 }));
+  const first = await finished(chat.send("Hello there", { maxTokens: 12 }));
   await afresh("Another text", 12);
-  const second = await finished(chat.send("Again", { maxNewTokens: 12 }));
-  const sent = chat.send("A third time", { maxNewTokens: 12 });
+  const second = await finished(chat.send("Again", { maxTokens: 12 }));
+  const sent = chat.send("A third time", { maxTokens: 12 });
   await afresh("<user:Hello there, but another text", 12);
   const third = await finished(sent);
   assert.is(chat.messages.length, 6);
@@ -192,7 +212,7 @@ test("two chats take turns", async () => {
   const chats = [engine.chat(), engine.chat({ system: "Another" })];
   const records: GenerationRecord[] = [];
   for (const content of ["One", "Two"]) {
-    for (const chat of chats) records.push(await finished(chat.send(content, { maxNewTokens: 12 })));
+    for (const chat of chats) records.push(await finished(chat.send(content, { maxTokens: 12 })));
   }
   for (const { promptTokens, tokens } of records) assert.equal(await afresh(promptTokens, 12), tokens);
 });
@@ -202,39 +222,58 @@ test("a turn that is aborted or broken off joins the chat as far as it came", as
     const chat = engine.chat();
     const abort = new AbortController();
     const aborted = chat.send("Hello", { strategy, signal: abort.signal });
-    for await (const _ of aborted) if (aborted.tokens.length >= 4) abort.abort();
-    assert.is(aborted.record.finishReason, "abort");
-    assert.equal(chat.messages.at(-1), { role: "assistant", content: aborted.text });
+    await readUntil(aborted, 4, () => abort.abort());
+    const { text, tokens, finishReason, record } = await aborted;
+    assert.is(finishReason, "abort");
+    assert.equal(chat.messages.at(-1), { role: "assistant", content: text });
 
     const broken = chat.send("Once more", { strategy });
-    for await (const _ of broken) if (broken.tokens.length >= 4) break;
-    assert.is(broken.record.finishReason, "return");
+    await readUntil(broken, 4, () => false);
+    assert.is(await broken.finishReason, "return");
     assert.equal(chat.messages.slice(2), [
       { role: "user", content: "Once more" },
-      { role: "assistant", content: broken.text },
+      { role: "assistant", content: await broken.text },
     ]);
 
     chat.send("Never asked for");
     assert.is(chat.messages.length, 4);
-    const last = await finished(chat.send("And now?", { strategy, maxNewTokens: 12 }));
+    const last = await finished(chat.send("And now?", { strategy, maxTokens: 12 }));
     assert.is(chat.messages.length, 6);
-    assert.ok(firstFed(last).verify! >= broken.record.promptTokens.length, "what was answered is in the cache");
+    assert.ok(
+      firstFed(last).verify! >= (await broken.record).promptTokens.length,
+      "what was answered is in the cache",
+    );
     assert.equal(await afresh(last.promptTokens, 12), last.tokens);
-    assert.equal(aborted.tokens, await afresh(aborted.record.promptTokens, aborted.tokens.length));
+    assert.equal(tokens, await afresh(record.promptTokens, tokens.length));
   }
 });
 
 test("one generation at a time", async () => {
   const chat = engine.chat();
-  const first = engine.generate("Hello", { maxNewTokens: 12 });
-  for await (const _ of first) {
-    if (first.tokens.length > 4) continue;
-    await refused(Array.fromAsync(engine.generate("Another")), /^Cannot generate: another generation is running; /);
-    await refused(Array.fromAsync(chat.send("Another")), /^Cannot generate: another generation is running; /);
-  }
-  assert.is(first.tokens.length, 12);
+  const first = engine.generate("Hello", { maxTokens: 12 });
+  const refusals: Promise<void>[] = [];
+  await readUntil(first, 1, () => {
+    if (refusals.length > 0) return;
+    for (const other of [engine.generate("Another"), chat.send("Another")]) {
+      refusals.push(refused(Array.fromAsync(other), /^Cannot generate: another generation is running; /));
+      refusals.push(refused(other.text, /^Cannot generate: another generation is running; /));
+    }
+  });
+  await Promise.all(refusals);
+  assert.is(refusals.length, 4);
+  const { tokens } = await first;
+  assert.is(tokens.length, 12);
   assert.equal(chat.messages, []);
-  assert.equal((await finished(engine.generate("Hello", { maxNewTokens: 12 }))).tokens, first.tokens);
+  assert.equal((await engine.generate("Hello", { maxTokens: 12 })).tokens, tokens);
+});
+
+test("two turns sent at once: the second one is refused, and can be sent anew", async () => {
+  const chat = engine.chat();
+  const [one, two] = [chat.send("One", { maxTokens: 4 }), chat.send("Two", { maxTokens: 4 })];
+  await one;
+  await refused(two.text, /^Cannot answer: the conversation has gone on since this was sent; send it anew$/);
+  await chat.send("Two", { maxTokens: 4 });
+  assert.equal(chat.messages.map(({ role }) => role), ["user", "assistant", "user", "assistant"]);
 });
 
 test("a prompt that does not fit is refused at once", () => {
@@ -249,16 +288,16 @@ test("a prompt that does not fit is refused at once", () => {
 });
 
 test("a lost draft device costs one warning; a lost verify device ends the run after its text", async () => {
-  const options = { raw: true, maxNewTokens: 120 };
+  const options = { raw: true, maxTokens: 120 };
   const wanted = await finished(engine.generate("The", { ...options, strategy: "greedy" }));
   const warnings: string[] = [];
   const warn = (line: string) => warnings.push(line);
 
   // By sd, which always drafts: amusd may have drafting off just then, and not miss the device.
   const lost = engine.generate("The", { ...options, strategy: "sd", warn });
-  for await (const _ of lost) if (lost.tokens.length >= 8) gpus.get("draft")!.destroy();
-  assert.equal(lost.tokens, wanted.tokens);
-  assert.is(lost.record.finishReason, "length");
+  await readUntil(lost, 8, () => gpus.get("draft")!.destroy());
+  assert.equal(await lost.tokens, wanted.tokens);
+  assert.is(await lost.finishReason, "length");
   assert.is(warnings.length, 1, warnings.join("\n"));
   assert.match(warnings[0]!, /^The draft device was lost: .*; going on without it$/);
   assert.not(engine.drafts);
@@ -271,20 +310,16 @@ test("a lost draft device costs one warning; a lost verify device ends the run a
   assert.is(warnings.length, 1, "it is told once");
 
   const chat = engine.chat();
-  const ended = chat.send("Hello", { maxNewTokens: 200, warn });
-  let text = "";
-  const error: unknown = await (async () => {
-    for await (const piece of ended) {
-      text += piece.text;
-      if (ended.tokens.length >= 8) gpus.get("verify")!.destroy();
-    }
-  })().catch((error) => error);
+  const ended = chat.send("Hello", { maxTokens: 200, warn });
+  const { text, error } = await readUntil(ended, 8, () => gpus.get("verify")!.destroy());
   assert.instance(error, LaneLostError);
   assert.match((error as Error).message, /^The verify device was lost: /);
-  assert.ok(ended.tokens.length >= 8);
-  assert.is(ended.text, text);
-  assert.is(ended.record.finishReason, "error");
-  assert.equal(chat.messages.at(-1), { role: "assistant", content: text });
+  const record = await ended.record;
+  assert.ok(record.tokens.length >= 8);
+  assert.is(record.text, text);
+  assert.is(record.finishReason, "error");
+  await refused(ended.text, /^The verify device was lost: /);
+  assert.equal(chat.messages, [], "a turn that failed is not a part of the chat");
   await refused(Array.fromAsync(engine.generate("The", options)), /^The verify device was lost: /);
   await engine.close();
   await refused(Array.fromAsync(engine.generate("The", options)), /^Cannot use the verify lane: it is closed$/);
@@ -295,18 +330,13 @@ test("a lost draft device costs one warning; a lost verify device ends the run a
 for (const strategy of ["sd", "amusd"] as const) {
   test(`a verify device lost beside a live draft device ends ${strategy}`, async () => {
     const engine = await load({ verify: verifyPath, draft: draftPath });
-    const generation = engine.generate("The", { raw: true, strategy, maxNewTokens: 200 });
-    let text = "";
-    const error: unknown = await (async () => {
-      for await (const piece of generation) {
-        text += piece.text;
-        if (generation.tokens.length >= 8) gpus.get("verify")!.destroy();
-      }
-    })().catch((error) => error);
+    const generation = engine.generate("The", { raw: true, strategy, maxTokens: 200 });
+    const { text, error } = await readUntil(generation, 8, () => gpus.get("verify")!.destroy());
     assert.instance(error, LaneLostError);
     assert.is((error as LaneLostError).lane, "verify");
-    assert.is(generation.text, text);
-    assert.ok(generation.tokens.length >= 8);
+    const record = await generation.record;
+    assert.is(record.text, text);
+    assert.ok(record.tokens.length >= 8);
     await engine.close();
     await assertFreed();
   });
@@ -348,9 +378,9 @@ test(
     assert.is(ended.tokens.length, raw.tokens.indexOf(2) + 1);
 
     const chat = pair.chat();
-    const first = await finished(chat.send(find("mt_bench/130").prompt, { strategy: "amusd", maxNewTokens: 24 }));
+    const first = await finished(chat.send(find("mt_bench/130").prompt, { strategy: "amusd", maxTokens: 24 }));
     check(first, find("mt_bench/130"));
-    const second = await finished(chat.send("Thanks", { maxNewTokens: 4 }));
+    const second = await finished(chat.send("Thanks", { maxTokens: 4 }));
     const fed = firstFed(second);
     const length = first.promptTokens.length + first.tokens.length;
     assert.is(fed.verify, length - 1, "the answer is not fed again, but for its last token");
@@ -360,12 +390,12 @@ test(
       `the draft lane has the prompt: ${fed.draft}`,
     );
     for (const strategy of ["greedy", "sd"] as const) {
-      const { tokens } = await finished(pair.generate(first.promptTokens, { strategy, maxNewTokens: 24 }));
+      const { tokens } = await finished(pair.generate(first.promptTokens, { strategy, maxTokens: 24 }));
       assert.equal(tokens, first.tokens, strategy);
     }
     const sampling = { temperature: 0.7, topK: 100, topP: 0.95, seed: 1 };
     const draw = async (engine: Engine, options: GenerationOptions) =>
-      (await finished(engine.generate(raw.promptTokens, { ...options, sampling, maxNewTokens: 24 }))).tokens;
+      (await finished(engine.generate(raw.promptTokens, { ...options, ...sampling, maxTokens: 24 }))).tokens;
     const drawn = await draw(pair, { strategy: "greedy" });
     assert.ok(sharedLength(drawn, ended.tokens) < 24, "another text than greedy's");
     assert.equal(await draw(pair, { strategy: "sd", lookahead: 4 }), drawn);
@@ -383,20 +413,16 @@ test.after(async () => {
 });
 
 test("an engine without a draft model drafts by look-up, and writes the same", async () => {
-  const ngram = await load({ verify: verifyPath, ngramDrafts: true });
-  try {
-    assert.ok(ngram.drafts);
-    const generate = (strategy: StrategyName) =>
-      finished(ngram.generate("a b c a b c a b", { raw: true, strategy, maxNewTokens: 60 }));
-    const wanted = (await generate("greedy")).tokens;
-    for (const strategy of STRATEGY_NAMES) {
-      const { tokens, drafted, devices } = await generate(strategy);
-      assert.equal(tokens, wanted, strategy);
-      assert.is(drafted > 0, strategy !== "greedy");
-      assert.is(devices.draft, "n-gram look-up");
-    }
-  } finally {
-    await ngram.close();
+  await using ngram = await load({ verify: verifyPath, drafter: "ngram" });
+  assert.ok(ngram.drafts);
+  const generate = (strategy: StrategyName) =>
+    finished(ngram.generate("a b c a b c a b", { raw: true, strategy, maxTokens: 60 }));
+  const wanted = (await generate("greedy")).tokens;
+  for (const strategy of STRATEGY_NAMES) {
+    const { tokens, drafted, devices } = await generate(strategy);
+    assert.equal(tokens, wanted, strategy);
+    assert.is(drafted > 0, strategy !== "greedy");
+    assert.is(devices.draft, "n-gram look-up");
   }
 });
 

@@ -14,14 +14,14 @@ import { getEnv, setEnv } from "../../src/platform/platform.ts";
 import { findTestAdapter } from "../with-device.ts";
 
 const installed = await listAdapters();
-/** SwiftShader, where it is in the user's cache or can be fetched. */
+/** The adapter SwiftShader, where it is in the user's cache or can be fetched. */
 const swiftShader = await findTestAdapter("swiftshader").then(
   (adapter) => [adapter],
   (error) => (console.log(`skipped on SwiftShader: ${error.message}`), []),
 );
 const onAll = [...installed, ...swiftShader.filter(({ name }) => installed.every((other) => other.name !== name))];
 
-/** Environment variables while `run` runs. */
+/** Sets environment variables while `run` runs. */
 async function withVariables<T>(variables: Readonly<Record<string, string>>, run: () => Promise<T>): Promise<T> {
   const before = Object.keys(variables).map((name) => [name, getEnv(name)] as const);
   for (const [name, value] of Object.entries(variables)) setEnv(name, value);
@@ -165,14 +165,14 @@ if (!llvmpipe) console.log("skipped: llvmpipe's threads and its place in the lis
     const count = countThreads();
     opened.push((await openDevice({ adapter: llvmpipe!, label: "draft", threads })).gpu);
     assert.is(getEnv("LP_NUM_THREADS"), users);
-    // A thread takes its name itself, some time after it was started.
+    // A thread gives itself its name some time after its start, so the count is taken once it stays the same.
     for (let [seen, equal] = [-1, 0]; equal < 20; equal = countThreads() === seen ? equal + 1 : 0) {
       seen = countThreads();
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     return countThreads() - count;
   };
-  // One thread is that of its queue. Others come with as many for rasterising.
+  // With one thread llvmpipe computes on its queue's thread. For more it starts as many for rasterising again.
   const [one, three, users] = [await added(1), await added(3), await added(3, "1")];
   assert.is(one, 0);
   assert.ok(users > 0 && three === 3 * users, `${users} threads for 1 by LP_NUM_THREADS, ${three} for 3`);
@@ -197,7 +197,7 @@ test("after a submission Dawn polls without pause", async () => {
   let timers = 0;
   const counting = (callback: () => void, ms: number) => (timers++, realTimeout(callback, ms));
   globalThis.setTimeout = Object.assign(counting, realTimeout);
-  // A bound function that asks for itself again while it runs is to the shim what Dawn's poll is.
+  // To the shim, a bound function that asks for itself again while it runs is like Dawn's poll.
   const pollsAtOnce = () =>
     new Promise<boolean>((resolve) => {
       const poll = () => {
@@ -209,7 +209,7 @@ test("after a submission Dawn polls without pause", async () => {
       setImmediate(poll.bind(null));
     });
   const polled = [];
-  // On a busy machine the time that it does so may be over before the first poll: not a hundred times.
+  // On a busy machine the time without naps may be over before the first poll, but not a hundred times in a row.
   for (let i = 0; i < 100; i++) polled.push(await pollsAtOnce());
   globalThis.setTimeout = realTimeout;
   assert.ok(polled.includes(true));

@@ -22,7 +22,7 @@ function thrown(work: () => unknown): Error | null {
   }
 }
 
-/** A copy beyond the buffer's end. */
+/** Makes the device report an error, by a copy beyond a buffer's end. */
 async function misuse(device: Device): Promise<void> {
   const buffer = device.storage("small", 16);
   const encoder = device.encoder();

@@ -6,7 +6,8 @@ test("constants are typed by their values", () => {
   const text = shaderText({ ROWS: 3, BIG: 2 ** 32 - 1, EPSILON: 1e-5, HALF: 0.5, SCALED: true }, ["// a", "// b"]);
   assert.is(
     text,
-    "const ROWS = 3u;\nconst BIG = 4294967295u;\nconst EPSILON = 0.00001f;\nconst HALF = 0.5f;\nconst SCALED = true;\n// a\n// b",
+    "const ROWS = 3u;\nconst BIG = 4294967295u;\nconst EPSILON = 0.00001f;\nconst HALF = 0.5f;\n" +
+      "const SCALED = true;\n// a\n// b",
   );
 });
 

@@ -2,7 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { unrolledText } from "../../src/gpu/unrolled-text.ts";
 
-/** Of `main`'s body with the functions before it, without white space. */
+/** The unrolled text of a `main` with this body and of the functions `before` it, without white space. */
 function unrolled(body: string, before = ""): string {
   return unrolledText(`const N = 2u;\nconst TWICE = N * 2u;\n${before}\nfn main() {${body}}`)
     .replace(/^const N = 2u;\nconst TWICE = N \* 2u;\n/, "").replace(/\s+/g, "");
@@ -30,7 +30,7 @@ test("other loops stay, with those in them written out", () => {
   stays("for (var i = 0u; i < N; i += 2u)", inner, copies);
   stays("for (var i = 0u; i < N && x; i++)", inner, copies);
   stays("for (var i = 0u; i < N; i++)", `if (x) { break; } ${inner}`, `if (x) { break; } ${copies}`);
-  // Of the two loops the inner one is short enough.
+  // The outer loop's copies would be too long, the inner loop's are short enough.
   const long = `a[i] = ${"x + ".repeat(3000)}x;`;
   stays("for (var i = 0u; i < TWICE; i++)", inner + long, copies + long);
 });

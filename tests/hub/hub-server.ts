@@ -1,9 +1,12 @@
-// A hub on 127.0.0.1 that speaks what the client asks: commits, lists of files, and files by a redirect to another origin, with Range.
+// A hub on 127.0.0.1 with the part of the protocol that the client uses: commits, lists of files, and files, which it
+// serves by a redirect to another origin and from any byte on (Range).
 
 import { createHash } from "node:crypto";
 
+/** The commit that all revisions of the repository are at. */
 export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
+/** A request that came. */
 export interface Seen {
   readonly method: string;
   readonly path: string;
@@ -12,7 +15,7 @@ export interface Seen {
   readonly range: string | null;
 }
 
-/** What is to go wrong with a request; null lets it pass. */
+/** Decides how a request goes wrong: by another answer, by a body that is cut or stalls, or not at all (`null`). */
 export type Fault = (seen: Seen) => Response | Promise<Response> | "cut" | "stall" | null;
 
 export interface HubServer extends AsyncDisposable {
@@ -21,7 +24,7 @@ export interface HubServer extends AsyncDisposable {
   fault: Fault;
 }
 
-/** Serves the repository with these files as a model and as a dataset; those with weights or tables are LFS objects. */
+/** Serves a repository with these files, as a model and as a dataset. Files of weights and tables are LFS objects. */
 export function serveHub(files: Readonly<Record<string, Uint8Array>>, repo = "owner/name"): HubServer {
   const seen: Seen[] = [];
   const isLfs = (path: string) => /\.(gguf|safetensors|parquet)$/.test(path);

@@ -5,8 +5,8 @@ import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";
 import { defaultVariant, type KernelVariant, rowsVariant, splitVariant } from "../../src/kernels/kernel-variant.ts";
 import { PACKINGS, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
 import { dequantize, halfToFloat } from "../../src/checkpoint/dequantize.ts";
-import type { CheckpointTensor } from "../../src/checkpoint/gguf.ts";
-import { uniforms } from "../checkpoint/gguf-builder.ts";
+import type { CheckpointTensor } from "../../src/checkpoint/checkpoint.ts";
+import { randomOf } from "../../src/util/random.ts";
 import { quantize } from "../llama/quantize.ts";
 import type { TestAdapter } from "../with-device.ts";
 
@@ -29,7 +29,7 @@ export const WEIGHT_TYPES = Object.keys(PACKINGS) as WeightType[];
 
 /** `length` values in [low, high), the same for the same seed. */
 export function randoms(seed: number, length: number, low = -1, high = 1): Float32Array<ArrayBuffer> {
-  const uniform = uniforms(seed);
+  const uniform = randomOf(seed);
   return Float32Array.from({ length }, () => low + (high - low) * uniform());
 }
 

@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { DeviceLostError } from "../../src/gpu/device.ts";
 import { defaultVariant } from "../../src/kernels/kernel-variant.ts";
 import { llamaConfig } from "../../src/checkpoint/config.ts";
-import type { Checkpoint } from "../../src/checkpoint/gguf.ts";
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import { Llama, PREFILL_ROWS, VERIFY_ROWS } from "../../src/llama/llama.ts";
 import { assertSameBits, limitBindings } from "../kernels/kernel-fixture.ts";
 import { withDevice } from "../with-device.ts";

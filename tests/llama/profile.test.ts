@@ -3,7 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { defaultVariant } from "../../src/kernels/kernel-variant.ts";
-import type { Checkpoint } from "../../src/checkpoint/gguf.ts";
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import type { Llama } from "../../src/llama/llama.ts";
 import { profileLlama, type StepProfile } from "../../src/llama/profile.ts";
 import { matrixBytes } from "../../src/llama/weights.ts";

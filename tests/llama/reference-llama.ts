@@ -1,6 +1,6 @@
 import { type LlamaConfig, llamaConfig } from "../../src/checkpoint/config.ts";
 import { dequantize } from "../../src/checkpoint/dequantize.ts";
-import type { Checkpoint, CheckpointTensor } from "../../src/checkpoint/gguf.ts";
+import type { Checkpoint, CheckpointTensor } from "../../src/checkpoint/checkpoint.ts";
 
 interface StoredTensor extends CheckpointTensor {
   readonly data: Uint8Array;

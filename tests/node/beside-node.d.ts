@@ -1,6 +1,6 @@
-// What the source uses that Node's types do not have.
+// Names that the source uses and Node's types do not have.
 
-/** A page's own: asked for in a browser only. */
+/** Only a browser has it, and only there is it asked for. */
 declare const navigator: { readonly gpu?: GPU };
 
 /** Files that are imported as text. */

@@ -2,7 +2,7 @@
 
 const root = new URL("../../", import.meta.url);
 
-/** Runs a command to its end and returns what it printed; throws an Error with that where it fails. */
+/** Runs a command to its end and returns its stdout; throws an Error with all that it printed where it fails. */
 export async function run(cwd: string | URL, command: string, ...args: string[]): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(command, { args, cwd, stdin: "null" }).output();
   const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
@@ -10,20 +10,20 @@ export async function run(cwd: string | URL, command: string, ...args: string[])
   return out!;
 }
 
-/** Packs the package into an empty folder, where the tarball stays, and installs it there. Throws an Error where that fails. */
+/** Packs the package into an empty folder, where the tarball stays, and installs it there. Throws where that fails. */
 export async function installPackage(folder: string): Promise<void> {
   await run(root, "npm", "pack", "--pack-destination", folder);
   await Deno.writeTextFile(`${folder}/package.json`, "{}");
   await run(folder, "npm", "install", "--omit=dev", "--prefer-offline", `./${await tarballIn(folder)}`);
 }
 
-/** The name of the tarball there. */
+/** The name of the tarball in a folder. */
 export async function tarballIn(folder: string): Promise<string> {
   for await (const { name } of Deno.readDir(folder)) if (name.endsWith(".tgz")) return name;
   throw new Error(`npm left no tarball in ${folder}`);
 }
 
-/** Whether there are npm and Node: Deno needs neither. */
+/** Whether npm and Node are installed: Deno needs neither. */
 export async function hasNpm(): Promise<boolean> {
   try {
     return (await new Deno.Command("npm", { args: ["--version"] }).output()).success;

@@ -1,8 +1,6 @@
-/**
- * The original program's two sample files (../shared/seed, one prompt each), read by hand with Python's json and
- * statistics: times in ms, and which drafted tokens of their texts were right. Prefills are left out: sd's clock starts
- * behind the prefill, and amusd's first verification is the prefill.
- */
+// Figures from the two sample files of the original program's repository (one prompt each), taken from their JSON by
+// hand: times in ms, and which drafted tokens of their texts were right. Prefills are left out: sd's clock starts
+// behind its prefill, and amusd's first verification is the prefill.
 
 import type { SimulatedHardware } from "../../src/plan/simulate.ts";
 import type { Acceptance } from "../../src/plan/simulated-pair.ts";
@@ -11,20 +9,19 @@ import { ALL_ROWS } from "../../src/spec/schedule/costs.ts";
 export interface OriginalSample {
   readonly name: string;
   readonly tokens: number;
-  /** A one-row verification: greedy's median token. */
+  /** A verification of one row: greedy's median token. */
   readonly oneMs: number;
-  /** A verification of five drafted tokens: sd's median one. */
+  /** A verification of six rows: sd's median one, of five drafted tokens. */
   readonly sixMs: number;
   /** sd's mean draft step. */
   readonly sdDraftMs: number;
   /**
-   * amusd's draft step: its draft lane never waits, so this is that lane's time over its steps. 0.7 to 0.8 ms lie
-   * between two steps (the lane looks at its queue, and blocks on a rollback's acknowledgement).
+   * A step of amusd's draft lane, which is never held back: its time over its steps. 0.7 to 0.8 ms of it lie between
+   * steps, where it looks at its queue and blocks on a rollback's acknowledgement.
    */
   readonly amusdDraftMs: number;
-  /** sd's time over its tokens. */
+  /** Time a token of the whole run. */
   readonly sdMs: number;
-  /** amusd's time over its tokens. */
   readonly amusdMs: number;
   /** Tokens that each verification committed, a digit each. */
   readonly sdCommitted: string;
@@ -67,8 +64,8 @@ export const ORIGINAL_SAMPLES: readonly OriginalSample[] = [
 ];
 
 /**
- * Lanes as the original program has them, in ms: the draft catches up token by token, and the time of a verification
- * lies on the line through those of one row and six.
+ * The original program's lanes: its draft catches up token by token, and its verifications lie on the line through
+ * those of one and of six rows. All arguments are in ms.
  */
 export function originalHardware(draftMs: number, oneMs: number, sixMs: number): SimulatedHardware {
   const lane = (passMs: (rows: number) => number) => ({
@@ -79,13 +76,13 @@ export function originalHardware(draftMs: number, oneMs: number, sixMs: number):
   return { draft: lane((rows) => rows * draftMs), verify: lane((rows) => oneMs + (sixMs - oneMs) * (rows - 1) / 5) };
 }
 
-/** The tokens that sd commits where all of its window of five is right. */
+/** What sd commits where all five drafted tokens were right. */
 const FULL = "6";
 
 /**
- * Whether the draft is right behind each prefix of the text, as both runs tell: an accepted token is, and one that sd
- * rejected is not. Where a bonus stands in both runs, nothing is known but how often the others are right. Throws a
- * RangeError where the two runs contradict each other.
+ * Whether the draft is right behind each prefix of the text, as both runs tell: what was accepted is, and what sd
+ * rejected is not. Of a token that stands in a bonus's place in both runs nothing is known but how often the others are
+ * right. Throws a RangeError where the two runs contradict each other.
  */
 export function acceptanceOf({ name, tokens, sdCommitted, amusdCommitted }: OriginalSample): Acceptance {
   const right: (boolean | undefined)[] = Array(tokens).fill(undefined);
@@ -106,7 +103,7 @@ export function acceptanceOf({ name, tokens, sdCommitted, amusdCommitted }: Orig
   }
   const known = right.filter((isRight) => isRight !== undefined);
   const share = known.filter((isRight) => isRight).length / known.length;
-  // The draft doesn't know whether it is right.
+  // The draft has the same confidence everywhere: the files do not tell what it knew.
   return {
     draws: right.map((isRight) => ({ confidence: share, chance: isRight === undefined ? share : Number(isRight) })),
     runnerUp: 0.5,

@@ -38,7 +38,7 @@ test("encodeChat() of the embedded model gives the oracle's prompt tokens", asyn
   assert.ok(chats.length >= 8);
   for (const { prompt, promptTokens } of chats) {
     const tokens = encodeChat(smollm, metadata, [user(prompt)], open);
-    // The oracle's tokenizer cuts several spaces before a digit otherwise: see tokenizer.test.ts.
+    // The oracle's tokenizer cuts several spaces before a digit in another way: see tokenizer.test.ts.
     if (/\s\s\d/.test(prompt)) assert.is(tokens.length + 1, promptTokens.length);
     else assert.equal(tokens, promptTokens);
   }
@@ -53,7 +53,7 @@ test("renderChat() writes what the embedded model's template says", () => {
 });
 
 test("renderChat() gives templates what Llama 3's use: BOS, the date, no tools, raise_exception, range", () => {
-  // The parts of Llama 3.2's template that ask for something from outside.
+  // These are the parts of Llama 3.2's template that need values from outside.
   const template = `{{- bos_token }}
 {%- if not tools is defined %}{% set tools = [1] %}{% endif %}
 {%- if not date_string is defined %}
@@ -94,7 +94,7 @@ test("encodeChat() of a longer conversation begins with the tokens of the shorte
     const talk = said.map((text, i) => i % 2 === 0 ? user(text) : assistant(text));
     const before = encodeChat(smollm, metadata, talk, open);
     const after = encodeChat(smollm, metadata, [...talk, assistant(answer), user(next)], open);
-    // All but the last token, a line break: it may join with what the answer begins with.
+    // The last token, a line break, is left out, as it may join with the answer's beginning.
     assert.equal(after.slice(0, before.length - 1), before.slice(0, -1));
   }));
 });

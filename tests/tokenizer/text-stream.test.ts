@@ -8,7 +8,7 @@ function streamOver(tokens: readonly Uint8Array[], stop: readonly string[]): Tex
   return new TextStream({ tokenBytes: (id) => tokens[id]! }, { stop });
 }
 
-/** What each push and the flush return. */
+/** The texts that each push and the flush return. */
 function run(tokens: readonly Uint8Array[], stop: readonly string[]): string[] {
   const stream = streamOver(tokens, stop);
   return [...tokens.map((_, id) => stream.push(id)), stream.flush()];
@@ -17,7 +17,9 @@ function run(tokens: readonly Uint8Array[], stop: readonly string[]): string[] {
 const utf8 = (...texts: string[]) => texts.map((text) => new TextEncoder().encode(text));
 const decode = (bytes: Uint8Array) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 
-/** Few letters, so that stop strings overlap with the text and with each other; one of each length in UTF-8. */
+/**
+ * Few letters, so that stop strings overlap with the text and with each other, among them one of each length in UTF-8.
+ */
 const letters = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom("a", "b") },
   { weight: 1, arbitrary: fc.constantFrom("é", "€", "🙂", "\ufeff") },
@@ -25,7 +27,7 @@ const letters = fc.oneof(
 const someText = fc.string({ unit: letters, maxLength: 25 });
 const someStop = fc.string({ unit: letters, minLength: 1, maxLength: 4 });
 
-/** `bytes` cut at random places; some tokens are empty, as control tokens are. */
+/** The bytes cut into tokens at random places. Some tokens are empty, as control tokens are. */
 const cut = (bytes: Uint8Array) =>
   fc.array(fc.nat(bytes.length), { maxLength: 12 }).map((at) => {
     const places = [0, ...at.sort((a, b) => a - b), bytes.length];
@@ -75,7 +77,7 @@ test("TextStream holds back no more than a stop string's beginning and an incomp
     tokens.forEach((token, id) => {
       bytes = [...bytes, ...token];
       given += stream.push(id);
-      // Cut at the last whole character: a decoder that streams leaves the rest out.
+      // A decoder that streams leaves out the bytes after the last whole character.
       const whole = new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes), { stream: true });
       const certain = Math.max(0, whole.length - (stop.length - 1));
       if (!stream.stopped) assert.ok(given.length >= certain, `held back too much: ${given} of ${whole}`);

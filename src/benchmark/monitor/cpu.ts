@@ -3,8 +3,9 @@ import process from "node:process";
 import type { Source } from "./reading.ts";
 
 /**
- * CPU time and memory of this process, all its threads together: what software lanes do, and the little that the host does for them.
- * Utilisation is the share of `threads`, those that the lanes have; 1 where the host takes some on top.
+ * CPU time and memory of this process, all its threads together: software lanes compute in it, and the host does little
+ * beside them. Utilisation is the share of `threads`, those that the lanes have; it is 1 where the host's own work
+ * comes on top.
  */
 export function processSource(threads: number, nowMs: number): Source {
   const seconds = () => {
@@ -35,14 +36,14 @@ export function machineSource(): Source {
   };
 }
 
-/** The threads that so many software lanes have together, as `chooseAdapters` deals them out. */
+/** The threads that this number of software lanes have together, as `chooseAdapters` deals them out. */
 export function laneThreads(lanes: number): number {
   const cpus = os.availableParallelism();
   const each = Number(process.env.LP_NUM_THREADS) || Math.max(1, Math.floor(cpus / lanes));
   return Math.min(cpus, lanes * each);
 }
 
-/** Busy of all time since the call before, 0 to 1; null where no time has passed. */
+/** Returns a function that tells the busy share of the time since its last call, 0 to 1; null if none has passed. */
 export function shareSince(busy: number, total: number): (busy: number, total: number) => number | null {
   return (busyNow, totalNow) => {
     const share = totalNow > total ? Math.min(1, Math.max(0, (busyNow - busy) / (totalNow - total))) : null;

@@ -9,13 +9,14 @@ interface Card {
   readonly folder: string;
   readonly address: string | undefined;
   readonly vendor: string | null;
-  /** Of its own memory; 0 where it shares the machine's. */
+  /** The size of the card's own memory; 0 where it shares the machine's. */
   readonly vramBytes: number;
 }
 
 /**
- * An AMD or Intel GPU as Linux's drivers tell of it under `root`. The card is found by its PCI address; where it isn't known, by the
- * vendor, and of several cards of one vendor by whether the adapter is the discrete or the integrated one. Null where none is, or it can't be told.
+ * An AMD or Intel GPU as Linux's drivers tell of it under `root`. The card is found by its PCI address. Where that is
+ * not known, it is found by the vendor, and of several cards of one vendor by whether the adapter is the discrete or
+ * the integrated one. Null where there is no such card, or it can't be told which one it is.
  */
 export async function cardSource(
   adapter: Pick<AdapterInfo, "name" | "driver" | "kind">,
@@ -31,7 +32,7 @@ export async function cardSource(
 
 function cardOfKind(cards: readonly Card[], kind: AdapterInfo["kind"]): Card | undefined {
   if (cards.length < 2) return cards[0];
-  // Intel's integrated GPU is always there; AMD's has a small piece of the machine's memory set aside.
+  // Intel's integrated GPU always has this address; AMD's has a small piece of the machine's memory set aside.
   const size = ({ address, vramBytes }: Card) => address === "0000:00:02.0" ? -1 : vramBytes;
   const sorted = cards.toSorted((a, b) => size(a) - size(b));
   const [chosen, next] = kind === "discrete" ? [sorted.at(-1)!, sorted.at(-2)!] : [sorted[0]!, sorted[1]!];
@@ -78,7 +79,7 @@ async function readerOf(folder: string): Promise<Source> {
       readPower(),
       readEnergy(),
     ]);
-    // Since the sample before; the counter begins anew when the driver does.
+    // Energy since the sample before. The counter begins anew when the driver does.
     const spent = before !== null && joules !== null && nowMs > before.ms && joules >= before.joules
       ? 1000 * (joules - before.joules) / (nowMs - before.ms)
       : null;

@@ -5,26 +5,26 @@ import { cardSource } from "./drm-card.ts";
 import { NvidiaSmi } from "./nvidia-smi.ts";
 import { type Source, UNKNOWN } from "./reading.ts";
 
-/** How often a benchmark's devices are looked at. nvidia-smi has a new figure every 100 ms or so. */
+/** Time between two samples in a benchmark. nvidia-smi has a new figure every 100 ms or so. */
 export const INTERVAL_MS = 200;
 
-/** An adapter, and what its samples are called by. */
+/** An adapter to look at, and the name that its samples get. */
 export interface Watched {
   readonly name: string;
   readonly adapter: Pick<AdapterInfo, "name" | "driver" | "kind" | "request">;
 }
 
 export interface MonitorOptions {
-  /** What tells of all software adapters together: they share the CPU. */
+  /** Reads the CPU, which all software adapters share. */
   readonly cpu: Source;
   readonly intervalMs?: number;
-  /** Of Linux's sysfs. */
+  /** Where Linux's sysfs is mounted; default "/sys". */
   readonly sysfs?: string;
 }
 
 /**
- * Looks at devices while they work: NVIDIA's through nvidia-smi, AMD's and Intel's through sysfs, software adapters through the CPU. Never throws for
- * what a machine can't tell, and never keeps the process alive.
+ * Looks at devices while they work: NVIDIA's through nvidia-smi, AMD's and Intel's through sysfs, software adapters
+ * through the CPU. It never throws for what a machine can't tell, and never keeps the process alive.
  */
 export class Monitor {
   readonly #devices: readonly { readonly name: string; readonly read: Source }[];
@@ -41,7 +41,7 @@ export class Monitor {
     this.#intervalMs = intervalMs;
   }
 
-  /** What are one device is sampled once, under all their names: "verify, draft". */
+  /** Lanes that share one device give one sample, under all their names: "verify, draft". */
   static async open(watched: readonly Watched[], options: MonitorOptions): Promise<Monitor> {
     const { cpu, intervalMs = INTERVAL_MS, sysfs } = options;
     const smi = watched.some(isNvidia) ? new NvidiaSmi(intervalMs) : null;
@@ -65,7 +65,7 @@ export class Monitor {
     return new Monitor(devices, smi, intervalMs);
   }
 
-  /** What the devices do now. */
+  /** Looks at all devices once. */
   async sample(): Promise<MonitorSample> {
     const ms = performance.now();
     const devices = await Promise.all(
@@ -74,7 +74,7 @@ export class Monitor {
     return { ms, devices };
   }
 
-  /** Samples from now on; the function it gives ends that and tells them all, the last one of its call. */
+  /** Samples from now on. The function that it returns takes a last sample, ends that and returns them all. */
   watch(): () => Promise<MonitorSample[]> {
     const samples: MonitorSample[] = [];
     let underWay = false;
@@ -85,7 +85,7 @@ export class Monitor {
     };
     let last = take();
     const timer = setInterval(() => {
-      // A device that is slow to answer is not asked again meanwhile.
+      // A device that is slow to answer is not asked again while it does.
       if (!underWay) last = take();
     }, this.#intervalMs);
     timer.unref();
@@ -106,7 +106,7 @@ function isNvidia({ adapter: { name, driver, kind } }: Watched): boolean {
   return kind !== "software" && /nvidia|geforce/i.test(`${name} ${driver}`);
 }
 
-/** Of "pci-0000_65_00_0", by which one of several GPUs of the same name is asked for. */
+/** The PCI address in "pci-0000_65_00_0", by which one of several GPUs of the same name is asked for. */
 function addressOf(prime: string | undefined): string | undefined {
   return prime?.replace(/^pci-(\w{4})_(\w{2})_(\w{2})_(\w)$/, "$1:$2:$3.$4").toLowerCase();
 }

@@ -3,9 +3,9 @@ import process from "node:process";
 import { type Reading, UNKNOWN } from "./reading.ts";
 
 const FIELDS = "pci.bus_id,name,utilization.gpu,memory.used,power.draw";
-/** What is older says nothing about now: nvidia-smi hangs. */
+/** A figure that is older says nothing about now: nvidia-smi hangs. */
 const STALE_MS = 2000;
-/** No line is longer; what is, is garbage. */
+/** No line of nvidia-smi is longer than this, in characters; a longer one is garbage. */
 const MAX_LINE = 4096;
 
 export interface NvidiaGpu extends Reading {
@@ -14,10 +14,10 @@ export interface NvidiaGpu extends Reading {
   readonly name: string;
 }
 
-/** One GPU from a line of nvidia-smi's CSV without units; null where it is no such line. */
+/** The GPU in a line of nvidia-smi's CSV without units; null where it is no such line. */
 export function parseNvidiaLine(line: string): NvidiaGpu | null {
   const [bus = "", name = "", utilization, memory, power, ...more] = line.split(",").map((cell) => cell.trim());
-  // It writes the domain with eight digits, the system with four.
+  // nvidia-smi writes the domain with eight digits, the system with four.
   const address = /^(?:0{4})?([0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])$/i.exec(bus)?.[1];
   if (!address || !name || power === undefined || more.length > 0) return null;
   const percent = numberOf(utilization);
@@ -31,12 +31,15 @@ export function parseNvidiaLine(line: string): NvidiaGpu | null {
   };
 }
 
-/** "[N/A]", "[Not Supported]", "[Unknown Error]", "[GPU is lost]": null. */
+/** The number in a cell; null for "[N/A]", "[Not Supported]", "[Unknown Error]" and "[GPU is lost]". */
 function numberOf(cell: string | undefined): number | null {
   return cell !== undefined && /^\d+(\.\d+)?$/.test(cell) ? Number(cell) : null;
 }
 
-/** One nvidia-smi for as long as it lives: where it is missing, dies or hangs, nothing is known. It doesn't keep this process alive. */
+/**
+ * A running nvidia-smi. Where it is missing, dies or hangs, nothing is known of the GPUs. It doesn't keep this process
+ * alive.
+ */
 export class NvidiaSmi {
   readonly #child: ChildProcess;
   readonly #latest = new Map<string, { readonly gpu: NvidiaGpu; readonly ms: number }>();
@@ -60,7 +63,7 @@ export class NvidiaSmi {
     });
   }
 
-  /** The GPU with a PCI address; where it isn't known, the first of that name, which is the one that Dawn takes. */
+  /** Figures of the GPU at a PCI address; without one, of the first GPU of that name, which is the one Dawn takes. */
   read(name: string, address: string | undefined, nowMs: number): Reading {
     const gpus = [...this.#latest.values()].filter(({ ms }) => nowMs - ms <= STALE_MS).map(({ gpu }) => gpu)
       .sort((a, b) => a.address < b.address ? -1 : 1);
@@ -84,7 +87,7 @@ export class NvidiaSmi {
   }
 }
 
-/** Older drivers leave the maker out of one of the two names. */
+/** The name without its maker, which older drivers leave out of one of the two names. */
 function bare(name: string): string {
   return name.toLowerCase().replace(/^nvidia /, "");
 }

@@ -1,4 +1,4 @@
-/** What a device is seen to do. What can't be told is null. */
+/** The figures of a device at one moment. Null stands for a figure that can't be told. */
 export interface Reading {
   /** Busy share, 0 to 1. */
   readonly utilization: number | null;
@@ -8,5 +8,5 @@ export interface Reading {
 
 export const UNKNOWN: Reading = { utilization: null, memoryBytes: null, powerWatts: null };
 
-/** Tells what a device does, or UNKNOWN; never throws. `nowMs` is of `performance.now()`. */
+/** Reads a device's figures, or returns UNKNOWN; never throws. `nowMs` is the time by `performance.now()`. */
 export type Source = (nowMs: number) => Reading | Promise<Reading>;

@@ -1,10 +1,10 @@
-import type { StrategyName } from "../../engine/generation.ts";
+import type { StrategyName } from "../../engine/generation-run.ts";
 import { acceptanceByPosition } from "../statistics.ts";
 import { type Drawing, WIDTH } from "./draw.ts";
 import { STRATEGY_COLORS } from "./palette.ts";
 import type { Case } from "./runs.ts";
 
-/** How many of the drafted tokens were accepted, by their place in the verification: a line a strategy. */
+/** The share of drafts that were accepted by their place in the verification: a line a strategy. */
 export function acceptancePicture(cases: readonly Case[], strategies: readonly StrategyName[]): Drawing {
   const values = strategies.flatMap((strategy) =>
     acceptanceByPosition(cases.flatMap(({ runs }) => runs.get(strategy) ?? [])).map(({ verified, accepted }, at) => ({

@@ -1,20 +1,22 @@
-import type { StrategyName } from "../../engine/generation.ts";
+import type { StrategyName } from "../../engine/generation-run.ts";
 import { groupBy } from "../../util/group-by.ts";
+import { mean } from "../../util/numbers.ts";
 import type { BenchmarkRun, DeviceSample } from "../results.ts";
 import { type Drawing, type Panel, WIDTH } from "./draw.ts";
 import { STRATEGY_COLORS } from "./palette.ts";
 import { type Case, printable, spanOf } from "./runs.ts";
 
-/** Longer series are drawn as means of so many equal pieces. */
+/** A series of more points is drawn as the means of this many equal pieces. */
 const MOST_POINTS = 200;
-/** So few are shown as such: between unknown ones they would be no line. */
+/** In a series of at most this many points each is a dot: one between unknown points would be no line. */
 const FEW_POINTS = 80;
+/** In pixels. */
 const PANEL_HEIGHT = 110;
 
 interface Quantity {
   readonly title: string;
   readonly of: (sample: DeviceSample) => number | null;
-  /** What the axis reaches at least. */
+  /** The axis reaches at least this value. */
   readonly most: number;
 }
 
@@ -39,7 +41,7 @@ interface Point {
   readonly value: number | null;
 }
 
-/** What the devices did while each strategy ran: a column a strategy, a row a quantity, a line a device. */
+/** The devices' use while each strategy ran: a column a strategy, a row a quantity, a line a device. */
 export function deviceUse(cases: readonly Case[], strategies: readonly StrategyName[]): Drawing {
   const columns = strategies.map((strategy) => ({
     strategy,
@@ -135,7 +137,7 @@ export function deviceUse(cases: readonly Case[], strategies: readonly StrategyN
 
 interface TimedSample {
   readonly device: string;
-  /** Within the runs put one after the other. */
+  /** Time since the first run began, the runs being put one after the other. */
   readonly seconds: number;
   readonly sample: DeviceSample;
 }
@@ -155,7 +157,7 @@ function samplesOf(runs: readonly BenchmarkRun[]): TimedSample[] {
   return samples;
 }
 
-/** Each device's in order. */
+/** Each device's points in order of time. */
 function pointsOf(samples: readonly TimedSample[], { of }: Quantity): Point[] {
   return groupBy(samples, ({ device }) => device).flatMap((own) =>
     thinOut(own.map(({ device, seconds, sample }) => ({ device, seconds, value: of(sample) })))
@@ -178,8 +180,4 @@ function thinOut(points: readonly Point[]): Point[] {
 
 function isKnown(point: Point): point is Point & { readonly value: number } {
   return point.value !== null;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,11 +1,11 @@
 import * as vega from "vega";
 import { compile, type Config, type TopLevelSpec } from "vega-lite";
 
-/** What is drawn: the text above it, and the rest of its Vega-Lite specification. */
+/** A picture to draw: the text above it, and the rest of its Vega-Lite specification. */
 export interface Drawing {
-  /** What one sees. */
+  /** Says what the picture shows. */
   readonly title: string;
-  /** Of what, and how to read it: a line each. */
+  /** Lines that say whose figures these are, and how to read them. */
   readonly subtitle: readonly string[];
   readonly spec: DistributiveOmit<TopLevelSpec, "title">;
 }
@@ -15,14 +15,14 @@ export type Panel = Extract<TopLevelSpec, { hconcat: unknown }>["hconcat"][numbe
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
-/** Of every picture, in pixels, the axes' labels aside. */
+/** The width of every picture in pixels, the axes' labels aside. */
 export const WIDTH = 860;
 
-/** Also that of PNG: png.ts brings it. */
+/** The font of pages and PNGs alike: png.ts brings it along. */
 const FONT = "Inter, system-ui, sans-serif";
-/** In em: Vega guesses 0.8 for each character where there is no canvas, and leaves gaps. */
+/** In em. Without a canvas Vega takes each character for 0.8 em wide, which leaves gaps. */
 const MEAN_CHARACTER_WIDTH = 0.56;
-// Vega exports it, but its types don't tell.
+// Vega exports `textMetrics`, but its types don't have it.
 const { textMetrics } = vega as unknown as {
   textMetrics: { width: (item: { readonly fontSize?: number }, text: unknown) => number };
 };
@@ -88,14 +88,14 @@ export async function drawSvg({ title, subtitle, spec }: Drawing): Promise<strin
   return svg.replace(/^<svg /, () => `<svg role="img" aria-label="${escapeMarkup(title)}" `);
 }
 
-/** The SVG as a file of its own: on white. */
+/** The SVG as a file of its own, on a white background. */
 export function standaloneSvg(svg: string): string {
   return svg.replace(/^<svg[^>]*>/, (tag) => `${tag.slice(0, -1)} color="#1f2328">${BACKGROUND}`) + "\n";
 }
 
 const BACKGROUND = '<rect width="100%" height="100%" fill="#fff"/>';
 
-/** Text as it can stand between tags and in quotes, in XML and HTML. */
+/** Escapes text so that it can stand between tags and in quotes, in XML and HTML. */
 export function escapeMarkup(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -6,17 +6,17 @@ export interface Bar {
   readonly lane: "verify" | "draft";
   readonly startMs: number;
   readonly endMs: number;
-  /** From `bottom` to `top` of the lane's height, 0 to 1: a verification's drafted tokens share it. */
+  /** The lane's height from `bottom` to `top`, 0 to 1: a verification's accepted and rejected drafts share it. */
   readonly bottom: number;
   readonly top: number;
   readonly fate: Fate;
 }
 
 /**
- * What became of a run's operations. A verification is cut across: so much of it as was accepted, below, and what was
- * rejected; one without drafts is "alone". A drafting operation is cut along, into its tokens: "accepted" if the token
- * stands in the text, drafted after nothing but the text (on a branch too), else "rejected"; "stale" if it came when its branch was dead
- * already, or lies behind the text's end.
+ * The bars of a lane timeline, one or more for each of a run's operations. A verification is cut across into the share
+ * that was accepted, below, and the share that was rejected; one without drafts is "alone". A drafting operation is cut
+ * along into its tokens. A token is "accepted" if it stands in the text and was drafted after nothing but the text (on
+ * a branch too), "stale" if it came when its branch was dead already, or lies behind the text's end, else "rejected".
  */
 export function barsOf(events: readonly TraceEvent[]): Bar[] {
   const [, draft] = events.find((event) => event.kind === "start")?.lanes ?? [];
@@ -26,7 +26,7 @@ export function barsOf(events: readonly TraceEvent[]): Bar[] {
     ),
   );
   const end = Math.max(...text.keys()) + 1;
-  /** The first position at which the draft lane's cache, or the branch in its strip, is not the text. */
+  /** The first position at which the draft lane's trunk, or its branch, is not the text. */
   const wrong = { trunk: Infinity, branch: Infinity };
   const feed = (where: keyof typeof wrong, position: number, token: number) => {
     if (text.has(position) ? text.get(position) !== token : position >= end) {
@@ -48,7 +48,7 @@ export function barsOf(events: readonly TraceEvent[]): Bar[] {
     if (operation === "prefill") {
       add("prefill");
     } else if (operation === "keep") {
-      // A copy of what was drafted: no more than a moment.
+      // Keeping a branch copies drafts, which takes too short to be seen.
       for (const [i, token] of tokens.entries()) feed("trunk", position + i, token);
     } else if (lane === "verify") {
       const drafted = tokens.length - 1;
@@ -60,7 +60,7 @@ export function barsOf(events: readonly TraceEvent[]): Bar[] {
         if (share < 1) add("rejected", { bottom: share });
       }
     } else {
-      // A pass of several rows feeds the text anew: only what it chose last is a draft.
+      // A pass of several rows feeds the text anew: only the token that it chose last is a draft.
       const drafts = operation === "verify" ? chosen.slice(-1) : chosen;
       const first = position + tokens.length - drafts.length + 1;
       const stepMs = (endMs - startMs) / drafts.length;

@@ -4,13 +4,13 @@ import { renderPage } from "./page.ts";
 import { drawPictures, PICTURE_NAMES } from "./pictures.ts";
 import { renderPng } from "./png.ts";
 
-/** How the names of the files of `drawFiles` end, in its order. */
+/** The ends of the names of `drawFiles`' files, in its order. */
 export const FILE_ENDINGS: readonly string[] = [
   ...PICTURE_NAMES.flatMap((name) => [`-${name}.svg`, `-${name}.png`]),
   ".html",
 ];
 
-/** A benchmark's pictures, each as SVG and PNG, and the page with all of them: what is to be written. */
+/** The contents of a benchmark's pictures, each as SVG and as PNG, and of the page with all of them. */
 export async function drawFiles(results: Results): Promise<(string | Uint8Array)[]> {
   const pictures = await drawPictures(results);
   const images: (string | Uint8Array)[] = [];
@@ -18,5 +18,5 @@ export async function drawFiles(results: Results): Promise<(string | Uint8Array)
     const svg = standaloneSvg(picture.svg);
     images.push(svg, await renderPng(svg));
   }
-  return [...images, await renderPage(results, pictures)];
+  return [...images, renderPage(results, pictures)];
 }

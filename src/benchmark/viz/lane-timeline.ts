@@ -1,16 +1,18 @@
-import type { StrategyName } from "../../engine/generation.ts";
+import type { StrategyName } from "../../engine/generation-run.ts";
+import { median } from "../../util/numbers.ts";
 import type { BenchmarkRun } from "../results.ts";
 import { type Drawing, WIDTH } from "./draw.ts";
 import { type Bar, barsOf } from "./fates.ts";
 import { type Fate, FATE_COLORS } from "./palette.ts";
 import { type Case, spanOf } from "./runs.ts";
 
-/** The median operation is as wide as this, so that a long run is cut; in pixels. */
+/** The width of the median operation, in pixels. A run that has no room at this scale is cut. */
 const BAR_WIDTH = 11;
+/** In pixels. */
 const ROW_HEIGHT = 40;
-/** Of a row: what is left between two lanes. */
+/** The share of a row's height that is left free between two lanes. */
 const GAP = 0.3;
-/** What of the picture lies before the first token, at most. */
+/** The share of the picture that lies before the first token, at most. */
 const BEFORE = 0.12;
 
 const FATES: Readonly<Record<Fate, string>> = {
@@ -23,12 +25,12 @@ const FATES: Readonly<Record<Fate, string>> = {
 
 interface Row {
   readonly label: string;
-  /** Of its lower edge, in rows; 0 is the picture's upper edge. */
+  /** The place of the row's lower edge, in rows from the picture's upper edge. */
   readonly y: number;
   readonly bars: readonly Bar[];
 }
 
-/** What both lanes did after the first token, strategy by strategy, and what became of it. */
+/** A timeline of both lanes after the first token, strategy by strategy, coloured by what became of the work. */
 export function laneTimeline({ name, runs }: Case, strategies: readonly StrategyName[]): Drawing {
   const shown = strategies.flatMap((strategy) => {
     const run = runs.get(strategy);
@@ -75,7 +77,7 @@ export function laneTimeline({ name, runs }: Case, strategies: readonly Strategy
     title: "What both lanes do, and what becomes of it",
     subtitle: [
       `${name}: ${cut}. Above a verification: the tokens it wrote.`,
-      "A verification is coloured from below by the share of its drafted tokens that it accepted; a draft token by token.",
+      "A verification is coloured from below by the share of its drafts that it accepted, a draft token by token.",
     ],
     spec: {
       width: WIDTH,
@@ -138,9 +140,9 @@ function alignedRun(strategy: StrategyName, run: BenchmarkRun): AlignedRun {
   };
 }
 
-/** Of the bars after the first token; 1 if there are none. */
+/** The median duration of the bars after the first token; 1 if there are none. */
 function medianMs(bars: readonly Bar[]): number {
   const durations = bars.filter(({ startMs, fate }) => startMs >= 0 && fate !== "prefill")
-    .map(({ startMs, endMs }) => endMs - startMs).filter((ms) => ms > 0).sort((a, b) => a - b);
-  return durations[durations.length >> 1] ?? 1;
+    .map(({ startMs, endMs }) => endMs - startMs).filter((ms) => ms > 0);
+  return median(durations) ?? 1;
 }

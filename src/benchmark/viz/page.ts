@@ -1,3 +1,5 @@
+import { Buffer } from "node:buffer";
+import { sha256 } from "../../platform/platform.ts";
 import type { CommittedToken, Origin } from "../../spec/token-log.ts";
 import type { BenchmarkRun, Results } from "../results.ts";
 import { escapeMarkup } from "./draw.ts";
@@ -19,13 +21,14 @@ const ORIGINS: Readonly<Record<Origin, string>> = {
  * elsewhere, and shows everything where scripts don't run; with them, the runs that one picks. Equal pages for equal
  * results.
  */
-export async function renderPage(results: Results, pictures: readonly Picture[]): Promise<string> {
+export function renderPage(results: Results, pictures: readonly Picture[]): string {
   const { configuration, runs } = results;
   const cases = casesOf(results);
   const typical = cases.indexOf(typicalCase(cases, configuration.strategies));
   const shown = configuration.strategies.filter((name) => runs.some(({ strategy }) => strategy === name));
   const title = `${shown.join(", ")} on ${printable(configuration.dataset)}`;
-  const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${await sha256(script)}'; ` +
+  const hash = Buffer.from(sha256(script), "hex").toString("base64");
+  const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${hash}'; ` +
     "base-uri 'none'; form-action 'none'";
   return `<!doctype html>
 <html lang="en">
@@ -94,7 +97,7 @@ function facts({ created, program, configuration, runs }: Results, cases: readon
     ...Object.keys(models).map((
       lane,
     ) => [`${lane} lane`, `${models[lane]} on ${devices[lane] ?? "an unknown device"}`]),
-    ["answers", `${cases.length}, of at most ${configuration.maxNewTokens} tokens`],
+    ["answers", `${cases.length}, of at most ${configuration.maxTokens} tokens`],
     [
       "equality",
       different
@@ -120,7 +123,7 @@ ${renderTokens(run)}
 </article>`;
 }
 
-/** Without the tokens' own texts, the whole text, and a box for each token. */
+/** The answer's tokens, coloured by origin. Results without the tokens' own texts show the text and empty boxes. */
 function renderTokens(run: BenchmarkRun): string {
   const { startMs } = spanOf(run);
   const committed: (CommittedToken & { readonly ms: number })[] = run.events.flatMap((event) =>
@@ -138,12 +141,7 @@ function renderTokens(run: BenchmarkRun): string {
   return (pieces ? "" : `<pre>\n${escapeText(run.text)}</pre>\n`) + `<pre class="tokens">\n${spans.join("")}</pre>`;
 }
 
-/** Escaped, of many lines; what can't be shown otherwise is `printable`. */
+/** Escapes a text of many lines; characters that can't be shown are replaced as `printable` does. */
 function escapeText(text: string): string {
   return escapeMarkup(text.split(/([\n\t])/).map((part) => /^[\n\t]$/.test(part) ? part : printable(part)).join(""));
-}
-
-async function sha256(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return btoa(String.fromCharCode(...new Uint8Array(digest)));
 }

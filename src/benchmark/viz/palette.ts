@@ -1,4 +1,4 @@
-import type { StrategyName } from "../../engine/generation.ts";
+import type { StrategyName } from "../../engine/generation-run.ts";
 import type { Origin } from "../../spec/token-log.ts";
 
 /**
@@ -11,7 +11,7 @@ export const STRATEGY_COLORS: Readonly<Record<StrategyName, string>> = {
   amusd: "#1f7fc1",
 };
 
-/** What became of an operation, or of a part of it: each is a colour of the lanes' timeline. */
+/** What became of an operation, or of a part of it: each has a colour in the lane timeline. */
 export type Fate = "accepted" | "rejected" | "stale" | "alone" | "prefill";
 
 export const FATE_COLORS: Readonly<Record<Fate, string>> = {
@@ -22,7 +22,7 @@ export const FATE_COLORS: Readonly<Record<Fate, string>> = {
   prefill: "#b9c3cd",
 };
 
-/** What a lane accepted or rejected looks the same as in the timeline. */
+/** A token's origin has the colour that the same fate has in the timeline. */
 export const ORIGIN_COLORS: Readonly<Record<Origin, string>> = {
   accepted: FATE_COLORS.accepted,
   correction: FATE_COLORS.rejected,

@@ -8,7 +8,7 @@ import { speedFigures } from "../speed-figures.ts";
 import { speedPicture } from "./speed.ts";
 import { tokensOverTime } from "./tokens-over-time.ts";
 
-/** What the others are compared with: the verify model alone. */
+/** The strategy that the others are compared with: the verify model alone. */
 const BASELINE = "greedy";
 
 export const PICTURE_NAMES = ["tokens", "timeline", "devices", "acceptance", "speed"] as const;
@@ -16,7 +16,7 @@ export const PICTURE_NAMES = ["tokens", "timeline", "devices", "acceptance", "sp
 /** A picture of a benchmark. */
 export interface Picture {
   readonly name: (typeof PICTURE_NAMES)[number];
-  /** As `drawSvg` makes it. */
+  /** SVG as `drawSvg` makes it, without a background. */
   readonly svg: string;
 }
 

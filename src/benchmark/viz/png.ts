@@ -2,13 +2,13 @@ import { initWasm, Resvg } from "@resvg/resvg-wasm";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 
-/** Pixels of the image for each of the drawing: for screens that have two. */
+/** Pixels of the image for each pixel of the drawing: many screens have two. */
 const SCALE = 2;
 const FONTS = ["inter-latin-400-normal", "inter-latin-600-normal", "inter-latin-ext-400-normal"];
 
 let loaded: Promise<Uint8Array[]> | undefined;
 
-/** The SVG's image: the same on every machine, for the fonts come along. */
+/** The SVG as PNG: the same on every machine, since the fonts come along. */
 export async function renderPng(svg: string): Promise<Uint8Array> {
   const fontBuffers = await (loaded ??= load());
   const image = new Resvg(svg, {

@@ -1,8 +1,8 @@
-import type { StrategyName } from "../../engine/generation.ts";
+import type { StrategyName } from "../../engine/generation-run.ts";
 import { groupBy } from "../../util/group-by.ts";
 import type { BenchmarkRun, Results } from "../results.ts";
 
-/** One turn of one sample, as all strategies answered it. */
+/** One turn of one sample, with the run of each strategy that answered it. */
 export interface Case {
   /** The sample's id, with the turn where there are several. */
   readonly name: string;
@@ -46,7 +46,7 @@ export function spanOf({ events }: BenchmarkRun): { readonly startMs: number; re
   return { startMs, endMs };
 }
 
-/** The text with the characters that XML and HTML can't hold, or that nobody would see, as pictures of themselves. */
+/** Replaces the characters that XML and HTML can't hold, or that nobody would see, by Unicode's pictures of them. */
 export function printable(text: string): string {
   return text.toWellFormed()
     // deno-lint-ignore no-control-regex

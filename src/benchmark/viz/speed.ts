@@ -1,4 +1,4 @@
-import type { StrategyName } from "../../engine/generation.ts";
+import type { StrategyName } from "../../engine/generation-run.ts";
 import type { StrategyFigure } from "../speed-figures.ts";
 import { type Drawing, type Panel, WIDTH } from "./draw.ts";
 import { STRATEGY_COLORS } from "./palette.ts";
@@ -6,7 +6,7 @@ import { STRATEGY_COLORS } from "./palette.ts";
 const ROW_HEIGHT = 64;
 const BETWEEN = 80;
 
-/** What a token takes by each strategy, and how many times as fast as `baseline` that is. */
+/** Each strategy's time for a token, and how many times as fast as `baseline` it is. */
 export function speedPicture(
   msPerToken: readonly StrategyFigure[],
   speedups: readonly StrategyFigure[],
@@ -27,7 +27,7 @@ export function speedPicture(
   };
 }
 
-/** A row a strategy. The axis reaches `reference` at least, which is marked if it is not 0. */
+/** A panel with a row a strategy. The axis reaches `reference` at least, which is marked if it is not 0. */
 function panel(
   strategies: readonly StrategyName[],
   figures: readonly StrategyFigure[],

@@ -1,10 +1,10 @@
-import type { StrategyName } from "../../engine/generation.ts";
+import type { StrategyName } from "../../engine/generation-run.ts";
 import type { BenchmarkRun } from "../results.ts";
 import { type Drawing, WIDTH } from "./draw.ts";
 import { STRATEGY_COLORS } from "./palette.ts";
 import { type Case, spanOf } from "./runs.ts";
 
-/** How many tokens each strategy had written after how many seconds: `typical` in bold, the other cases thin. */
+/** The number of tokens that each strategy had written by time: `typical` in bold, the other cases thin. */
 export function tokensOverTime(
   cases: readonly Case[],
   typical: Case,

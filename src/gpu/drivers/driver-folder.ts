@@ -10,31 +10,29 @@ import {
   sha256,
 } from "../../platform/platform.ts";
 
-/** Environment variables that a driver or its loader reads when it is asked for adapters. */
+/** Environment variables that a driver or its loader reads when Dawn asks for adapters. */
 export type Environment = Readonly<Record<string, string>>;
 
-/** A Vulkan driver for the CPU in this user's cache folder, and what it takes to use it. */
+/** How a process uses a Vulkan driver for the CPU that lies in this user's cache folder. */
 export interface SoftwareAdapter {
-  /** Makes a Vulkan loader take this driver and no other. */
+  /** Variables that make a Vulkan loader take this driver and no other. */
   readonly environment: Environment;
   /** Paths of the shared libraries to load before Dawn looks for the driver, in this order. */
   readonly libraries: readonly string[];
 }
 
-/** What a driver's folder has to hold: SHA-256 in hexadecimal by file name. */
+/** The files that a driver's folder has to hold: a SHA-256 in hexadecimal for each file name. */
 export type Hashes = Readonly<Record<string, string>>;
 
-/** Makes a Vulkan loader take the driver of one manifest. Newer loaders know VK_DRIVER_FILES, older ones the other. */
+/**
+ * Variables that make a Vulkan loader take the driver of one manifest. Newer loaders read VK_DRIVER_FILES, older ones
+ * VK_ICD_FILENAMES.
+ */
 export function environmentOf(manifest: string): Environment {
   return { VK_DRIVER_FILES: manifest, VK_ICD_FILENAMES: manifest };
 }
 
-/** Of what a program or an error says; the rest of it is for nobody who only wants to know why. */
-export function firstLine(text: string): string {
-  return text.trim().split("\n")[0]!;
-}
-
-/** Whether all files are there, and are what they were: native code is run only if it is exactly this. */
+/** Whether the folder has all files and each has its hash. Native code with another hash must not run. */
 export async function isIntact(folder: string, hashes: Hashes): Promise<boolean> {
   for (const [name, hash] of Object.entries(hashes)) {
     const bytes = await readFile(joinPath(folder, name)).catch(() => null);
@@ -43,12 +41,13 @@ export async function isIntact(folder: string, hashes: Hashes): Promise<boolean>
   return true;
 }
 
-/** A folder of a process that was killed lies there; a running one would not have needed a day. */
+/** A temporary folder that is older than this, in ms, is of a process that was killed: no process works for a day. */
 const LEFTOVER_MS = 24 * 3600 * 1000;
 
 /**
- * Puts a folder in place that is there whole or not at all, also where several processes do so at once. `fill` writes
- * its files into `ready`, and may work in `temp`; `isWhole` judges a folder that is there already.
+ * Puts a folder in place, whole or not at all, even if several processes do so at once. `fill` writes the files into
+ * the folder `ready` and may work in `temp`. `isWhole` tells whether a folder that is there already can stay. Rejects
+ * with the error of `fill`, or of the file system.
  */
 export async function installFolder(
   folder: string,
@@ -61,7 +60,8 @@ export async function installFolder(
     await removeLeftovers(cache);
     const ready = joinPath(temp, "ready");
     await fill(ready, temp);
-    // This fails where there is such a folder: another process's, which is as good, or a broken one, which makes room.
+    // This fails where there is a folder already. If another process put it there, it is as good. If it is broken, it
+    // makes room.
     await renameFolder(ready, folder).catch(async () => {
       if (await isWhole()) return;
       await renameFolder(folder, joinPath(temp, "broken"));
@@ -75,7 +75,7 @@ export async function installFolder(
 async function removeLeftovers(cache: string): Promise<void> {
   for (const name of await listFolder(cache) ?? []) {
     const path = joinPath(cache, name);
-    // What can't be removed is another user's or process's, and in nobody's way.
+    // A folder that can't be removed belongs to another user or process, and is in nobody's way.
     if (name.startsWith("tmp-") && await ageMs(path) > LEFTOVER_MS) await removeFolder(path).catch(() => {});
   }
 }

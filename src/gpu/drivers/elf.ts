@@ -1,11 +1,12 @@
-/** What a shared library says of itself to the dynamic linker. */
+/** The names that a shared library's file gives to the dynamic linker. */
 export interface ElfLibrary {
-  /** The name under which others ask for it; `undefined` where it has none. */
+  /** The name by which other libraries ask for this one; `undefined` where it has no such name. */
   readonly soname: string | undefined;
-  /** The sonames of the libraries that have to be loaded before it. */
+  /** The sonames of the libraries that have to be loaded before this one. */
   readonly needed: readonly string[];
 }
 
+// The numbers of the types of segments and of the tags of dynamic entries, by ELF's own names.
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
 const DT_NULL = 0;
@@ -15,11 +16,11 @@ const DT_SONAME = 14;
 
 /**
  * Reads the dynamic section of a 64-bit little-endian ELF library (System V ABI, "Dynamic Linking"). Throws a
- * RangeError where `bytes` are none, or end before what they point to.
+ * RangeError where `bytes` are no such library, or end before a place that they point to.
  */
 export function readElf(bytes: Uint8Array): ElfLibrary {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  // The magic number, then class 2 (64 bits) and data 1 (little-endian).
+  // A library begins with the magic number, then class 2 (64 bits) and data 1 (little-endian).
   if (bytes.length < 64 || view.getUint32(0) !== 0x7f454c46 || view.getUint16(4) !== 0x0201) {
     throw new RangeError("Cannot read an ELF library: it is no 64-bit little-endian one");
   }

@@ -18,40 +18,41 @@ import {
   writeFile,
 } from "../../platform/platform.ts";
 
-/** The packages of Debian and Ubuntu that carry lavapipe, Mesa's Vulkan driver for the CPU, and a Vulkan loader. */
+/** These packages of Debian and Ubuntu have lavapipe, Mesa's Vulkan driver for the CPU, and a Vulkan loader. */
 const PACKAGES = ["mesa-vulkan-drivers", "libvulkan1"];
 const DRIVER = "libvulkan_lvp.so";
 const LOADER = "libvulkan.so.1";
 const MANIFEST = "lvp_icd.json";
-/** Written last: the files of a whole folder in the order in which they are loaded. */
+/** This file has the hashes of all others, in the order in which they are loaded. It is written last. */
 const HASHES = "hashes.json";
 
-/** Dawn refuses Mesa 22.3, for want of shaderUniformBufferArrayDynamicIndexing and its like. */
+/** The oldest version that Dawn takes: Mesa 22.3 lacks shaderUniformBufferArrayDynamicIndexing and its like. */
 const OLDEST_MESA = 23;
-/** The release whose own Mesa is 22.3; its backports have 25. */
+/** Mesa is 22.3 in this release of Debian, and 25 in its backports. */
 const BACKPORTED = "bookworm";
-/** Dawn and its host have loaded these before any driver is looked for, so the machine's own have to serve. */
+/** Dawn and its host have loaded these libraries before they look for a driver, so the machine's own have to serve. */
 const MACHINES_OWN = /^(libc6|libgcc-s1|gcc-\d+-base|libstdc\+\+6)_/;
-/** A release that has no such Mesa today may have one some day, so APT is asked again after this time. */
+/** A release without a Mesa that Dawn takes may get one some day, so APT is asked again after this time, in ms. */
 const ASK_AGAIN_MS = 24 * 3600 * 1000;
 
+/** The time between two looks at how much was fetched, in ms. */
 const PROGRESS_MS = 300;
 
 export interface LavapipeOptions {
-  /** Where it is kept; default: the user's cache folder. */
+  /** The folder in which the driver's folder is kept; default: the user's cache folder. */
   readonly cache?: string;
-  /** Runs APT's commands; default: this machine's. */
+  /** Runs APT's commands; default: `runCommand`, which runs this machine's. */
   readonly run?: typeof runCommand;
 }
 
-/** APT has answered, and has no lavapipe that Dawn takes. */
+/** Thrown where APT has answered and has no lavapipe that Dawn takes: asking again soon is of no use. */
 class UnavailableError extends Error {}
 
 /**
- * Puts lavapipe and all libraries that it needs in place for this user, without root, unless they are there already:
- * by the machine's own APT, which knows the user's sources and proxy and checks signatures, with lists and packages in
- * a folder of their own. One line on stderr says so. Several processes may do so at once. Throws where it can be
- * neither found nor fetched.
+ * Puts lavapipe and all libraries that it needs in place for this user, without root, unless they are there already.
+ * The machine's own APT fetches them, as it knows the user's sources and proxy and checks signatures; its lists and
+ * packages go into a folder of their own. One line on stderr says so. Several processes may do this at once. Rejects
+ * with an Error where lavapipe can be neither found nor fetched.
  */
 export async function provideLavapipe(options: LavapipeOptions = {}): Promise<SoftwareAdapter> {
   const { cache = cacheFolder(), run = runCommand } = options;
@@ -80,7 +81,7 @@ export async function provideLavapipe(options: LavapipeOptions = {}): Promise<So
   return { environment: environmentOf(joinPath(folder, MANIFEST)), libraries };
 }
 
-/** The hashes of a whole folder; `null` where it is not there, or not what was put there. */
+/** The hashes of the folder's files; `null` where the folder is missing, or where a file is missing or has changed. */
 async function readHashes(folder: string): Promise<Hashes | null> {
   try {
     const hashes: unknown = JSON.parse(textOf(await readFile(joinPath(folder, HASHES))));
@@ -94,7 +95,7 @@ async function readHashes(folder: string): Promise<Hashes | null> {
 }
 
 interface Release {
-  /** "debian-12": the cache folder may be shared with other machines, or with containers on this one. */
+  /** A part of the folder's name, such as "debian-12": a cache may be shared with other machines or with containers. */
   readonly name: string;
   readonly codename: string | undefined;
 }
@@ -105,10 +106,10 @@ async function readRelease(): Promise<Release> {
   return { name: `${value("ID") ?? "linux"}-${value("VERSION_ID") ?? "rolling"}`, codename: value("VERSION_CODENAME") };
 }
 
-/** A line of APT's configuration; a list's members all have one key, which ends with "::". The last one counts. */
+/** A line of APT's configuration. The last line of a key counts, but a key that ends in "::" has a list of values. */
 type Setting = readonly [key: string, value: string];
 
-/** One use of the machine's APT that touches nothing outside `temp`. */
+/** One use of the machine's APT, which writes nothing outside the folder `temp`. */
 class AptFetch {
   readonly #temp: string;
   readonly #run: typeof runCommand;
@@ -120,7 +121,9 @@ class AptFetch {
     this.#config = joinPath(temp, "apt.conf");
   }
 
-  /** Leaves the driver's folder, whole, in `ready`; `folder` is what the note says. */
+  /**
+   * Fetches the packages and leaves the driver in `ready`. The line on stderr names `folder`, the driver's later place.
+   */
   async fetch(ready: string, folder: string, codename: string | undefined): Promise<void> {
     const settings = await this.#settings();
     const backports = codename === BACKPORTED ? await this.#addBackports(settings, codename) : null;
@@ -131,7 +134,7 @@ class AptFetch {
     const updated = await this.#apt("apt-get", "-q", "update");
     const install = ["-y", "-qq", "--no-install-recommends", ...backports ? ["-t", backports] : [], "install"];
     const listed = await this.#apt("apt-get", "--print-uris", ...install, ...PACKAGES);
-    // 'URI' file-name bytes hash
+    // APT prints a line for each package: 'URI' file-name bytes hash.
     const packages = [...listed.stdout.matchAll(/^'.*?' (\S+) (\d+) /gm)]
       .map(([, name, bytes]) => ({ name: decodeURIComponent(name!), bytes: Number(bytes) }));
     const mesa = packages.map(({ name }) => /^mesa-vulkan-drivers_(?:\d+:)?(\d+)/.exec(name)?.[1]).find(Boolean);
@@ -161,7 +164,7 @@ class AptFetch {
     return await this.#run([command, ...args], { APT_CONFIG: this.#config, LC_ALL: "C" });
   }
 
-  /** APT's own settings, less those that would run commands or write outside `temp`. */
+  /** APT's own settings, without those that would run commands, and with all folders that it writes to in `temp`. */
   async #settings(): Promise<Setting[]> {
     const dump = await this.#run(["apt-config", "dump"], { LC_ALL: "C" });
     if (dump.status === "ENOENT") throw new Error("this machine has no APT");
@@ -173,7 +176,7 @@ class AptFetch {
       "Dir::Etc::main": "/dev/null",
       "Dir::Etc::parts": "/dev/null",
       "Dir::State": joinPath(this.#temp, "state"),
-      // As if nothing were installed: the whole closure comes, whatever state the machine's own packages are in.
+      // APT shall think that nothing is installed, so that all dependencies come, whatever the machine has installed.
       "Dir::State::status": "/dev/null",
       "Dir::Cache": joinPath(this.#temp, "cache"),
       "Dir::Log": joinPath(this.#temp, "log"),
@@ -188,7 +191,7 @@ class AptFetch {
     return [...kept, ...Object.entries(own)];
   }
 
-  /** Adds the release's backports, from where its packages come from; `null` where none of the sources tells. */
+  /** Adds the release's backports to the sources; returns their suite, or `null` where no source has this release. */
   async #addBackports(settings: Setting[], codename: string): Promise<string | null> {
     const path = (key: string) => settings.find(([name]) => name.toLowerCase() === key)?.[1] ?? "";
     const etc = joinPath(path("dir"), path("dir::etc"));
@@ -212,7 +215,7 @@ class AptFetch {
     return null;
   }
 
-  /** Takes out of the packages the driver, the loader, and what the two need. */
+  /** Unpacks the packages, and keeps the driver, the loader and all libraries that the two need. */
   async #unpack(ready: string): Promise<void> {
     const archives = joinPath(this.#temp, "cache", "archives");
     const root = joinPath(this.#temp, "root");
@@ -230,7 +233,7 @@ class AptFetch {
       hashes[name] = sha256(bytes);
     };
     const seen = new Set<string>();
-    // A library comes behind those that it needs, as the dynamic linker finds only what is loaded or on its own paths.
+    // A library comes after those that it needs, as the dynamic linker finds only what is loaded or on its own paths.
     const visit = async (name: string) => {
       const path = paths.get(name);
       if (path === undefined || seen.has(name)) return;
@@ -256,7 +259,10 @@ function configText(settings: readonly Setting[]): string {
   return [...settings].map(([key, value]) => `${key} "${value}";\n`).join("");
 }
 
-/** What of a sources file of either format names `codename`'s packages, for `suite` instead; `null` where nothing does. */
+/**
+ * The entry of a sources file, in either of APT's formats, that names the packages of the release `codename`, with
+ * `suite` in the release's place; `null` where no entry does.
+ */
 export function backportsSource(
   text: string,
   codename: string,
@@ -272,7 +278,7 @@ export function backportsSource(
   return stanza ? { format: "sources", text: stanza.replace(/^Suites:.*$/m, `Suites: ${suite}`) + "\n" } : null;
 }
 
-/** The first line in which one of APT's programs says what went wrong; empty where none does. */
+/** The first line in which one of APT's programs says what went wrong; "" where no line does. */
 function complaint({ status, stderr }: CommandResult): string {
   const lines = stderr.trim().split("\n");
   const worst = lines.find((line) => /^(E:|dpkg-deb: error)/.test(line)) ??

@@ -1,13 +1,17 @@
-import { type Environment, environmentOf, firstLine, type SoftwareAdapter } from "./driver-folder.ts";
+import { type Environment, environmentOf, type SoftwareAdapter } from "./driver-folder.ts";
+import { firstLine } from "../../util/text.ts";
 import { provideLavapipe } from "./lavapipe.ts";
 import { cacheFolder, findCommand, getEnv, preloadLibrary, system } from "../../platform/platform.ts";
 import { provideSwiftShader } from "./swiftshader.ts";
 import { assertManifest } from "./vulkan-loader.ts";
 
-/** Picks the Vulkan driver on Linux: "lavapipe", "swiftshader", a manifest's path, or "off" for the machine's own. */
+/**
+ * This environment variable picks the Vulkan driver on Linux: "lavapipe", "swiftshader", the path of a driver's
+ * manifest, or "off" for the machine's own.
+ */
 export const DRIVER_VARIABLE = "AMUSD_VULKAN_DRIVER";
 
-/** How a fast driver is installed, by the first of these commands that the machine has. */
+/** The commands that install a fast driver, by package manager. Errors show the first one that the machine has. */
 const INSTALL: Readonly<Record<string, string>> = {
   "apt-get": "sudo apt install mesa-vulkan-drivers",
   dnf: "sudo dnf install mesa-vulkan-drivers",
@@ -16,7 +20,7 @@ const INSTALL: Readonly<Record<string, string>> = {
   apk: "sudo apk add mesa-vulkan-swrast",
 };
 
-/** What `provideSoftwareAdapter` puts in place; tests give others. */
+/** Each function puts one driver in place. `provideSoftwareAdapter` calls them; tests give it others. */
 export interface Providers {
   readonly lavapipe: () => Promise<SoftwareAdapter>;
   readonly swiftshader: (why?: string) => Promise<SoftwareAdapter>;
@@ -28,9 +32,10 @@ const PROVIDERS: Providers = {
 };
 
 /**
- * Puts a Vulkan driver for the CPU in place, loads its libraries, and returns what `use` makes of its environment:
- * lavapipe, or SwiftShader where that can't be had or `use` gives null. The variable's choice is the only one. Throws,
- * in one line, where none can be used.
+ * Puts a Vulkan driver for the CPU in place, loads its libraries, and returns the result of `use` with the driver's
+ * environment. The driver is lavapipe, or SwiftShader where lavapipe can't be had or `use` gives `null` for it. Where
+ * the variable DRIVER_VARIABLE names a driver, no other is tried. Rejects with an Error of one line where no driver can
+ * be used.
  */
 export async function provideSoftwareAdapter<T>(
   use: (environment: Environment) => Promise<T | null>,

@@ -1,11 +1,5 @@
-import {
-  environmentOf,
-  firstLine,
-  type Hashes,
-  installFolder,
-  isIntact,
-  type SoftwareAdapter,
-} from "./driver-folder.ts";
+import { environmentOf, type Hashes, installFolder, isIntact, type SoftwareAdapter } from "./driver-folder.ts";
+import { firstLine } from "../../util/text.ts";
 import {
   brotliDecompress,
   cacheFolder,
@@ -19,14 +13,14 @@ import {
   writeFile,
 } from "../../platform/platform.ts";
 
-/** The npm package that carries SwiftShader, a Vulkan driver for the CPU, and a Vulkan loader; for linux-x64 only. */
+/** This npm package has SwiftShader, which is a Vulkan driver for the CPU, and a Vulkan loader, for linux-x64 only. */
 const PACKAGE = "@sparticuz/chromium";
 const VERSION = "147.0.0";
 const ARCHIVE = "bin/swiftshader.tar.br";
 
 const LOADER = "libvulkan.so.1";
 const DRIVER_MANIFEST = "vk_swiftshader_icd.json";
-/** What is taken out of the archive. */
+/** The files that are taken out of the archive. */
 const HASHES: Hashes = {
   "libvk_swiftshader.so": "5b9e8591c7c2d1c9618c3ad485d0cdffb81f5f1ffd6a982fdb6578c2d8d3213e",
   [LOADER]: "fe17a77c1f2df38d3b6a935140f746fd80aac564bb44eb3e4f6b75a504295a41",
@@ -34,17 +28,17 @@ const HASHES: Hashes = {
 };
 
 export interface SwiftShaderOptions {
-  /** Where it is kept; default: the user's cache folder. */
+  /** The folder in which the driver's folder is kept; default: the user's cache folder. */
   readonly cache?: string;
-  /** Gets the bytes of the package's archive, with `folder` to work in; default: by npm, else by Deno. */
+  /** Gives the bytes of the package's archive, and may work in `folder`; default: by npm, else by Deno. */
   readonly fetchArchive?: (folder: string) => Promise<Uint8Array>;
-  /** Why it is fetched, for the line on stderr. */
+  /** Why SwiftShader is fetched, for the line on stderr. */
   readonly why?: string;
 }
 
 /**
- * Puts SwiftShader in place for this user, without root, unless it is there already; one line on stderr says so.
- * Several processes may do so at once. Throws where it can be neither found nor fetched.
+ * Puts SwiftShader in place for this user, without root, unless it is there already. One line on stderr says so.
+ * Several processes may do this at once. Rejects with an Error where it can be neither found nor fetched.
  */
 export async function provideSwiftShader(options: SwiftShaderOptions = {}): Promise<SoftwareAdapter> {
   const { cache = cacheFolder(), fetchArchive = fetchArchiveFromRegistry, why } = options;
@@ -69,8 +63,8 @@ export async function provideSwiftShader(options: SwiftShaderOptions = {}): Prom
 }
 
 /**
- * By npm, or by Deno where there is no npm: they know the user's registry, proxy and credentials, and check what they
- * get.
+ * Fetches the archive by npm, or by Deno where npm fails: both know the user's registry, proxy and credentials, and
+ * check the package's hash.
  */
 async function fetchArchiveFromRegistry(folder: string): Promise<Uint8Array> {
   const spec = `${PACKAGE}@${VERSION}`;
@@ -107,7 +101,7 @@ async function fetchArchiveFromRegistry(folder: string): Promise<Uint8Array> {
   throw new Error(failures.join(", "));
 }
 
-/** The files of a tar archive by their paths. Throws if it is cut short. */
+/** The files of a tar archive by their paths. Throws an Error if the archive is cut short. */
 function untar(tar: Uint8Array): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   const text = (start: number, length: number) => {
@@ -115,7 +109,8 @@ function untar(tar: Uint8Array): Map<string, Uint8Array> {
     const end = bytes.indexOf(0);
     return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
   };
-  // A header of 512 bytes (POSIX ustar: name at 0, octal size at 124, type at 156), then the content, padded to 512.
+  // Each file is a header of 512 bytes (POSIX ustar: name at 0, octal size at 124, type at 156), then its content,
+  // which is padded to a multiple of 512 bytes.
   for (let at = 0; at + 512 <= tar.length && tar[at] !== 0;) {
     const size = parseInt(text(at + 124, 12), 8);
     const start = at + 512;

@@ -3,9 +3,9 @@ import { folderOf, getEnv, isFile, joinPath, listFolder, preloadLibrary, readFil
 const LOADER = "libvulkan.so.1";
 
 /**
- * Whether this Linux has a Vulkan loader and the manifest of a driver: Dawn, asked in vain, writes to the terminal.
- * The folders are those of the loader's own search (Vulkan-Loader, LoaderDriverInterface.md, "Driver Discovery on
- * Linux").
+ * Whether this Linux has a Vulkan loader and the manifest of a driver. This is asked before Dawn is, because Dawn
+ * writes to the terminal where it finds no driver. The folders are those in which the loader itself looks
+ * (Vulkan-Loader, LoaderDriverInterface.md, "Driver Discovery on Linux").
  */
 export async function hasVulkanDriver(): Promise<boolean> {
   if (!hasLoader()) return false;
@@ -36,7 +36,7 @@ function hasLoader(): boolean {
   }
 }
 
-/** Throws, in one line, where a driver's manifest is none, or where what it takes is not there. */
+/** Rejects with an Error of one line unless `file` is a driver's manifest, and its library and a loader are there. */
 export async function assertManifest(file: string): Promise<void> {
   const fail = (reason: string) => {
     throw new Error(`Cannot use the Vulkan driver "${file}": ${reason}`);
@@ -46,10 +46,10 @@ export async function assertManifest(file: string): Promise<void> {
   try {
     library = JSON.parse(new TextDecoder().decode(bytes as Uint8Array)).ICD.library_path;
   } catch {
-    // What has no such member is told below.
+    // A manifest without this member is refused below.
   }
   if (typeof library !== "string") return fail("it has no ICD.library_path; give a driver's manifest (.json)");
-  // A bare name is the dynamic linker's to find.
+  // A bare name without a "/" is for the dynamic linker to find.
   const path = library.startsWith("/") ? library : joinPath(folderOf(file), library);
   if (library.includes("/") && !await isFile(path)) {
     fail(`it names the library "${path}", which is not there; install the driver again, or choose another one`);

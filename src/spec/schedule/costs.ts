@@ -1,5 +1,6 @@
 import type { CostFigures } from "../trace/trace-events.ts";
 import { MAX_ROWS } from "../lanes/lane.ts";
+import { onLine } from "../../util/numbers.ts";
 
 /**
  * The times of two lanes' draft steps and verifications, in ms: the lower quartile of the last operations, since other
@@ -160,18 +161,6 @@ class RowCosts {
   count(rows: number): number {
     return this.#byRows[rows]?.count ?? 0;
   }
-}
-
-/**
- * The value on the line through the nearest of two or more sizes on either side of `rows`, or through the two nearest
- * on one side; never less for more rows.
- */
-function onLine(sizes: readonly number[], at: (size: number) => number, rows: number): number {
-  const above = sizes.findIndex((size) => size > rows);
-  const low = above < 0 ? sizes.length - 2 : Math.max(0, above - 1);
-  const [from, to] = [sizes[low]!, sizes[low + 1]!];
-  const slope = Math.max(0, (at(to) - at(from)) / (to - from));
-  return rows < to ? Math.max(0, at(from) + slope * (rows - from)) : at(to) + slope * (rows - to);
 }
 
 /** Verifications of all sizes that the mean over the typical time goes over. */

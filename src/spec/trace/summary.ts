@@ -1,3 +1,4 @@
+import { ratio } from "../../util/numbers.ts";
 import type { Operation, Start, TraceEvent } from "./trace-events.ts";
 
 /** The figures of a run, from its trace. Times are in ms; null where there is nothing to divide by. */
@@ -11,9 +12,9 @@ export interface Summary {
   readonly msPerToken: number | null;
   /** Tokens that the draft lane chose as drafts, stale ones included. */
   readonly drafted: number;
-  /** Of those, the ones that a verification accepted. */
+  /** The drafted tokens that a verification accepted. */
   readonly accepted: number;
-  /** Of those, the ones that no verification accepted. */
+  /** The drafted tokens that no verification accepted. */
   readonly wastedDrafts: number;
   /** Answers of the verify lane that were committed; a step of `greedy` is one. */
   readonly verifications: number;
@@ -147,8 +148,4 @@ class BusyTime {
     while (other.#recent.length > 0 && other.#recent[0]!.endMs <= endMs) other.#recent.shift();
     return shared.reduce((sum, ms) => sum + Math.max(0, ms), 0);
   }
-}
-
-function ratio(a: number, b: number): number | null {
-  return b > 0 ? a / b : null;
 }

@@ -1,6 +1,6 @@
 import type { CommittedToken } from "../token-log.ts";
 
-interface LaneCosts {
+export interface LaneCosts {
   readonly draftMs: number | null;
   readonly verifyMs: Readonly<Record<number, number>>;
 }

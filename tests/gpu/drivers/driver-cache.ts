@@ -1,11 +1,12 @@
 import * as assert from "uvu/assert";
 import { type CommandResult, runCommand } from "../../../src/platform/platform.ts";
 
+/** The names of all that is in a folder, sorted. */
 export function names(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 }
 
-/** Runs `run` with a cache folder of its own and gives the lines it wrote to stderr. */
+/** Runs `run` with a cache folder of its own, and returns the lines that it wrote to stderr. */
 export async function withCache(run: (cache: string) => Promise<void>): Promise<string[]> {
   const cache = await Deno.makeTempDir();
   const lines: string[] = [];
@@ -22,9 +23,9 @@ export async function withCache(run: (cache: string) => Promise<void>): Promise<
 
 const CONFIG = new URL("../../../deno.json", import.meta.url).pathname;
 
-/** Runs a script in a process with these variables, to its end and with success. */
+/** Runs a script in a process with these environment variables to its end, which has to be a success. */
 export async function runScript(script: string, variables: Record<string, string>): Promise<CommandResult> {
-  // Deno's own cache does not move with HOME and XDG_CACHE_HOME.
+  // The script may move HOME and XDG_CACHE_HOME, but Deno's own cache must stay where it is.
   const { denoDir } = JSON.parse((await runCommand([Deno.execPath(), "info", "--json"])).stdout);
   const result = await runCommand(
     [Deno.execPath(), "eval", "--quiet", "--no-lock", "--config", CONFIG, script],
@@ -34,7 +35,7 @@ export async function runScript(script: string, variables: Record<string, string
   return result;
 }
 
-/** The names of the adapters that a process with these variables lists; it opens the first. */
+/** The names of the adapters that a process with these environment variables lists. It opens the first of them too. */
 export async function listedIn(variables: Record<string, string>): Promise<{ list: string; stderr: string }> {
   const script = `
     import { listAdapters, openDevice } from ${JSON.stringify(import.meta.resolve("../../../src/gpu/adapters.ts"))};

@@ -1,4 +1,7 @@
-/** A 64-bit little-endian ELF library that says nothing but its name and what it needs, one segment at address 4096. */
+/**
+ * A 64-bit little-endian ELF library with nothing in it but its name and the names of libraries that it needs. Its only
+ * loaded segment is at address 4096.
+ */
 export function elfLibrary(soname: string, needed: readonly string[] = []): Uint8Array {
   const address = 4096;
   const names = ["", soname, ...needed];
@@ -13,7 +16,7 @@ export function elfLibrary(soname: string, needed: readonly string[] = []): Uint
   const word = (at: number, value: number) => view.setBigUint64(at, BigInt(value), true);
   view.setUint32(0, 0x7f454c46);
   view.setUint16(4, 0x0201);
-  word(32, 64); // program headers
+  word(32, 64); // The program headers follow the file's header.
   view.setUint16(54, 56, true);
   view.setUint16(56, 2, true);
   const segment = (at: number, type: number, offset: number, size: number) => {

@@ -10,7 +10,7 @@ const onLinux = isLinux ? test : test.skip;
 if (!isLinux) console.log("skipped: lavapipe is put in place on Linux alone");
 
 const LIB = "usr/lib/any";
-/** What the packages hold, by package; `b` needs `a`, which comes later in the alphabet of the driver's needs. */
+/** The files of each package. The library `b` needs `a`, which the driver names after `b`. */
 const PACKAGES: Readonly<Record<string, Readonly<Record<string, Uint8Array>>>> = {
   "libc6_2.41_amd64.deb": { [`${LIB}/libc.so.6`]: elfLibrary("libc.so.6") },
   "libthings_1%3a2_amd64.deb": {
@@ -35,7 +35,7 @@ const FILES = ["hashes.json", "liba.so.1", "libb.so.1", "libvulkan.so.1", "libvu
 const ok = (stdout = "", stderr = ""): CommandResult => ({ status: 0, stdout, stderr });
 const broken = (stderr: string, status: number | string = 100): CommandResult => ({ status, stdout: "", stderr });
 
-/** The commands of a machine with APT, whose archive has PACKAGES; `answers` says what goes otherwise, by command. */
+/** The commands of a machine with APT, whose archive has PACKAGES. `answers` replaces the answers of some commands. */
 function machine(answers: Readonly<Record<string, () => CommandResult>> = {}, packages = PACKAGES) {
   const commands: string[] = [];
   const configs: string[] = [];
@@ -105,7 +105,7 @@ onLinux("the driver comes with what it needs, in the order in which it is loaded
   for (const config of configs) {
     assert.match(config, 'Acquire::http::Proxy "http://proxy.test";');
     assert.not.match(config, /Post-Invoke|var\/cache|"apt\.conf"/);
-    // Its own settings come last, and count.
+    // The program's own settings come last, so they count.
     const own = config.slice(config.indexOf('Dir::Etc::main "/dev/null"'));
     for (const key of ["Dir::State", "Dir::Cache", "Dir::Log"]) assert.match(own, new RegExp(`^${key} "/.*/tmp-`, "m"));
   }
@@ -144,19 +144,6 @@ onLinux("a broken folder is fetched again: a driver that is cut short, a wrong o
       assert.is(names(cache).length, 1);
     });
   }
-});
-
-onLinux("what a killed process left behind is taken away, what a running one works on is not", async () => {
-  await withCache(async (cache) => {
-    for (const name of ["tmp-killed", "tmp-running"]) {
-      Deno.mkdirSync(`${cache}/${name}/unpacked`, { recursive: true });
-      Deno.writeTextFileSync(`${cache}/${name}/unpacked/libLLVM.so.19`, "half of it");
-    }
-    const longAgo = new Date(Date.now() - 25 * 3600 * 1000);
-    Deno.utimeSync(`${cache}/tmp-killed`, longAgo, longAgo);
-    await provideLavapipe({ cache, run: machine().run });
-    assert.equal(names(cache).filter((name) => name.startsWith("tmp-")), ["tmp-running"]);
-  });
 });
 
 onLinux("each failure is one line and leaves nothing behind", async () => {
@@ -228,7 +215,8 @@ test("the backports are where the release's packages come from, in either format
   const source = (text: string) => backportsSource(text, "bookworm", "bookworm-backports");
   assert.equal(
     source(
-      "# a comment\ndeb http://old.test/debian bullseye main\ndeb [arch=amd64 signed-by=/k.gpg] http://a.test/debian bookworm main contrib\n",
+      "# a comment\ndeb http://old.test/debian bullseye main\n" +
+        "deb [arch=amd64 signed-by=/k.gpg] http://a.test/debian bookworm main contrib\n",
     ),
     { format: "list", text: "deb [arch=amd64 signed-by=/k.gpg] http://a.test/debian bookworm-backports main\n" },
   );
@@ -239,12 +227,13 @@ test("the backports are where the release's packages come from, in either format
   assert.equal(
     source(
       "Types: deb\nURIs: http://s.test/security\nSuites: bookworm-security\n\n" +
-        "Types: deb deb-src\nURIs: http://a.test/debian\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: /k.gpg\n",
+        "Types: deb deb-src\nURIs: http://a.test/debian\nSuites: bookworm bookworm-updates\n" +
+        "Components: main\nSigned-By: /k.gpg\n",
     ),
     {
       format: "sources",
-      text:
-        "Types: deb deb-src\nURIs: http://a.test/debian\nSuites: bookworm-backports\nComponents: main\nSigned-By: /k.gpg\n\n",
+      text: "Types: deb deb-src\nURIs: http://a.test/debian\nSuites: bookworm-backports\n" +
+        "Components: main\nSigned-By: /k.gpg\n\n",
     },
   );
   for (const other of ["", "deb http://a.test/debian trixie main", "deb-src http://a.test/debian bookworm main"]) {
@@ -252,7 +241,7 @@ test("the backports are where the release's packages come from, in either format
   }
 });
 
-// The real one, from this user's cache folder, where it is put in place if it isn't there yet.
+// This is the real lavapipe. It is put into this user's cache folder if it isn't there yet.
 const real = isLinux ? await provideLavapipe().catch((error: Error) => error) : null;
 if (real instanceof Error) console.log(`skipped, APT gives no lavapipe here: ${real.message}`);
 const withReal = real === null || real instanceof Error ? test.skip : test;

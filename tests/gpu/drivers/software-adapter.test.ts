@@ -9,11 +9,11 @@ const adapter = (name: string): SoftwareAdapter => ({ environment: { VK_DRIVER_F
 interface Outcome {
   /** The driver that was used, or the error's message. */
   readonly result: string;
-  /** What was asked for, SwiftShader with the reason. */
+  /** The drivers that were asked for, SwiftShader with the reason why. */
   readonly asked: readonly string[];
 }
 
-/** What comes of it where some providers fail and Dawn refuses some drivers. */
+/** Provides a driver where the variable has the value `choice`, some providers fail, and Dawn refuses some drivers. */
 async function outcome(
   choice: string | undefined,
   { failing = [], refused = [] }: { failing?: readonly string[]; refused?: readonly string[] } = {},

@@ -1,4 +1,4 @@
-// Which drivers a process sees is settled by its environment, so each case has a process of its own.
+// A process's environment settles which drivers it sees, so each case has a process of its own.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -20,7 +20,7 @@ const NOTHING = {
   VK_ADD_DRIVER_FILES: "",
 };
 
-/** Whether a process with these variables sees a driver; any library passes for its loader. */
+/** Whether a process with these environment variables sees a driver. With `loader`, some library stands in for one. */
 async function hasDriver(variables: Record<string, string>, loader = true): Promise<boolean> {
   const script = `
     import { hasVulkanDriver } from ${JSON.stringify(import.meta.resolve("../../../src/gpu/drivers/vulkan-loader.ts"))};

@@ -6,7 +6,7 @@ export interface Spread {
   readonly values: readonly number[];
 }
 
-/** Throws a RangeError if there is nothing to sum up, or something that is no number. */
+/** The median, least and most of values. Throws a RangeError if there are none, or one is no finite number. */
 export function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   if (sorted.length === 0 || !sorted.every(Number.isFinite)) {
@@ -21,7 +21,10 @@ export function spread(values: readonly number[]): Spread {
   };
 }
 
-/** The ratio a / b of each round: two figures of one round saw the same machine. */
+/**
+ * The ratio a / b round by round, since two figures of one round saw the same machine. Throws a RangeError where the
+ * numbers of rounds differ.
+ */
 export function ratio(a: readonly number[], b: readonly number[]): Spread {
   if (a.length !== b.length) {
     throw new RangeError(`Cannot divide ${a.length} rounds by ${b.length}: as many are wanted`);

@@ -1,11 +1,11 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import fc from "fast-check";
-import type { ByteSource } from "../../src/platform/byte-source.ts";
 import { FORMATS, type TensorType } from "../../src/checkpoint/formats.ts";
 import { readSafetensors } from "../../src/checkpoint/safetensors.ts";
 import type { TensorEntry } from "./gguf-builder.ts";
 import { assertPlainError, assertRefused } from "../llama/refused.ts";
+import { sourceOf } from "./memory-source.ts";
 import { safetensorsFile } from "./safetensors-builder.ts";
 
 const tensor = (name: string, type: TensorType, ...shape: number[]): TensorEntry => {
@@ -16,26 +16,10 @@ const TENSORS = [tensor("a", "F32", 3), tensor("model.b", "F16", 5, 2), tensor("
 const FILE = safetensorsFile(TENSORS);
 const HEADER_BYTES = FILE.length - TENSORS.reduce((sum, { bytes }) => sum + bytes.length, 0);
 
-/** A file in memory, which nothing may read beyond its end, or more of than there is. */
-function sourceOf(bytes: Uint8Array<ArrayBuffer>): ByteSource {
-  let left = bytes.length;
-  return {
-    name: "fuzz.safetensors",
-    size: bytes.length,
-    async read(offset, length) {
-      left -= length;
-      if (offset < 0 || length < 0 || offset + length > bytes.length || left < 0) {
-        throw new TypeError(`a read of ${length} bytes at ${offset}: the file has ${bytes.length} bytes`);
-      }
-      return bytes.slice(offset, offset + length);
-    },
-    async close() {},
-  };
-}
+/** Reads the header; a reader that reads more than the file has fails. */
+const open = (bytes: Uint8Array<ArrayBuffer>) => readSafetensors(sourceOf(bytes, bytes.length));
 
-const open = (bytes: Uint8Array<ArrayBuffer>) => readSafetensors(sourceOf(bytes));
-
-/** "refused" with a plain Error, or "sound": the tensors fill the file from its header to its end. */
+/** "refused" where reading fails with a plain Error; "sound" where the tensors fill the file from header to end. */
 async function outcome(bytes: Uint8Array<ArrayBuffer>): Promise<"refused" | "sound"> {
   let tensors;
   try {
@@ -60,7 +44,7 @@ test("tensors are where the file has them, shapes in ggml's order", async () => 
   for (const { name, type, shape, bytes } of TENSORS) {
     const { offset, ...got } = tensors.get(name)!;
     assert.equal([got.type, got.shape, got.bytes], [type, shape, bytes.length]);
-    assert.equal(await sourceOf(FILE).read(offset, got.bytes), bytes);
+    assert.equal(await sourceOf(FILE, FILE.length).read(offset, got.bytes), bytes);
   }
 });
 
@@ -129,7 +113,8 @@ test("each wrong header has its own error", async () => {
     [header({ a: 1 }), `tensor "a" is no object${damaged}`],
     [
       b({ dtype: "F8_E4M3" }),
-      'tensor "b" is of type "F8_E4M3", supported are F32, F16, BF16; get the checkpoint in one of these, or a GGUF of it$',
+      'tensor "b" is of type "F8_E4M3", supported are F32, F16, BF16; ' +
+      "get the checkpoint in one of these, or a GGUF of it$",
     ],
     [b({ shape: [-1] }), `tensor "b" has no shape of whole numbers${damaged}`],
     [b({ shape: [0] }), `tensor "b" has shape \\[0\\], wanted no zero in it${damaged}`],

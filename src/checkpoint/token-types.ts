@@ -1,0 +1,2 @@
+/** GGUF's types of tokens, the values of `tokenizer.ggml.token_type`. */
+export const TOKEN_TYPES = { NORMAL: 1, UNKNOWN: 2, CONTROL: 3, USER_DEFINED: 4, UNUSED: 5, BYTE: 6 } as const;

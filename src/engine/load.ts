@@ -1,0 +1,200 @@
+import {
+  type AdapterSelector,
+  chooseAdapters,
+  type DeviceSelection,
+  listAdapters,
+  openDevice,
+} from "../gpu/adapters.ts";
+import { Device } from "../gpu/device.ts";
+import { Llama } from "../llama/llama.ts";
+import { tunedVariant } from "../llama/tuning.ts";
+import { isBrowser } from "../platform/platform.ts";
+import { RealClock } from "../spec/clock.ts";
+import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
+import { NgramLane } from "../spec/lanes/ngram-lane.ts";
+import { calibrate } from "../spec/schedule/calibrate.ts";
+import { Estimates } from "../spec/schedule/estimates.ts";
+import { Engine, type EngineParts } from "./engine.ts";
+import { ModelLane } from "./model-lane.ts";
+import { closeModelPair, type ModelPair, openModelPair } from "./model-pair.ts";
+import { TextCodec } from "./text-codec.ts";
+
+/** Drafts come from the draft model, from look-up of what followed in the text before, or there are none. */
+export type DrafterName = "model" | "ngram" | "none";
+
+/** The drafters, by name. */
+export const DRAFTERS: readonly DrafterName[] = ["model", "ngram", "none"];
+
+/** How keys and values are kept: half precision takes half the memory. */
+export type KvCache = "f16" | "f32";
+
+/** The kinds of KV cache. */
+export const KV_CACHES: readonly KvCache[] = ["f16", "f32"];
+
+/** How far loading is. */
+export interface LoadProgress {
+  /** A file comes from a hub ("fetch"), or the weights of both models go to their devices ("load"). */
+  readonly step: "fetch" | "load";
+  /** The file that is fetched. */
+  readonly file?: string;
+  /** Bytes that are there. */
+  readonly done: number;
+  /** Bytes in all. */
+  readonly total: number;
+}
+
+/** Which models to load, and where. A model is a GGUF file, a folder of safetensors, or owner/name[:file] on a hub. */
+export interface LoadOptions {
+  /** The model whose text you get. */
+  readonly verify: string;
+  /** A small model with the same vocabulary, which drafts. */
+  readonly draft?: string;
+  /** Default: "model" where there is a draft model, else "none". */
+  readonly drafter?: DrafterName;
+  /** An adapter, its index, or a part of its name; default: the strongest. */
+  readonly verifyDevice?: AdapterSelector;
+  /** The same, for the draft model; default: another GPU if there is one, else the same. */
+  readonly draftDevice?: AdapterSelector;
+  /**
+   * Positions of the KV caches, in which prompt and answer must fit, or a function that tells them once the verify
+   * model's file is open; default: what that model was trained for, at most 4096.
+   */
+  readonly context?: number | ((codec: TextCodec) => number);
+  /** Default "f16". */
+  readonly kvCache?: KvCache;
+  /** The draft model proposes only tokens with ids below this: it is faster, and accepted less; default: all. */
+  readonly draftVocabulary?: number;
+  /** Take models of a hub from the cache alone, with no request. */
+  readonly offline?: boolean;
+  /** An AbortSignal: once it is aborted, loading ends with its reason. */
+  readonly signal?: { readonly aborted: boolean; readonly reason?: unknown };
+  /** Hears how far loading is. */
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+const DEFAULT_CONTEXT = 4096;
+
+/**
+ * Loads a model, and one to draft for it, on their devices. Throws an Error of one line, a RangeError for an option out
+ * of range or what doesn't fit a device, where a file, a device, a hub or the fit is wrong; then nothing stays open.
+ */
+export async function load(options: LoadOptions): Promise<Engine> {
+  const { verify, draft, drafter = draft === undefined ? "none" : "model", kvCache = "f16", draftVocabulary } = options;
+  assertOneOf("drafter", drafter, DRAFTERS);
+  assertOneOf("KV cache", kvCache, KV_CACHES);
+  if (drafter === "model" && draft === undefined) {
+    throw new TypeError('Cannot draft by a model: there is none; give one as draft, or another drafter than "model"');
+  }
+  if (draftVocabulary !== undefined && !(Number.isInteger(draftVocabulary) && draftVocabulary >= 1)) {
+    throw new RangeError(`Cannot draft with a vocabulary of ${draftVocabulary}: a whole number of 1 or more is wanted`);
+  }
+  const verifyPath = await pathOf(verify, options);
+  const draftPath = drafter === "model" ? await pathOf(draft!, options) : undefined;
+  const pair = await openModelPair(verifyPath, draftPath);
+  const opened: Device[] = [];
+  try {
+    return new Engine(await open(pair, { ...options, drafter, kvCache }, opened));
+  } catch (error) {
+    for (const device of opened) device.close();
+    throw error;
+  } finally {
+    await closeModelPair(pair);
+  }
+}
+
+/** The local path of a model, which is fetched from its hub where need be. */
+async function pathOf(model: string, { offline, signal, onProgress }: LoadOptions): Promise<string> {
+  throwIfAborted(signal);
+  if (isBrowser) return model;
+  // A browser never loads this module, which needs files.
+  const { fetchModel } = await import("../hub/hub.ts");
+  return await fetchModel(model, {
+    offline,
+    signal: signal instanceof AbortSignal ? signal : undefined,
+    onProgress: (file, done, total) => onProgress?.({ step: "fetch", file, done, total }),
+  });
+}
+
+type OpenOptions = LoadOptions & Required<Pick<LoadOptions, "drafter" | "kvCache">>;
+
+/** Opens the devices, which join `opened` one by one, and loads the models on them. */
+async function open(pair: ModelPair, options: OpenOptions, opened: Device[]): Promise<EngineParts> {
+  const { verify: file, draft: draftFile } = pair;
+  const codec = new TextCodec(file.tokenizer, file.checkpoint.metadata, file.config.contextLength);
+  const context = contextOf(codec, options.context);
+  const { verify, draft } = chooseAdapters(await listAdapters(), options.draftDevice, options.verifyDevice);
+  const plans = [{ file, selection: verify }, ...(draftFile ? [{ file: draftFile, selection: draft }] : [])];
+  for (const { selection } of plans) opened.push(new Device(await openDevice(threadsFor(selection, plans.length))));
+
+  const onBytes = progressOf(plans.length, options);
+  const llamas = await settleAll(
+    plans.map(async ({ file: { checkpoint, config } }, i) =>
+      Llama.load(opened[i]!, checkpoint, config, {
+        variant: await tunedVariant(opened[i]!, checkpoint),
+        capacity: context,
+        cache: options.kvCache,
+        ...(i === 1 && { choices: options.draftVocabulary, branchCapacity: MAX_ROWS }),
+        onBytes: (done, total) => onBytes(i, done, total),
+      })
+    ),
+  );
+  const lanes: Lane[] = llamas.map((llama, i) => {
+    const device = opened[i]!;
+    // On a software adapter a stale step costs more than the host's share of a step saves.
+    const stepsAhead = device.label === "draft" && device.software ? 1 : 2;
+    return new ModelLane(device.label, llama, stepsAhead, () => device.close());
+  });
+  const estimates = new Estimates();
+  if (draftFile) await calibrate(lanes[0]!, lanes[1]!, estimates.costs, new RealClock());
+  else if (options.drafter === "ngram") lanes.push(new NgramLane("draft", context, new RealClock()));
+  throwIfAborted(options.signal);
+  return {
+    pair,
+    codec,
+    lanes,
+    loaded: llamas.map((llama, i) => ({ llama, device: opened[i]! })),
+    estimates,
+    context,
+    draftVocabulary: draftFile ? options.draftVocabulary ?? null : null,
+  };
+}
+
+function contextOf(codec: TextCodec, wanted: LoadOptions["context"]): number {
+  const trained = codec.contextLength;
+  const context = typeof wanted === "function" ? wanted(codec) : wanted ?? Math.min(trained, DEFAULT_CONTEXT);
+  if (Number.isInteger(context) && context >= 2 && context <= trained) return context;
+  throw new RangeError(
+    `Cannot use a context of ${context}: the model was trained for ${trained}; give 2 to ${trained}`,
+  );
+}
+
+/** Adds up what the models tell of themselves. An aborted signal ends their loading here. */
+function progressOf(models: number, { signal, onProgress }: LoadOptions) {
+  const loaded = Array.from({ length: models }, () => ({ done: 0, total: 0 }));
+  return (model: number, done: number, total: number) => {
+    throwIfAborted(signal);
+    loaded[model] = { done, total };
+    const sum = (key: "done" | "total") => loaded.reduce((bytes, one) => bytes + one[key], 0);
+    onProgress?.({ step: "load", done: sum("done"), total: sum("total") });
+  };
+}
+
+/** One model alone gets all threads of a software adapter. */
+function threadsFor(selection: DeviceSelection, models: number): DeviceSelection {
+  return models > 1 ? selection : { ...selection, threads: undefined };
+}
+
+function assertOneOf(what: string, value: string, allowed: readonly string[]): void {
+  if (allowed.includes(value)) return;
+  throw new RangeError(`Cannot use "${value}" as ${what}: there are ${allowed.join(", ")}`);
+}
+
+function throwIfAborted(signal: LoadOptions["signal"]): void {
+  if (signal?.aborted) throw signal.reason ?? new Error("Cannot load: it was aborted");
+}
+
+/** As Promise.all, but nothing is still under way when it throws. */
+async function settleAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}

@@ -1,0 +1,41 @@
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { type ChatMessage, encodeChat } from "../tokenizer/chat-template.ts";
+import { TextStream } from "../tokenizer/text-stream.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+
+/** Text to tokens and back, as a model file has it: its tokenizer and its chat template. */
+export class TextCodec {
+  /** Tokens of a text that the model was trained for. */
+  readonly contextLength: number;
+  readonly #tokenizer: Tokenizer;
+  readonly #metadata: Checkpoint["metadata"];
+
+  /** @internal */
+  constructor(tokenizer: Tokenizer, metadata: Checkpoint["metadata"], contextLength: number) {
+    this.#tokenizer = tokenizer;
+    this.#metadata = metadata;
+    this.contextLength = contextLength;
+  }
+
+  /** The tokens of a prompt: one user message in the chat template, or with `raw` the text itself. */
+  encode(prompt: string, options: { readonly raw?: boolean } = {}): number[] {
+    if (options.raw) return this.#tokenizer.encode(prompt, { special: false });
+    return this.encodeChat([{ role: "user", content: prompt }]);
+  }
+
+  /**
+   * The tokens of a conversation in the chat template, up to where the model's answer begins. `date` is the day that
+   * some templates tell the model; default: today.
+   */
+  encodeChat(messages: readonly ChatMessage[], date?: Date): number[] {
+    return encodeChat(this.#tokenizer, this.#metadata, messages, { addGenerationPrompt: true, date });
+  }
+
+  /** The text that each of an answer's tokens brings; joined, they are the answer's text. */
+  pieces(tokens: readonly number[]): string[] {
+    const stream = new TextStream(this.#tokenizer, { stop: [] });
+    const pieces = tokens.map((token) => this.#tokenizer.eosIds.has(token) ? "" : stream.push(token));
+    if (pieces.length > 0) pieces[pieces.length - 1] += stream.flush();
+    return pieces;
+  }
+}

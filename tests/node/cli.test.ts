@@ -1,3 +1,0 @@
-import { onNode } from "./on-node.ts";
-
-await onNode(() => import("../cli/cli.test.ts"));
