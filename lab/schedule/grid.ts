@@ -33,7 +33,7 @@ const searched = [0.03, 0.1, 0.2].flatMap((reached) =>
 );
 
 console.log(
-  "| beta | c | a | sd, best window | published | fixed, best N | adaptive | adaptive, with hedges | linear bound |" +
+  "| beta | c | a | sd, best window | published | fixed, best N | adaptive | with hedges | linear bound |" +
     (flags.search ? " share of its best thresholds |" : ""),
 );
 console.log(`|---|---|---|---|---|---|---|---|---|${flags.search ? "---|" : ""}`);
