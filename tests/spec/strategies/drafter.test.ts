@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { Estimates } from "../../../src/spec/schedule/estimates.ts";
 import { launchAtOnce } from "../../../src/spec/schedule/launch-rule.ts";
 import { agreeingModel, hashModel, plainLoop } from "../simulated-run.ts";
-import { type TwoLanes, type TwoLanesOptions, withTwoLanes } from "./lanes-fixture.ts";
+import { type TwoLanes, type TwoLanesOptions, withTwoLanes } from "./two-lanes.ts";
 
 const next = hashModel(5, 1000);
 const wrong = agreeingModel(next, 0, 1000);

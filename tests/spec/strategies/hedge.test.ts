@@ -2,7 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { launchAtOnce } from "../../../src/spec/schedule/launch-rule.ts";
 import { hashModel, plainLoop } from "../simulated-run.ts";
-import { type TwoLanes, type TwoLanesOptions, withTwoLanes } from "./lanes-fixture.ts";
+import { type TwoLanes, type TwoLanesOptions, withTwoLanes } from "./two-lanes.ts";
 
 const next = hashModel(5, 1000);
 const prompt = [1, 2, 3];

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { agreeingModel, hashModel, plainLoop } from "../simulated-run.ts";
-import { type TwoLanes, type TwoLanesOptions, withTwoLanes } from "./lanes-fixture.ts";
+import { type TwoLanes, type TwoLanesOptions, withTwoLanes } from "./two-lanes.ts";
 
 const next = hashModel(5, 1000);
 const wrong = agreeingModel(next, 0, 1000);
