@@ -211,7 +211,7 @@ export class GenerationRun {
       const batches = STRATEGIES[this.#strategy]({
         log: new TokenLog(prompt),
         lanes: { verify, draft, cached },
-        limits: { maxNewTokens: this.#maxTokens, eosIds: [...tokenizer.eosIds], signal },
+        limits: { maxTokens: this.#maxTokens, eosIds: [...tokenizer.eosIds], signal },
         drafting: { lookahead, hedge },
         scheduler: new Scheduler(estimates, launchRuleOf(launch, adaptive), this.#trace),
         onPrefill,

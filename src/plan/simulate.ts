@@ -126,7 +126,7 @@ export async function simulate({
       const batches = strategy({
         log,
         lanes: pair,
-        limits: { maxNewTokens: tokens, eosIds: [] },
+        limits: { maxTokens: tokens, eosIds: [] },
         drafting: { lookahead, hedge },
         scheduler: new Scheduler(estimates, launchRule, trace),
         warn: () => {},

@@ -83,7 +83,7 @@ test("a benchmark is written, counted and drawn", async () => {
 function asVersion2(results: Results): string {
   const renamed: [string, string][] = [
     ['"version":3', '"version":2'],
-    ['"maxTokens":', '"maxNewTokens":'],
+    ['"maxTokens":', '"maxTokens":'],
     ['"variants":', '"kernels":'],
     ['"finishReason":', '"finish":'],
     ['"launch":"adaptive"', '"launch":"best"'],

@@ -83,12 +83,12 @@ export interface RunOptions extends RunLanes, Partial<RunLimits>, Partial<Drafti
 
 /** A run on those lanes, with values that tests can do with where none are given. */
 export function runOf(log: TokenLog, trace: Trace, options: RunOptions, warn: Run["warn"] = () => {}): Run {
-  const { verify, draft, cached, maxNewTokens = 20, eosIds = [], signal, lookahead = 5, hedge = true } = options;
+  const { verify, draft, cached, maxTokens = 20, eosIds = [], signal, lookahead = 5, hedge = true } = options;
   const { estimates = new Estimates(), launchRule = launchAtOnce } = options;
   return {
     log,
     lanes: { verify, draft, cached },
-    limits: { maxNewTokens, eosIds, signal },
+    limits: { maxTokens, eosIds, signal },
     drafting: { lookahead, hedge },
     scheduler: new Scheduler(estimates, launchRule, trace),
     warn,

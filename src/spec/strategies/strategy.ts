@@ -28,7 +28,7 @@ export interface RunLanes {
 
 /** When a run ends. */
 export interface RunLimits {
-  readonly maxNewTokens: number;
+  readonly maxTokens: number;
   /** The end-of-text tokens. */
   readonly eosIds: readonly number[];
   readonly signal?: { readonly aborted: boolean };
@@ -46,7 +46,7 @@ export interface Drafting {
  * Decodes from the log's end, and yields what is committed, as it is committed. The tokens are the same for all
  * strategies.
  *
- * A run ends after an end-of-text token, after maxNewTokens, when the text fills the verify lane's capacity, when
+ * A run ends after an end-of-text token, after maxTokens, when the text fills the verify lane's capacity, when
  * `signal` is aborted, or when the consumer returns; each time both lanes are drained first. A lane's error is thrown
  * once all that was committed has been yielded; but a lost draft device costs one warning, and the run goes on as
  * `greedy`.

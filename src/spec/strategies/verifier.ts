@@ -18,7 +18,7 @@ export class Verifier {
 
   /** Throws a RangeError if the prompt is longer than the lane's capacity. */
   constructor(run: Run) {
-    const { log, lanes: { verify, cached }, limits: { maxNewTokens }, scheduler } = run;
+    const { log, lanes: { verify, cached }, limits: { maxTokens }, scheduler } = run;
     if (log.length > verify.capacity) {
       throw new RangeError(
         `Cannot decode after a prompt of ${log.length} tokens: the ${verify.name} lane has room for ` +
@@ -27,7 +27,7 @@ export class Verifier {
     }
     this.run = run;
     this.lane = new TracedLane(verify, scheduler.trace);
-    this.maxLength = Math.min(log.promptLength + maxNewTokens, verify.capacity);
+    this.maxLength = Math.min(log.promptLength + maxTokens, verify.capacity);
     this.start = { name: verify.name, cached: cached?.verify ?? 0 };
   }
 

@@ -11,7 +11,7 @@ const prompt = [1, 2, 3];
 const text = plainLoop(next, prompt, 40);
 
 const lanes = (options: Partial<TwoLanesOptions>, body: (lanes: TwoLanes) => Promise<void>) =>
-  withTwoLanes({ next, draftNext: next, prompt, maxNewTokens: 30, hedge: false, ...options }, async (lanes) => {
+  withTwoLanes({ next, draftNext: next, prompt, maxTokens: 30, hedge: false, ...options }, async (lanes) => {
     lanes.verifier.prefill();
     lanes.drafter.prefill();
     await body(lanes);
@@ -21,7 +21,7 @@ const lanes = (options: Partial<TwoLanesOptions>, body: (lanes: TwoLanes) => Pro
 const commitOne = async ({ verifier }: TwoLanes) => verifier.commit(await verifier.verify([]));
 
 test("Drafter has room up to the token that is always the verify lane's own, and for what its lane holds", async () => {
-  await lanes({ maxNewTokens: 10 }, async (two) => {
+  await lanes({ maxTokens: 10 }, async (two) => {
     assert.is(two.drafter.room, 9);
     await commitOne(two);
     assert.is(two.drafter.room, 8);

@@ -19,7 +19,7 @@ function lanes(options: Partial<TwoLanesOptions>, doubt: number, body: (lanes: T
     next,
     draftNext: (text) => next(text) + (text.length === DOUBTFUL ? 1 : 0),
     prompt,
-    maxNewTokens: 30,
+    maxTokens: 30,
     draftLane: {
       decodeMs: 20, // A verification takes 10.
       branchCapacity: 2,

@@ -87,7 +87,7 @@ const scenario = fc.record({
   share: fc.double({ min: 0, max: 1, noNaN: true }),
   verify: lane,
   draft: lane,
-  maxNewTokens: fc.oneof(fc.nat(3), fc.nat(50)),
+  maxTokens: fc.oneof(fc.nat(3), fc.nat(50)),
   eosIds: fc.oneof(fc.constant([]), fc.array(fc.nat(49), { maxLength: 2 })),
   lookahead: fc.integer({ min: 1, max: MAX_ROWS - 1 }),
   launchRule: rule,
@@ -118,7 +118,7 @@ interface Run extends Outcome {
 }
 
 async function runScenario(strategy: Strategy, scenario: Scenario, trouble: Trouble, twoTurns = false): Promise<Run> {
-  const { seed, vocabulary, prompt, consumerMs, maxNewTokens, eosIds, lookahead, hedge } = scenario;
+  const { seed, vocabulary, prompt, consumerMs, maxTokens, eosIds, lookahead, hedge } = scenario;
   const verifyNext = hashModel(seed, vocabulary);
   const draftNext = draftModel(scenario.draftKind, scenario.share, verifyNext, vocabulary, seed);
   const clock = new VirtualClock(100_000);
@@ -152,7 +152,7 @@ async function runScenario(strategy: Strategy, scenario: Scenario, trouble: Trou
   const options = {
     verify,
     draft,
-    maxNewTokens,
+    maxTokens,
     eosIds,
     lookahead,
     estimates,
@@ -198,8 +198,8 @@ async function runScenario(strategy: Strategy, scenario: Scenario, trouble: Trou
   });
 }
 
-function lengthLimit({ prompt, maxNewTokens, verify }: Scenario): number {
-  return Math.min(prompt.length + maxNewTokens, verify.capacity);
+function lengthLimit({ prompt, maxTokens, verify }: Scenario): number {
+  return Math.min(prompt.length + maxTokens, verify.capacity);
 }
 
 /** What the run would write undisturbed; undefined if the prompt doesn't fit. */
@@ -280,7 +280,7 @@ check(
     const run = await runScenario(strategy, scenario, trouble, true);
     if (run.error) throw run.error;
     checkInvariants(scenario, run, expected);
-    const { prompt, seed, vocabulary, eosIds, maxNewTokens, verify } = scenario;
+    const { prompt, seed, vocabulary, eosIds, maxTokens, verify } = scenario;
     const kept = [...prompt, ...run.tokens.slice(0, trouble.stopAfter)];
     assert.equal(run.tokens.slice(0, trouble.stopAfter), expected.slice(0, trouble.stopAfter));
 
@@ -292,7 +292,7 @@ check(
     if (!run.secondTurn) return;
     if (run.secondTurn.error) throw run.secondTurn.error;
     const next = [...kept, ...MORE];
-    const length = Math.min(next.length + maxNewTokens, verify.capacity);
+    const length = Math.min(next.length + maxTokens, verify.capacity);
     assert.equal(run.secondTurn.tokens, plainLoop(hashModel(seed, vocabulary), next, length, eosIds));
   },
 );

@@ -56,7 +56,7 @@ function watch(
 const origins = ({ yielded }: Outcome) => yielded.map(({ origin }) => origin[0]).join("");
 
 test("greedy chains its steps on the device, stepsAhead at a time, and none past the end", async () => {
-  const run = await watch(greedy, { maxNewTokens: 4, verifyLane: { stepsAhead: 2 } });
+  const run = await watch(greedy, { maxTokens: 4, verifyLane: { stepsAhead: 2 } });
   assert.equal(run.verifyMessages, [
     "prefill 2 at 0",
     "decode one x1 at 2",
@@ -70,7 +70,7 @@ test("greedy chains its steps on the device, stepsAhead at a time, and none past
 
 test("greedy keeps the device busy through a slow read-back, if its lane asks for steps ahead", async () => {
   const idleMs = async (stepsAhead: number) => {
-    const { events } = await watch(greedy, { maxNewTokens: 10, verifyLane: { stepsAhead, latencyMs: 8 } });
+    const { events } = await watch(greedy, { maxTokens: 10, verifyLane: { stepsAhead, latencyMs: 8 } });
     return summarize(events).lanes[0]!.idleMs;
   };
   assert.is(await idleMs(2), 8, "the last read-back alone");
@@ -78,7 +78,7 @@ test("greedy keeps the device busy through a slow read-back, if its lane asks fo
 });
 
 test("sd drafts in one message, and feeds the draft lane the token that it never saw", async () => {
-  const run = await watch(sd, { maxNewTokens: 11, lookahead: 4 });
+  const run = await watch(sd, { maxTokens: 11, lookahead: 4 });
   assert.equal(run.verifyMessages, ["prefill 2 at 0", "verify 1 at 2", "verify 5 at 3", "verify 5 at 8"]);
   assert.equal(run.draftMessages, [
     "prefill 2 at 0",
@@ -92,7 +92,7 @@ test("sd drafts in one message, and feeds the draft lane the token that it never
 });
 
 test("sd restarts from the correction alone", async () => {
-  const run = await watch(sd, { maxNewTokens: 4, lookahead: 2, draftLane: { next: wrong } });
+  const run = await watch(sd, { maxTokens: 4, lookahead: 2, draftLane: { next: wrong } });
   assert.equal(run.draftMessages, [
     "prefill 2 at 0",
     "verify 2 at 2",
@@ -110,7 +110,7 @@ test("sd restarts from the correction alone", async () => {
 });
 
 test("amusd with a draft that is always right rolls nothing back, and prefills each lane once", async () => {
-  const run = await watch(amusd, { maxNewTokens: 40, draftLane: { stepsAhead: 2 } });
+  const run = await watch(amusd, { maxTokens: 40, draftLane: { stepsAhead: 2 } });
   assert.not(run.events.some(({ kind }) => kind === "rollback"));
   assert.is(run.draftMessages.filter((message) => message.startsWith("prefill")).length, 1);
   assert.is(run.verifyMessages.filter((message) => message.startsWith("prefill")).length, 1);
@@ -124,7 +124,7 @@ test("amusd with a draft that is always right rolls nothing back, and prefills e
 });
 
 test("amusd drafts on while the verify lane works, and sends the draft back at once when it was wrong", async () => {
-  const run = await watch(amusd, { maxNewTokens: 4, draftLane: { next: wrong, decodeMs: 4 } });
+  const run = await watch(amusd, { maxTokens: 4, draftLane: { next: wrong, decodeMs: 4 } });
   // Prefill until 2 ms. The verification of 12 ms has the drafts of 6 and 10 ms pending when it ends, all wrong.
   assert.equal(run.verifyMessages.slice(0, 2), ["prefill 2 at 0", "verify 1 at 2"]);
   assert.equal(run.draftMessages.slice(0, 4), [
@@ -150,10 +150,10 @@ test("amusd drafts on while the verify lane works, and sends the draft back at o
 
 test("amusd lets a launch rule hold the verify lane back, but not for nothing", async () => {
   const patient = { ...launchAtOnce, launchNow: () => null, holdDraft: (_: number, ahead: number) => ahead > 4 };
-  const run = await watch(amusd, { maxNewTokens: 16, launchRule: patient });
+  const run = await watch(amusd, { maxTokens: 16, launchRule: patient });
   assert.equal(run.verifyMessages.slice(0, 4), ["prefill 2 at 0", "verify 1 at 2", "verify 5 at 3", "verify 5 at 8"]);
   const greedyOne = await watch(amusd, {
-    maxNewTokens: 4,
+    maxTokens: 4,
     launchRule: { ...patient, holdDraft: () => true },
   });
   assert.equal(greedyOne.verifyMessages, [
@@ -175,7 +175,7 @@ const queueing: LaunchRule = {
 
 test("amusd queues a verification behind one whose answer it doesn't know", async () => {
   const run = await watch(amusd, {
-    maxNewTokens: 40,
+    maxTokens: 40,
     verifyLane: { latencyMs: 3, stepsAhead: 2 },
     launchRule: queueing,
   });
@@ -193,10 +193,10 @@ test("amusd learns from drafts that were never verified", async () => {
   for (const [drafts, mean] of [[next, 1], [wrong, 0]] as const) {
     const estimates = new Estimates();
     const launchRule = { ...launchAtOnce, launchNow: () => 0 };
-    await watch(amusd, { maxNewTokens: 200, draftLane: { next: drafts }, estimates, launchRule });
+    await watch(amusd, { maxTokens: 200, draftLane: { next: drafts }, estimates, launchRule });
     assert.ok(Math.abs(estimates.predictor.mean - mean) < 0.1, `${estimates.predictor.mean}, ${mean} are right`);
     const others = mean === 1 ? wrong : next;
-    await watch(amusd, { maxNewTokens: 30, draftLane: { next: others }, estimates, launchRule });
+    await watch(amusd, { maxTokens: 30, draftLane: { next: others }, estimates, launchRule });
     assert.ok(Math.abs(estimates.predictor.mean - mean) > 0.6, `${estimates.predictor.mean} in a new text`);
   }
 });
@@ -204,7 +204,7 @@ test("amusd learns from drafts that were never verified", async () => {
 test("amusd's draft catches up when it was held back for long", async () => {
   let commits = 0;
   const run = await watch(amusd, {
-    maxNewTokens: 40,
+    maxTokens: 40,
     launchRule: { ...launchAtOnce, holdDraft: () => commits < 30 },
     consume: () => {
       commits++;
@@ -224,7 +224,7 @@ test("amusd's launch rule hears that the draft lane catches up: the next draft i
   let commits = 0;
   const heard: number[] = [];
   const run = await watch(amusd, {
-    maxNewTokens: 60,
+    maxTokens: 60,
     draftLane: { prefillMs: 5 },
     launchRule: {
       ...launchAtOnce,
@@ -264,7 +264,7 @@ test("no strategy's first token is later than greedy's", async () => {
           number,
         ];
         const outcome = await watch(strategy, {
-          maxNewTokens: 3,
+          maxTokens: 3,
           verifyLane: {
             prefillMs: verifyPrefillMs,
             decodeMs: verifyMs + rowMs,
@@ -320,7 +320,7 @@ for (const [name, strategy] of Object.entries(strategies)) {
   });
 
   test(`${name}: sends nothing when there is nothing to do`, async () => {
-    for (const options of [{ maxNewTokens: 0 }, { signal: AbortSignal.abort() }, { verifyLane: { capacity: 3 } }]) {
+    for (const options of [{ maxTokens: 0 }, { signal: AbortSignal.abort() }, { verifyLane: { capacity: 3 } }]) {
       const run = await watch(strategy, options);
       assert.is(run.error, undefined);
       assert.equal([...run.tokens, ...run.verifyMessages, ...run.draftMessages], []);
@@ -344,7 +344,7 @@ for (const [name, strategy] of Object.entries(strategies)) {
   });
 
   test(`${name}: fills the context to its last position`, async () => {
-    const run = await watch(strategy, { maxNewTokens: 100, verifyLane: { capacity: 20 } });
+    const run = await watch(strategy, { maxTokens: 100, verifyLane: { capacity: 20 } });
     assert.equal(run.tokens, plainLoop(next, prompt, 20));
     assert.is(run.error, undefined);
   });
@@ -375,7 +375,7 @@ for (const [name, strategy] of Object.entries(strategies)) {
   });
 
   test(`${name}: throws a lost verify device's error after all that was committed`, async () => {
-    const run = await watch(strategy, { maxNewTokens: 100, verifyLane: { failAtMs: 100 } });
+    const run = await watch(strategy, { maxTokens: 100, verifyLane: { failAtMs: 100 } });
     assert.instance(run.error, LaneLostError);
     assert.ok(run.tokens.length >= 8);
     assert.equal(run.log.committed.slice(3), run.tokens);
@@ -385,7 +385,7 @@ for (const [name, strategy] of Object.entries(strategies)) {
   test(`${name}: stops sending when aborted`, async () => {
     const abort = new AbortController();
     const run = await watch(strategy, {
-      maxNewTokens: 100,
+      maxTokens: 100,
       signal: abort.signal,
       consume: () => abort.abort(),
     });
@@ -397,7 +397,7 @@ for (const [name, strategy] of Object.entries(strategies)) {
 for (const [name, strategy] of Object.entries({ sd, amusd })) {
   test(`${name}: goes on as greedy when the draft device is lost`, async () => {
     for (const failAtMs of [0, 1, 2, 15, 40]) {
-      const run = await watch(strategy, { maxNewTokens: 30, draftLane: { failAtMs } });
+      const run = await watch(strategy, { maxTokens: 30, draftLane: { failAtMs } });
       assert.is(run.error, undefined);
       assert.equal(run.tokens, plainLoop(next, prompt, 33));
       assert.equal(run.warnings, [
@@ -408,7 +408,7 @@ for (const [name, strategy] of Object.entries({ sd, amusd })) {
   });
 
   test(`${name}: goes on as greedy when the draft lane is full`, async () => {
-    const run = await watch(strategy, { maxNewTokens: 30, draftLane: { capacity: 12 } });
+    const run = await watch(strategy, { maxTokens: 30, draftLane: { capacity: 12 } });
     assert.is(run.error, undefined);
     assert.equal(run.warnings, []);
     assert.equal(run.tokens, plainLoop(next, prompt, 33));
@@ -417,7 +417,7 @@ for (const [name, strategy] of Object.entries({ sd, amusd })) {
       "to its last position",
     );
     assert.ok(run.verifyMessages.includes("decode on x1 at 30"), "chained steps");
-    const none = await watch(strategy, { maxNewTokens: 10, draftLane: { capacity: 2 } });
+    const none = await watch(strategy, { maxTokens: 10, draftLane: { capacity: 2 } });
     assert.equal(none.tokens, plainLoop(next, prompt, 13));
     assert.equal(none.draftMessages, [], "too small for the prompt");
   });

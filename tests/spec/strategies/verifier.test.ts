@@ -10,7 +10,7 @@ const text = plainLoop(next, prompt, 40);
 const DRAFT = { confidence: 0.6, runnerUp: 7 };
 
 const lanes = (options: Partial<TwoLanesOptions>, body: (lanes: TwoLanes) => Promise<void>) =>
-  withTwoLanes({ next, draftNext: next, prompt, maxNewTokens: 30, ...options }, async (lanes) => {
+  withTwoLanes({ next, draftNext: next, prompt, maxTokens: 30, ...options }, async (lanes) => {
     lanes.verifier.prefill();
     await body(lanes);
   });
@@ -30,7 +30,7 @@ test("Verifier has room for as many rows as the text's end and the lane's queue 
     verifier.verify([]);
     assert.ok(verifier.room < 0, "two are in flight");
   });
-  await lanes({ maxNewTokens: 100, verifyLane: { stepsAhead: 1 } }, async ({ verifier }) => {
+  await lanes({ maxTokens: 100, verifyLane: { stepsAhead: 1 } }, async ({ verifier }) => {
     assert.is(verifier.room, 15);
     verifier.verify([]);
     assert.ok(verifier.room < 0, "the lane wants no queue");
