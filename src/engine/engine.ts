@@ -1,9 +1,9 @@
 import { type AdapterInfo, chooseAdapters, type DeviceSelection, listAdapters, openDevice } from "../gpu/adapters.ts";
 import { Device } from "../gpu/device.ts";
 import { collectAtRest } from "../gpu/garbage.ts";
-import type { CacheType } from "../kernels/attention/attention.ts";
+import type { KvCacheType } from "../kernels/attention/attention.ts";
 import { type ChatMessage, encodeChat } from "../tokenizer/chat-template.ts";
-import { Llama, VERIFY_ROWS } from "../llama/llama.ts";
+import { Llama } from "../llama/llama.ts";
 import { TextStream } from "../tokenizer/text-stream.ts";
 import { type ModelProfile, profileLlama } from "../llama/profile.ts";
 import { tunedVariant } from "../llama/tuning.ts";
@@ -24,7 +24,7 @@ export interface EngineOptions {
   readonly draftDevice?: string;
   /** Positions of the key-value caches: prompt and answer must fit. */
   readonly context: number;
-  readonly cache?: CacheType;
+  readonly cache?: KvCacheType;
   /** The draft proposes only tokens with ids below; all by default. It drafts faster, and is accepted less. */
   readonly draftVocabulary?: number;
   /** Draft by looking up what followed in the text before, without a model: right where a text repeats itself, as edits of code do. */
@@ -84,7 +84,7 @@ export class Engine {
     this.models = byLane([pair.verify, pair.draft].flatMap((file) => file ? [file.path] : []));
     this.adapters = Object.fromEntries(loaded.map(({ device }) => [device.label, device.adapter]));
     this.devices = byLane(loaded.map(({ device }) => device.adapter.name));
-    this.variants = Object.fromEntries(loaded.map(({ llama, device }) => [device.label, llama.variant.name]));
+    this.variants = Object.fromEntries(loaded.map(({ llama, device }) => [device.label, llama.context.variant.name]));
     this.#loaded = loaded;
     this.#estimates = estimates;
     this.#launchRule = new AdaptiveLaunch(estimates, new RealClock());
@@ -119,8 +119,8 @@ export class Engine {
           Llama.load(opened[i]!, file.checkpoint, file.config, {
             variant: await tunedVariant(opened[i]!, file.checkpoint),
             capacity: options.context,
-            cache: options.cache,
-            ...(file === pair.draft && { choices: options.draftVocabulary, branchCapacity: MAX_ROWS }),
+            kvCache: options.cache,
+            ...(file === pair.draft && { vocabularyLimit: options.draftVocabulary, branchCapacity: MAX_ROWS }),
             onBytes: (done, total) => {
               progress[i] = { done, total };
               const sum = (key: "done" | "total") => progress.reduce((bytes, model) => bytes + model[key], 0);
@@ -228,7 +228,7 @@ export class Engine {
    * that no pass takes.
    */
   async profile(position: number, rows: readonly number[]): Promise<Record<string, ModelProfile>> {
-    const [most, limit] = [Math.max(...rows), Math.min(VERIFY_ROWS, this.context)];
+    const [most, limit] = [Math.max(...rows), Math.min(MAX_ROWS, this.context)];
     if (!rows.every((count) => Number.isInteger(count) && count >= 1 && count <= limit)) {
       throw new RangeError(`Cannot profile passes of ${rows.join(", ")} rows: 1 to ${limit} are possible`);
     }
@@ -241,7 +241,7 @@ export class Engine {
       for (const { device, llama } of this.#loaded) {
         if (device.label === "draft" && this.#draftLost) continue;
         const at = Math.min(position, this.context - most);
-        profiles[device.label] = await profileLlama(device, llama, at, device.label === "draft" ? [1] : rows);
+        profiles[device.label] = await profileLlama(llama, at, device.label === "draft" ? [1] : rows);
       }
       return profiles;
     } finally {

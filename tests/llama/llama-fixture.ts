@@ -1,12 +1,13 @@
 import type { Device } from "../../src/gpu/device.ts";
-import type { CacheType } from "../../src/kernels/attention/attention.ts";
+import type { KvCacheType } from "../../src/kernels/attention/attention.ts";
 import type { KernelVariant } from "../../src/kernels/kernel-variant.ts";
 import { llamaConfig } from "../../src/checkpoint/config.ts";
 import type { Checkpoint } from "../../src/checkpoint/gguf.ts";
 import { Llama } from "../../src/llama/llama.ts";
-import { type RandomLlama, uniforms } from "../checkpoint/gguf-builder.ts";
+import { randomOf } from "../../src/util/random.ts";
+import type { RandomLlama } from "../checkpoint/gguf-builder.ts";
 
-/** A model that loads fast. Vocabulary, heads and rows fill no tile. */
+/** A model that loads fast. Neither its vocabulary nor its heads fill whole tiles. */
 export const SMALL: RandomLlama = {
   layers: 2,
   hidden: 64,
@@ -22,12 +23,12 @@ export const SMALL: RandomLlama = {
 
 /** Random tokens of such a model. */
 export const tokensOf = (count: number, seed = 1) => {
-  const uniform = uniforms(seed);
+  const uniform = randomOf(seed);
   return Array.from({ length: count }, () => Math.floor(uniform() * SMALL.vocabulary));
 };
 
 export interface LoadOptions {
-  readonly cache?: CacheType;
+  readonly kvCache?: KvCacheType;
   readonly variant?: KernelVariant;
   readonly capacity?: number;
   readonly branchCapacity?: number;

@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { rebias } from "../../src/kernels/formats/weight-layout.ts";
-import { halfToFloat } from "../../src/checkpoint/dequantize.ts";
+import { rebias } from "../../../src/kernels/formats/weight-layout.ts";
+import { halfToFloat } from "../../../src/checkpoint/dequantize.ts";
 
 /** As f16.wgsl reads it. */
 function read(rebiased: number): number {
