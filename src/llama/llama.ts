@@ -9,13 +9,7 @@ import type { Sampler } from "../kernels/sampling/sampling.ts";
 import { type LaneResult, MAX_ROWS } from "../spec/lanes/lane.ts";
 import { sum } from "../util/numbers.ts";
 import type { Sampling } from "../util/sampling.ts";
-import {
-  createLlamaKernels,
-  type LlamaKernels,
-  type LlamaParts,
-  type LlamaSizes,
-  slotBytes,
-} from "./llama-kernels.ts";
+import { createLlamaKernels, type LlamaKernels, type LlamaParts, type LlamaSizes, slotBytes } from "./llama-kernels.ts";
 import { matricesOf, type ModelPlan, planModel } from "./model-plan.ts";
 import { joinResults, PassQueue, type PassWork } from "./pass-queue.ts";
 import type { EncodePass } from "./pass-shape.ts";

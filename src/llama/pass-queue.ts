@@ -162,8 +162,8 @@ export class PassQueue {
 
   #enqueue(submission: Submission | Promise<Submission>): Promise<LaneResult> {
     const submitted = Promise.all([submission, this.#tail]).then(([submission]) => this.#submit(submission));
-    // A failed submission must not stop those behind it from failing by themselves.
-    this.#tail = submitted.catch(() => {});
+    // A failed submission must neither stop those behind it nor let them overtake those before it.
+    this.#tail = Promise.allSettled([this.#tail, submitted]);
     return submitted.then((answer) => answer());
   }
 
