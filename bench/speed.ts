@@ -189,8 +189,8 @@ function report(rounds: Rounds, [verify, draft]: readonly BenchModel[], sizes: S
     line(what, "llama.cpp CPU   ", figure(`cpu${name}Ms`), "its/ours", ratioOf(`cpu${name}Ms`, ours));
   }
   line("of a decode step's wall time the device is not busy:", figure("hostShare", 3));
-  const { dispatches, config } = verify!.llama;
-  // Embedding, output and argmax lie outside the layers: together they are less than a dispatch a layer.
+  const { kernels: { length: dispatches }, config } = verify!.llama;
+  // What lies outside the layers (embedding, output, argmax) is less than a dispatch a layer.
   const dispatchesPerLayer = Math.floor(dispatches / config.layers);
   line(`dispatches: ${dispatchesPerLayer} a layer, ${dispatches} a pass`);
 

@@ -1,26 +1,24 @@
-// The kernels of a model, each alone: what it runs on, what it must give, what it reads and computes.
+// The kernels of a model, each alone: the data that it runs on, the output that it must give, its work.
 
-import type { Device } from "../../src/gpu/device.ts";
-import { BEST_BYTES, CHOICE_BYTES, createArgmax, tileConstants } from "../../src/kernels/sampling/argmax.ts";
+import { ARGMAX_TILE_BYTES, CHOSEN_BYTES, createArgmax, tileConstants } from "../../src/kernels/sampling/argmax.ts";
 import { createAttention } from "../../src/kernels/attention/attention.ts";
 import { createEmbed } from "../../src/kernels/embed/embed.ts";
 import type { Kernel } from "../../src/kernels/kernel.ts";
-import {
-  createCache,
-  createRows,
-  createWords,
-  type KernelVariant,
-  placeWeights,
-} from "../../src/kernels/kernel-variant.ts";
+import type { KernelContext } from "../../src/kernels/kernel-context.ts";
 import { createMatmul, type Matrix } from "../../src/kernels/matmul/matmul.ts";
-import { repack, rowBytes, tileBytes, weightLayout, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
+import {
+  packedBytes,
+  repack,
+  tileBytes,
+  weightLayout,
+  type WeightType,
+} from "../../src/kernels/formats/weight-layout.ts";
 import { dequantize } from "../../src/checkpoint/dequantize.ts";
+import { MAX_ROWS } from "../../src/spec/lanes/lane.ts";
 import { cacheFloats, randoms, read, write } from "../../tests/kernels/kernel-fixture.ts";
 import { quantize } from "../../tests/llama/quantize.ts";
 
-export const MAX_ROWS = 16;
-
-/** What of a Llama the kernels' shapes follow from. */
+/** The figures of a Llama that the kernels' shapes follow from. */
 export interface Shape {
   readonly layers: number;
   readonly hidden: number;
@@ -33,123 +31,125 @@ export interface Shape {
 
 export interface Case {
   readonly name: string;
-  /** Runs a pass. */
+  /** Runs in a pass of the model. */
   readonly count: number;
-  /** Over and over, with data of their own, so that they come from where a model's come from. */
+  /** The kernel over and over, each with data of its own, so that they come from where a model's come from. */
   readonly kernels: readonly Kernel[];
   readonly position: number;
-  /** Read from memory in one run, whatever the number of rows. */
+  /** Bytes read from memory in one run, whatever the number of rows. */
   readonly bytes: number;
-  /** A row. */
+  /** Multiply-adds for each row. */
   readonly multiplyAdds: number;
-  /** What kernels[0] left, row by row. */
+  /** The output of kernels[0], row by row. */
   output(rows: number): Promise<ArrayLike<number>>;
-  /** Elements of the output that are held against the reference, with what it says of them. */
+  /** Elements of the output that are held against the reference, with the values that it gives. */
   reference(rows: number): Iterable<readonly [index: number, wanted: number]>;
 }
 
 /** More than a processor's cache holds. */
 const COLD_BYTES = 64 * 2 ** 20;
-/** Rows whose weights are made; a large matrix has them over and over. */
-const MADE_ROWS = 256;
+/** Weight rows that are made; a large matrix has them over and over. */
+const MADE_N = 256;
 /** Elements of an output that are held against the reference, about. */
 const CHECKED = 2000;
 
+/** Writes y as it is, [row][STRIDE]. */
 const EPILOGUE = `
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
-fn input_scale(column: u32) -> f32 { return 1.0; }
-fn epilogue(column: u32, row_group: u32, v: vec4f) {
-  if (owner() && column < step.rows) { y[column * (ROW_STRIDE / 4u) + row_group] = v; }
+fn input_scale(row: u32) -> f32 { return 1.0; }
+fn epilogue(row: u32, n_quad: u32, v: vec4f) {
+  if (owner() && row < step.rows) { y[row * (STRIDE / 4u) + n_quad] = v; }
 }`;
 
-/** A matrix of random weights, in as many copies as make COLD_BYTES, and the values of its first rows. */
-function createMatrices(device: Device, variant: KernelVariant, type: WeightType, rows: number, columns: number) {
-  const made = Math.min(rows, MADE_ROWS);
-  const pattern = quantize(type, randoms(1, made * columns));
-  const file = new Uint8Array(rowBytes(type, columns) * rows);
+/** A matrix of random weights, in as many copies as make COLD_BYTES, and the values of its first weight rows. */
+function createMatrices(context: KernelContext, type: WeightType, n: number, k: number) {
+  const { device, variant: { tileN } } = context;
+  const made = Math.min(n, MADE_N);
+  const pattern = quantize(type, randoms(1, made * k));
+  const file = new Uint8Array(packedBytes(type, k) * n);
   for (let at = 0; at < file.length; at += pattern.length) {
     file.set(pattern.subarray(0, Math.min(pattern.length, file.length - at)), at);
   }
-  const layout = weightLayout(type, columns, variant.rowLanes);
-  const tiles = Math.ceil(rows / (4 * variant.rowLanes));
-  const { quants, scales, supers } = repack(layout, file, rows);
+  const layout = weightLayout(type, k, tileN);
+  const tiles = Math.ceil(n / tileN);
+  const { quants, scales, supers } = repack(layout, file, n);
   const words = new Uint32Array(tileBytes(layout, tiles) / 4);
   words.set(quants);
   words.set(scales, quants.length);
   words.set(supers, quants.length + scales.length);
   const matrices = Array.from({ length: Math.ceil(COLD_BYTES / words.byteLength) }, (): Matrix => {
-    const buffer = createWords(device, variant, type, words.byteLength);
+    const buffer = context.createWords(type, words.byteLength);
     device.queue.writeBuffer(buffer, 0, words);
-    const weights = placeWeights(device, variant, buffer);
-    return { name: type, rows, columns, layout, parts: [{ weights, firstRow: 0, rows, tiles, firstTile: 0 }] };
+    const weights = context.placeWeights(buffer);
+    return { name: type, n, k, layout, parts: [{ weights, firstN: 0, n, tiles, firstTile: 0 }] };
   });
-  return { matrices, values: dequantize(type, pattern, made * columns), made, bytes: words.byteLength };
+  return { matrices, values: dequantize(type, pattern, made * k), made, bytes: words.byteLength };
 }
 
 async function matmulCase(
-  device: Device,
-  variant: KernelVariant,
+  context: KernelContext,
   step: GPUBuffer,
   name: string,
   type: WeightType,
-  [rows, columns, count]: readonly [number, number, number],
+  { n, k, count }: Product,
 ): Promise<Case> {
-  const { matrices, values, made, bytes } = createMatrices(device, variant, type, rows, columns);
-  const xs = randoms(2, MAX_ROWS * columns);
-  const x = createRows(device, variant, "x", MAX_ROWS, columns);
+  const { device, variant: { tileN } } = context;
+  const { matrices, values, made, bytes } = createMatrices(context, type, n, k);
+  const xs = randoms(2, MAX_ROWS * k);
+  const x = context.createRows("x", MAX_ROWS, k);
   write(device, x, xs);
-  const stride = Math.ceil(rows / (4 * variant.rowLanes)) * 4 * variant.rowLanes;
+  const stride = Math.ceil(n / tileN) * tileN;
   const y = device.storage("y", MAX_ROWS * stride * 4);
-  const epilogue = { source: EPILOGUE, constants: { ROW_STRIDE: stride }, buffers: [y] };
-  const kernels = await Promise.all(matrices.map((matrix) => createMatmul(device, variant, matrix, step, x, epilogue)));
+  const epilogue = { source: EPILOGUE, constants: { STRIDE: stride }, resources: [y] };
+  const kernels = await Promise.all(matrices.map((matrix) => createMatmul(context, matrix, step, x, epilogue)));
   return {
-    name: `${name} ${rows} x ${columns}`,
+    name: `${name} ${n} x ${k}`,
     count,
     kernels: kernels.flat(),
     position: 0,
     bytes,
-    multiplyAdds: rows * columns,
-    output: async (n) => new Float32Array(await device.read(y, n * stride * 4)),
-    *reference(n) {
-      const skip = Math.ceil(n * rows / CHECKED);
-      for (let i = 0; i < n * rows; i += skip) {
-        const [column, row] = [Math.floor(i / rows), i % rows];
+    multiplyAdds: n * k,
+    output: async (rows) => new Float32Array(await device.read(y, rows * stride * 4)),
+    *reference(rows) {
+      const skip = Math.ceil(rows * n / CHECKED);
+      for (let at = 0; at < rows * n; at += skip) {
+        const [row, weightRow] = [Math.floor(at / n), at % n];
         let sum = 0;
-        for (let k = 0; k < columns; k++) sum += values[row % made * columns + k]! * xs[column * columns + k]!;
-        yield [column * stride + row, sum];
+        for (let i = 0; i < k; i++) sum += values[weightRow % made * k + i]! * xs[row * k + i]!;
+        yield [row * stride + weightRow, sum];
       }
     },
   };
 }
 
 async function embedCase(
-  device: Device,
-  variant: KernelVariant,
+  context: KernelContext,
   step: GPUBuffer,
   type: WeightType,
   { hidden, vocabulary }: Shape,
 ): Promise<Case> {
-  const { matrices, values, made } = createMatrices(device, variant, type, vocabulary, hidden);
+  const { device } = context;
+  const { matrices, values, made } = createMatrices(context, type, vocabulary, hidden);
   const tokens = Uint32Array.from({ length: MAX_ROWS }, (_, i) => i * 7919 % vocabulary);
   const residual = device.storage("residual", MAX_ROWS * hidden * 4);
-  const buffers = [
+  const resources = [
     device.upload("tokens", tokens),
     device.upload("norm", randoms(3, hidden)),
-    createRows(device, variant, "weighted", MAX_ROWS, hidden),
+    context.createRows("weighted", MAX_ROWS, hidden),
     residual,
     device.storage("squares", MAX_ROWS * hidden),
   ];
-  const kernels = await Promise.all(matrices.map((matrix) => createEmbed(device, variant, matrix, step, buffers)));
+  const kernels = await Promise.all(matrices.map((matrix) => createEmbed(context, matrix, step, resources)));
   return {
     name: `embed ${vocabulary} x ${hidden}`,
     count: 1,
     kernels: kernels.flat(),
     position: 0,
-    bytes: rowBytes(type, hidden),
+    bytes: packedBytes(type, hidden),
     multiplyAdds: hidden,
-    output: async (n) => new Float32Array(await device.read(residual, n * hidden * 4)),
-    *reference(n) {
-      for (let i = 0; i < n * hidden; i++) {
+    output: async (rows) => new Float32Array(await device.read(residual, rows * hidden * 4)),
+    *reference(rows) {
+      for (let i = 0; i < rows * hidden; i++) {
         yield [i, values[tokens[Math.floor(i / hidden)]! % made * hidden + i % hidden]!];
       }
     },
@@ -157,43 +157,44 @@ async function embedCase(
 }
 
 async function attentionCase(
-  device: Device,
-  variant: KernelVariant,
+  context: KernelContext,
   step: GPUBuffer,
   shape: Shape,
-  context: number,
+  positions: number,
 ): Promise<Case> {
+  const { device } = context;
   const { layers, heads, kvHeads, headSize } = shape;
-  const length = (context + MAX_ROWS) * kvHeads * headSize;
+  const length = (positions + MAX_ROWS) * kvHeads * headSize;
   const width = heads * headSize;
   const bits = [1, 2].map((seed) => new Uint32Array(quantize("F16", randoms(seed, length)).buffer));
   const [keys, values] = bits.map((data) => cacheFloats("f16", data.buffer));
   const qs = randoms(3, MAX_ROWS * width);
   const queries = device.upload("queries", qs);
-  const attended = createRows(device, variant, "attended", MAX_ROWS, width);
+  const attended = context.createRows("attended", MAX_ROWS, width);
   const copies = Math.min(layers, Math.ceil(COLD_BYTES / (4 * length)));
   const kernels = await Promise.all(Array.from({ length: copies }, () => {
     const caches = bits.map((data) => {
-      const cache = createCache(device, variant, "cache", data.byteLength);
+      const cache = context.createCache("cache", data.byteLength);
       write(device, cache, data);
       return cache;
     });
-    return createAttention(device, variant, "f16", shape, 0, [step, queries, ...caches, attended]);
+    const attentionShape = { heads, kvHeads, headSize, kvCache: "f16", branchSlots: 0 } as const;
+    return createAttention(context, attentionShape, [step, queries, ...caches, attended]);
   }));
   return {
-    name: `attention over ${context}`,
+    name: `attention over ${positions}`,
     count: layers,
     kernels,
-    position: context - 1,
-    bytes: 4 * context * kvHeads * headSize,
-    multiplyAdds: 2 * context * width,
-    output: async (n) => new Float32Array(await read(device, attended, n * width * 4)),
-    *reference(n) {
-      for (let row = 0; row < n; row++) {
+    position: positions - 1,
+    bytes: 4 * positions * kvHeads * headSize,
+    multiplyAdds: 2 * positions * width,
+    output: async (rows) => new Float32Array(await read(device, attended, rows * width * 4)),
+    *reference(rows) {
+      for (let row = 0; row < rows; row++) {
         // The first head and the last one.
         for (const head of [0, heads - 1]) {
           const at = (position: number) => (position * kvHeads + Math.floor(head * kvHeads / heads)) * headSize;
-          const scores = Array.from({ length: context + row }, (_, position) => {
+          const scores = Array.from({ length: positions + row }, (_, position) => {
             let sum = 0;
             for (let i = 0; i < headSize; i++) sum += qs[row * width + head * headSize + i]! * keys![at(position) + i]!;
             return sum;
@@ -211,28 +212,24 @@ async function attentionCase(
   };
 }
 
-async function argmaxCase(
-  device: Device,
-  variant: KernelVariant,
-  step: GPUBuffer,
-  { vocabulary }: Shape,
-): Promise<Case> {
-  const { TILES: tiles, TILE_TOKENS: tileTokens } = tileConstants(variant, vocabulary);
+async function argmaxCase(context: KernelContext, step: GPUBuffer, { vocabulary }: Shape): Promise<Case> {
+  const { device } = context;
+  const { TILES: tiles, TILE_TOKENS: tileTokens } = tileConstants(context.variant, vocabulary);
   const logits = randoms(5, MAX_ROWS * vocabulary);
-  const bests = new Float32Array(MAX_ROWS * tiles * BEST_BYTES / 4);
-  const ids = new Uint32Array(bests.buffer);
+  const floats = new Float32Array(MAX_ROWS * tiles * ARGMAX_TILE_BYTES / 4);
+  const ids = new Uint32Array(floats.buffer);
   for (let i = 0; i < MAX_ROWS * tiles; i++) {
     const first = (i % tiles) * tileTokens;
     const row = logits.subarray(Math.floor(i / tiles) * vocabulary).subarray(0, vocabulary);
     const tile = row.subarray(first, first + tileTokens);
     const best = Math.max(...tile);
     const sum = tile.reduce((sum, logit) => sum + Math.exp(logit - best), 0);
-    [bests[3 * i], ids[3 * i + 1], bests[3 * i + 2]] = [best, first + tile.indexOf(best), sum];
+    [floats[3 * i], ids[3 * i + 1], floats[3 * i + 2]] = [best, first + tile.indexOf(best), sum];
   }
-  const chosen = device.storage("chosen", MAX_ROWS * CHOICE_BYTES);
+  const chosen = device.storage("chosen", MAX_ROWS * CHOSEN_BYTES);
   const buffers = [
     step,
-    device.upload("bests", bests),
+    device.upload("argmax tiles", floats),
     device.upload("logits", logits),
     chosen,
     device.storage("tokens", 4),
@@ -240,13 +237,13 @@ async function argmaxCase(
   return {
     name: `argmax of ${tiles} tiles`,
     count: 1,
-    kernels: [await createArgmax(device, variant, vocabulary, buffers)],
+    kernels: [await createArgmax(context, vocabulary, buffers)],
     position: 0,
-    bytes: BEST_BYTES * tiles,
+    bytes: ARGMAX_TILE_BYTES * tiles,
     multiplyAdds: 0,
-    output: async (n) => new Uint32Array(await device.read(chosen, n * CHOICE_BYTES)),
-    *reference(n) {
-      for (let row = 0; row < n; row++) {
+    output: async (rows) => new Uint32Array(await device.read(chosen, rows * CHOSEN_BYTES)),
+    *reference(rows) {
+      for (let row = 0; row < rows; row++) {
         const own = logits.subarray(row * vocabulary, (row + 1) * vocabulary);
         yield [3 * row, own.indexOf(Math.max(...own))];
       }
@@ -254,32 +251,38 @@ async function argmaxCase(
   };
 }
 
-/** The kernels of the names `wanted`, of a model of that shape in one format. */
+/** A product of a pass: the shape of its matrix, and how often a pass has it. */
+interface Product {
+  readonly n: number;
+  readonly k: number;
+  readonly count: number;
+}
+
+/** The kernels of the names `wanted`, for a model of that shape in one format, with `positions` positions in its cache. */
 export async function createCases(
-  device: Device,
-  variant: KernelVariant,
+  context: KernelContext,
   step: GPUBuffer,
   shape: Shape,
   type: WeightType,
   wanted: readonly string[],
-  context: number,
+  positions: number,
 ): Promise<Case[]> {
   const { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary } = shape;
-  const products: Readonly<Record<string, readonly [rows: number, columns: number, count: number]>> = {
-    qkv: [(heads + 2 * kvHeads) * headSize, hidden, layers],
-    "attention output": [hidden, heads * headSize, layers],
-    "gate and up": [2 * feedForward, hidden, layers],
-    down: [hidden, feedForward, layers],
-    output: [vocabulary, hidden, 1],
+  const products: Readonly<Record<string, Product>> = {
+    qkv: { n: (heads + 2 * kvHeads) * headSize, k: hidden, count: layers },
+    "attention output": { n: hidden, k: heads * headSize, count: layers },
+    "gate and up": { n: 2 * feedForward, k: hidden, count: layers },
+    down: { n: hidden, k: feedForward, count: layers },
+    output: { n: vocabulary, k: hidden, count: 1 },
   };
   const cases: Case[] = [];
   if (wanted.includes("matmul")) {
     for (const [name, product] of Object.entries(products)) {
-      cases.push(await matmulCase(device, variant, step, name, type, product));
+      cases.push(await matmulCase(context, step, name, type, product));
     }
   }
-  if (wanted.includes("attention")) cases.push(await attentionCase(device, variant, step, shape, context));
-  if (wanted.includes("embed")) cases.push(await embedCase(device, variant, step, type, shape));
-  if (wanted.includes("argmax")) cases.push(await argmaxCase(device, variant, step, shape));
+  if (wanted.includes("attention")) cases.push(await attentionCase(context, step, shape, positions));
+  if (wanted.includes("embed")) cases.push(await embedCase(context, step, type, shape));
+  if (wanted.includes("argmax")) cases.push(await argmaxCase(context, step, shape));
   return cases;
 }

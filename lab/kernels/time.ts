@@ -1,12 +1,14 @@
 /**
- * Times the kernels of a model, each alone, after holding them against double precision and against the bits of one row:
+ * Times the kernels of a model, each alone, after holding them against double precision and against the bits of one
+ * row:
  *
- *   deno run -A lab/kernels/time.ts [--kernels matmul,attention,embed,argmax] [--formats Q4_1,Q8_0] [--model embedded|draft|random|llama-1b]
- *     [--rows 1,4] [--context 256] [--lanes workgroup] [--device swiftshader] [--rounds 10] [--variant FOLDER]...
+ *   deno run -A lab/kernels/time.ts [--kernels matmul,attention,embed,argmax] [--formats Q4_1,Q8_0]
+ *     [--model embedded|draft|random|llama-1b] [--rows 1,4] [--context 256] [--variant split-64]
+ *     [--device swiftshader] [--rounds 10] [--swap FOLDER]...
  *
- * A variant is a folder of WGSL files that stand in for those of the same names in src/kernels; it takes turns with what ships.
- * "loads free" is the same kernel with the loads of weights, rows and cache taken out, which is the floor of its arithmetic.
- * What was tried and what it gave: README.md.
+ * `--swap` gives a folder of WGSL files that stand in for those of the same names in src/kernels; they take turns with
+ * the shipped ones. "loads free" is the same kernel with the loads of weights, rows and cache taken out, which is the
+ * floor of its arithmetic. README.md has all that was tried, with figures.
  */
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,16 +17,19 @@ import { show, spread } from "../../bench/rounds.ts";
 import { openDevice } from "../../src/gpu/adapters.ts";
 import { Device, type Pipeline } from "../../src/gpu/device.ts";
 import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";
-import { defaultVariant, splitVariant } from "../../src/kernels/kernel-variant.ts";
+import { KernelContext } from "../../src/kernels/kernel-context.ts";
+import { possibleVariants } from "../../src/kernels/kernel-variant.ts";
 import { PACKINGS, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
+import { listFiles } from "../../src/platform/platform.ts";
+import { MAX_ROWS } from "../../src/spec/lanes/lane.ts";
 import { findTestAdapter } from "../../tests/with-device.ts";
-import { type Case, createCases, MAX_ROWS, type Shape } from "./cases.ts";
+import { type Case, createCases, type Shape } from "./cases.ts";
 
 const SMOLLM2 = { hidden: 576, heads: 9, kvHeads: 3, headSize: 64, feedForward: 1536, vocabulary: 49152 };
 const MODELS: Readonly<Record<string, Shape>> = {
   embedded: { ...SMOLLM2, layers: 30 },
   draft: { ...SMOLLM2, layers: 4 },
-  /** bench/formats.ts's: rows of whole blocks of 256. */
+  /** The model of bench/formats.ts: each k is in whole blocks of 256. */
   random: { layers: 20, hidden: 768, heads: 12, kvHeads: 4, headSize: 64, feedForward: 2048, vocabulary: 8192 },
   "llama-1b": {
     layers: 16,
@@ -36,7 +41,7 @@ const MODELS: Readonly<Record<string, Shape>> = {
     vocabulary: 128256,
   },
 };
-/** What one timing takes on the device, about. */
+/** The time of one timing on the device, about. */
 const TIMED_MS = 20;
 const EMPTY = "@compute @workgroup_size(1) fn main() {}";
 const LOADS_FREE = path.join(import.meta.dirname!, "loads-free");
@@ -48,16 +53,16 @@ const { values: flags } = parseArgs({
     model: { type: "string", default: "embedded" },
     rows: { type: "string", default: "1,4" },
     context: { type: "string", default: "256" },
-    lanes: { type: "string" },
+    variant: { type: "string" },
     device: { type: "string", default: "default" },
     rounds: { type: "string", default: "10" },
-    variant: { type: "string", multiple: true, default: [] },
+    swap: { type: "string", multiple: true, default: [] },
   },
 });
 
-/** Replaces what ships by a folder's files. */
-class VariantDevice extends Device {
-  /** [what ships, what stands in for it] */
+/** Replaces shipped WGSL by a folder's files. */
+class SwapDevice extends Device {
+  /** The shipped text, and the one that stands in for it. */
   swaps: readonly (readonly [string, string])[] = [];
 
   override pipeline(label: string, code: string): Promise<Pipeline> {
@@ -66,13 +71,13 @@ class VariantDevice extends Device {
 }
 
 async function readSwaps(folder: string): Promise<[string, string][]> {
-  const shipped = fileURLToPath(new URL("../../src/kernels", import.meta.url));
+  const shipped = await listFiles(fileURLToPath(new URL("../../src/kernels", import.meta.url)));
   const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
   return await Promise.all(
     names.filter((name) => name.endsWith(".wgsl")).map(async (name) => {
-      const from = await Deno.readTextFile(path.join(shipped, name))
-        .catch(() => Deno.readTextFile(path.join(shipped, "formats", name)));
-      return [from, await Deno.readTextFile(path.join(folder, name))];
+      const file = shipped.find((file) => path.basename(file) === name);
+      if (!file) throw new TypeError(`Cannot swap "${name}": src/kernels has no such file`);
+      return [await Deno.readTextFile(file), await Deno.readTextFile(path.join(folder, name))];
     }),
   );
 }
@@ -83,13 +88,18 @@ const shape = MODELS[flags.model];
 const unknown = types.find((type) => !Object.hasOwn(PACKINGS, type));
 if (!shape || unknown) throw new TypeError(`Cannot time "${unknown ?? flags.model}": there is no such model or format`);
 const adapter = await findTestAdapter(flags.device === "swiftshader" ? "swiftshader" : "default");
-const device = new VariantDevice(await openDevice({ adapter, label: "lab", threads: 1 }));
-const variant = flags.lanes === "workgroup" ? splitVariant() : defaultVariant(device);
+const device = new SwapDevice(await openDevice({ adapter, label: "lab", threads: 1 }));
+const variant = possibleVariants(device).find(({ name }) => name === flags.variant);
+if (flags.variant && !variant) {
+  const names = possibleVariants(device).map(({ name }) => name).join(", ");
+  throw new TypeError(`Cannot time the variant "${flags.variant}": ${names} can run here`);
+}
+const context = new KernelContext(device, variant);
 const step = device.buffer("step", 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
 const times = device.timestamps(2)!;
 const resolved = device.buffer("times", 16, GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC);
 
-/** Runs the kernels in turn, so many dispatches; ms of the device for each. */
+/** Runs `dispatches` dispatches of the kernels in turn; answers ms of the device for each. */
 async function run(kernels: readonly Kernel[], rows: number, position: number, dispatches: number): Promise<number> {
   device.queue.writeBuffer(step, 0, new Uint32Array([position, rows, 0, 0]));
   const encoder = device.encoder();
@@ -124,15 +134,16 @@ async function check(what: string, { kernels, position, output, reference }: Cas
   }
 }
 
-const variants = [{ name: "ships", folder: null }, { name: "loads free", folder: LOADS_FREE }];
-variants.splice(1, 0, ...flags.variant.map((folder) => ({ name: path.basename(folder), folder })));
-console.log(
-  `${new Date().toISOString()}; ${adapter.name}, ${adapter.driver}; ${variant.kind} lanes of ${variant.lanes}`,
-);
+const versions = [
+  { version: "ships", folder: null },
+  ...flags.swap.map((folder) => ({ version: path.basename(folder), folder })),
+  { version: "loads free", folder: LOADS_FREE },
+];
+console.log(`${new Date().toISOString()}; ${adapter.name}, ${adapter.driver}; ${context.variant.name}`);
 const empty = await device.pipeline("empty", EMPTY);
 const emptyKernel = {
   label: "empty",
-  variants: [empty],
+  pipelines: [empty],
   group: device.bind(empty, []),
   width: 1,
   workOf: () => ({ bytes: 0, multiplyAdds: 0 }),
@@ -141,15 +152,15 @@ await run([emptyKernel], 1, 0, 1);
 console.log(`${flags.model}; an empty dispatch takes ${(1e3 * await run([emptyKernel], 1, 0, 1000)).toFixed(1)} us`);
 for (const type of types) {
   const timed = [];
-  for (const { name, folder } of variants) {
+  for (const { version, folder } of versions) {
     device.swaps = folder === null ? [] : await readSwaps(folder);
-    const cases = await createCases(device, variant, step, shape, type, list(flags.kernels), Number(flags.context));
+    const cases = await createCases(context, step, shape, type, list(flags.kernels), Number(flags.context));
     for (const one of cases) {
-      if (folder !== LOADS_FREE) await check(`${type} ${one.name}, ${name}`, one);
+      if (folder !== LOADS_FREE) await check(`${type} ${one.name}, ${version}`, one);
       for (const rows of list(flags.rows).map(Number)) {
         const ms = await run(one.kernels, rows, one.position, 2);
         const dispatches = Math.max(one.kernels.length, Math.ceil(TIMED_MS / ms));
-        timed.push({ ...one, variant: name, rows, dispatches, samples: [] as number[] });
+        timed.push({ ...one, version, rows, dispatches, samples: [] as number[] });
       }
     }
   }
@@ -160,18 +171,18 @@ for (const type of types) {
   }
   const totals = new Map<string, number[]>();
   for (
-    const { name, variant, rows, count, bytes, multiplyAdds, samples } of timed.toSorted((a, b) => a.rows - b.rows)
+    const { name, version, rows, count, bytes, multiplyAdds, samples } of timed.toSorted((a, b) => a.rows - b.rows)
   ) {
     const { median } = spread(samples);
-    const floor = timed.find((other) => other.name === name && other.rows === rows && other.variant === "loads free")!;
+    const floor = timed.find((other) => other.name === name && other.rows === rows && other.version === "loads free")!;
     console.log(
-      `${type.padEnd(5)} ${name.padEnd(30)} ${rows} rows  ${variant.padEnd(10)} ms ${show(spread(samples), 3)}  ` +
+      `${type.padEnd(5)} ${name.padEnd(30)} ${rows} rows  ${version.padEnd(10)} ms ${show(spread(samples), 3)}  ` +
         `${(bytes / median / 1e6).toFixed(1)} GB/s  ${
           (rows * multiplyAdds / median / 1e6).toFixed(1)
         } G multiply-adds/s  ` +
         `floor/this ${(spread(floor.samples).median / median).toFixed(2)}`,
     );
-    const key = `${rows} rows  ${variant}`;
+    const key = `${rows} rows  ${version}`;
     totals.set(key, samples.map((ms, i) => ms * count + (totals.get(key)?.[i] ?? 0)));
   }
   for (const [key, samples] of totals) {

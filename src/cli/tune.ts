@@ -1,8 +1,8 @@
 import { buildCommand } from "@stricli/core";
 import { chooseAdapters, listAdapters, openDevice } from "../gpu/adapters.ts";
 import { Device } from "../gpu/device.ts";
-import { choicesOf, type Measurement, tune, TUNED_ROWS } from "../llama/tune.ts";
-import { tuningKey, writeChoices } from "../llama/tuning.ts";
+import { chosenOf, type Measurement, tune, TUNED_ROWS } from "../llama/tune.ts";
+import { tuningKey, writeTuning } from "../llama/tuning.ts";
 import { textTable } from "../util/text-table.ts";
 import { text } from "./flags.ts";
 import { Progress } from "./output.ts";
@@ -37,7 +37,7 @@ export const tuneCommand = buildCommand({
         onProgress: (done, total) => progress.show(`measuring ${done + 1} of ${total}`),
       });
       progress.clear();
-      const file = await writeChoices(device, choicesOf(measurements));
+      const file = await writeTuning(device, chosenOf(measurements));
       const key = tuningKey(device);
       if (json) console.log(JSON.stringify({ ...key, rows: TUNED_ROWS, measurements, file }, null, 2));
       else {
@@ -56,9 +56,9 @@ function measurementsText(measurements: readonly Measurement[]): string {
   const ms = (value: number | undefined) => value === undefined ? "-" : value.toFixed(value < 10 ? 3 : 1);
   return textTable([
     ["format", "matrix", "kernels", ...TUNED_ROWS.map((rows) => `${rows} row${rows > 1 ? "s" : ""}`), "mean", ""],
-    ...measurements.map(({ type, rows, columns, variant, ms: times, score, problem, isDefault, chosen }) => [
+    ...measurements.map(({ type, n, k, variant, ms: times, score, problem, isDefault, chosen }) => [
       type,
-      `${rows} x ${columns}`,
+      `${n} x ${k}`,
       variant,
       ...TUNED_ROWS.map((_, i) => ms(times?.[i])),
       ms(score ?? undefined),

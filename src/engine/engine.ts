@@ -1,10 +1,10 @@
 import type { AdapterInfo } from "../gpu/adapters.ts";
 import type { Device } from "../gpu/device.ts";
 import { collectAtRest } from "../gpu/garbage.ts";
-import { type Llama, VERIFY_ROWS } from "../llama/llama.ts";
+import type { Llama } from "../llama/llama.ts";
 import { type ModelProfile, profileLlama } from "../llama/profile.ts";
 import { RealClock } from "../spec/clock.ts";
-import type { Lane } from "../spec/lanes/lane.ts";
+import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
 import { AdaptiveLaunch } from "../spec/schedule/adaptive-launch.ts";
 import type { Estimates } from "../spec/schedule/estimates.ts";
 import type { LaunchRule } from "../spec/schedule/launch-rule.ts";
@@ -81,7 +81,7 @@ export class Engine {
     this.models = byLane([pair.verify, pair.draft].flatMap((file) => file ? [file.path] : []));
     this.devices = byLane(loaded.map(({ device }) => device.adapter.name));
     this.adapters = Object.fromEntries(loaded.map(({ device }) => [device.label, device.adapter]));
-    this.variants = Object.fromEntries(loaded.map(({ llama, device }) => [device.label, llama.variant.name]));
+    this.variants = Object.fromEntries(loaded.map(({ llama, device }) => [device.label, llama.context.variant.name]));
     this.context = context;
     this.draftVocabulary = draftVocabulary;
     this.codec = codec;
@@ -160,7 +160,7 @@ export class Engine {
    * while a generation runs, a RangeError for rows that no pass takes.
    */
   async profile(position: number, rows: readonly number[]): Promise<Record<string, ModelProfile>> {
-    const [most, limit] = [Math.max(...rows), Math.min(VERIFY_ROWS, this.context)];
+    const [most, limit] = [Math.max(...rows), Math.min(MAX_ROWS, this.context)];
     if (!rows.every((count) => Number.isInteger(count) && count >= 1 && count <= limit)) {
       throw new RangeError(`Cannot profile passes of ${rows.join(", ")} rows: 1 to ${limit} are possible`);
     }
@@ -173,7 +173,7 @@ export class Engine {
       for (const { device, llama } of this.#loaded) {
         if (device.label === "draft" && this.#draftLost) continue;
         const at = Math.min(position, this.context - most);
-        profiles[device.label] = await profileLlama(device, llama, at, device.label === "draft" ? [1] : rows);
+        profiles[device.label] = await profileLlama(llama, at, device.label === "draft" ? [1] : rows);
       }
       return profiles;
     } finally {

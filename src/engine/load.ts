@@ -132,8 +132,8 @@ async function open(pair: ModelPair, options: OpenOptions, opened: Device[]): Pr
       Llama.load(opened[i]!, checkpoint, config, {
         variant: await tunedVariant(opened[i]!, checkpoint),
         capacity: context,
-        cache: options.kvCache,
-        ...(i === 1 && { choices: options.draftVocabulary, branchCapacity: MAX_ROWS }),
+        kvCache: options.kvCache,
+        ...(i === 1 && { vocabularyLimit: options.draftVocabulary, branchCapacity: MAX_ROWS }),
         onBytes: (done, total) => onBytes(i, done, total),
       })
     ),

@@ -1,7 +1,7 @@
 import { DeviceLostError } from "../gpu/device.ts";
 import type { Sampling } from "../util/sampling.ts";
 import type { Llama } from "../llama/llama.ts";
-import { type Answer, joinAnswers } from "../llama/pass-queue.ts";
+import { joinResults } from "../llama/pass-queue.ts";
 import { type Lane, LaneLostError, type LaneResult, MAX_ROWS } from "../spec/lanes/lane.ts";
 import { LaneState } from "../spec/lanes/lane-state.ts";
 
@@ -62,7 +62,7 @@ export class ModelLane implements Lane {
         const count = Math.min(MAX_ROWS, steps - done);
         answers.push(this.#llama.decode(done === 0 ? token : null, position + done, count, fork));
       }
-      return joinAnswers(await Promise.all(answers));
+      return joinResults(await Promise.all(answers));
     });
   }
 
@@ -85,7 +85,7 @@ export class ModelLane implements Lane {
     this.#release();
   }
 
-  #send(run: () => Promise<Answer>): Promise<LaneResult> {
+  #send(run: () => Promise<LaneResult>): Promise<LaneResult> {
     const answer = run();
     // Answers that come in one go settle after different numbers of microtasks; those before it go first.
     answer.catch(() => {});

@@ -1,26 +1,29 @@
 import type { Device, Pipeline, Resource } from "../gpu/device.ts";
 
-/** What a dispatch has to do at least: each byte of weights or cache read once, multiply-adds with them. */
+/** The least that a dispatch has to do: each byte of weights or cache read once, multiply-adds with them. */
 export interface Work {
   readonly bytes: number;
   readonly multiplyAdds: number;
 }
 
-/** The work over `rows` rows of the sequence, from `position` on. */
+/** The work over `rows` rows of the pass, from `position` on. */
 export type WorkOf = (position: number, rows: number) => Work;
 
 /** A dispatch that is ready to be encoded: pipelines compiled, buffers bound. */
 export interface Kernel {
   readonly label: string;
-  /** variants[c - 1] takes c rows of the sequence a workgroup. */
-  readonly variants: readonly Pipeline[];
+  /** pipelines[r - 1] takes r rows of the pass in a workgroup. */
+  readonly pipelines: readonly Pipeline[];
   readonly group: GPUBindGroup;
   /** Workgroups in x; y covers the rows. */
   readonly width: number;
   readonly workOf: WorkOf;
 }
 
-/** Compiles the variants of a kernel, which differ in nothing that is bound, and binds `resources` to bindings 0, 1 and so on. */
+/**
+ * Compiles a kernel's pipelines, one for each of `codes`, which differ in nothing that is bound, and binds `resources`
+ * to bindings 0, 1 and so on. Throws a RangeError for more workgroups than the device can dispatch.
+ */
 export async function createKernel(
   device: Device,
   label: string,
@@ -33,22 +36,25 @@ export async function createKernel(
   if (width > limit) {
     throw new RangeError(`Cannot run "${label}" on the ${device.label} device: ${width} workgroups, at most ${limit}`);
   }
-  const variants = await Promise.all(codes.map((code) => device.pipeline(label, code)));
-  return { label, variants, group: device.bind(variants[0]!, resources), width, workOf };
+  const pipelines = await Promise.all(codes.map((code) => device.pipeline(label, code)));
+  return { label, pipelines, group: device.bind(pipelines[0]!, resources), width, workOf };
 }
 
-/** Encodes one dispatch over `rows` rows: as few workgroups in y as the widest variant allows, each with the fewest rows. */
+/**
+ * Encodes one dispatch over `rows` rows: as few workgroups in y as the pipeline of the most rows allows, each with the
+ * fewest rows.
+ */
 export function encodeKernel(pass: GPUComputePassEncoder, kernel: Kernel, rows: number): void {
-  const groups = Math.ceil(rows / kernel.variants.length);
-  pass.setPipeline(kernel.variants[Math.ceil(rows / groups) - 1]!.gpu);
+  const groups = Math.ceil(rows / kernel.pipelines.length);
+  pass.setPipeline(kernel.pipelines[Math.ceil(rows / groups) - 1]!.gpu);
   pass.setBindGroup(0, kernel.group);
   pass.dispatchWorkgroups(kernel.width, groups);
 }
 
-/** Runs every variant on one workgroup: some drivers (llvmpipe) compile at the first dispatch only. */
+/** Runs every pipeline on one workgroup: some drivers (llvmpipe) compile at the first dispatch only. */
 export function encodeWarmUp(pass: GPUComputePassEncoder, kernel: Kernel): void {
-  for (const variant of kernel.variants) {
-    pass.setPipeline(variant.gpu);
+  for (const pipeline of kernel.pipelines) {
+    pass.setPipeline(pipeline.gpu);
     pass.setBindGroup(0, kernel.group);
     pass.dispatchWorkgroups(1);
   }

@@ -3,5 +3,5 @@ struct Step {
   position: u32,
   rows: u32,
   chosen_at: u32,  // where in `chosen` the tokens that the rows choose are written
-  fork: u32,  // see cache-slot.wgsl
+  fork: u32,  // the first position that lies in the branch slots; see cache-slot.wgsl
 }

@@ -1,68 +1,67 @@
-import type { Device } from "../gpu/device.ts";
 import { timePasses } from "../gpu/pass-times.ts";
 import { encodeKernel } from "../kernels/kernel.ts";
 import { measurePeak, type Peak } from "../kernels/peak/peak.ts";
 import { groupBy } from "../util/group-by.ts";
+import { sum } from "../util/numbers.ts";
 import type { Llama } from "./llama.ts";
 
-/** All kernels of one kind in a pass over some rows. Activations count for nothing in `bytes`. */
+/** All kernels of one kind in a pass over some rows. */
 export interface KernelProfile {
   readonly kernel: string;
   readonly dispatches: number;
-  /** Null, as what follows from it, on a device without timestamp queries. */
+  /** On a device without timestamp queries null, and so are `share` and `limitShare`. */
   readonly ms: number | null;
-  /** Of the kernels' time in all. */
+  /** The part that this kind has in the time of all kernels, 0 to 1. */
   readonly share: number | null;
-  /** Weights or cache, each byte once, however often rows read it. */
+  /** Weights or KV cache, each byte once, however often rows read it; activations are not counted. */
   readonly bytes: number;
   readonly multiplyAdds: number;
+  /** The limit that the work takes longer to reach; null where there is no such work. */
   readonly limit: "memory" | "arithmetic" | null;
-  /** Which part of the nearer limit it reaches, 0 to 1. */
+  /** The part of that limit that the kernels reach, 0 to 1. */
   readonly limitShare: number | null;
 }
 
 /** One pass: a decode step (1 row) or a verification. */
 export interface StepProfile {
   readonly rows: number;
-  /** Of its first row. */
+  /** The position of the first row. */
   readonly position: number;
   readonly dispatches: number;
-  /** From the submission of such a pass, as generations run it, to its answer: the least of some, as of the kernels' times. */
+  /** The least time from the submission of such a pass, as generations run it, to its answer. */
   readonly wallMs: number;
-  /** Of its kernels, each in a pass of its own; null where the device can't tell. */
+  /** The time of all its kernels, each in a pass of its own; null where the device can't tell. */
   readonly kernelsMs: number | null;
   readonly kernels: readonly KernelProfile[];
 }
 
+/** The limits of a model's device, and some passes on it. */
 export interface ModelProfile {
-  /** Name of the kernels' variant. */
+  /** The name of the kernels' variant. */
   readonly variant: string;
   readonly peak: Peak;
   readonly steps: readonly StepProfile[];
 }
 
+/** Runs of each pass, of which the fastest counts. */
 const ROUNDS = 5;
 
-/** Measures passes over each number of rows at `position`, where it overwrites the cache; nothing else may run on the device. */
+/**
+ * Measures passes over each number of rows at `position`, and overwrites the KV cache there; nothing else may run on
+ * the device.
+ */
 export async function profileLlama(
-  device: Device,
   llama: Llama,
   position: number,
   rowCounts: readonly number[],
 ): Promise<ModelProfile> {
-  const peak = await measurePeak(device, llama.variant);
+  const peak = await measurePeak(llama.context);
   const steps: StepProfile[] = [];
-  for (const rows of rowCounts) steps.push(await profileStep(device, llama, peak, position, rows));
-  return { variant: llama.variant.name, peak, steps };
+  for (const rows of rowCounts) steps.push(await profileStep(llama, peak, position, rows));
+  return { variant: llama.context.variant.name, peak, steps };
 }
 
-async function profileStep(
-  device: Device,
-  llama: Llama,
-  peak: Peak,
-  position: number,
-  rows: number,
-): Promise<StepProfile> {
+async function profileStep(llama: Llama, peak: Peak, position: number, rows: number): Promise<StepProfile> {
   const { kernels } = llama;
   const tokens = Array.from({ length: rows }, (_, i) => i);
   const passes = kernels.map((kernel) => (pass: GPUComputePassEncoder) => encodeKernel(pass, kernel, rows));
@@ -70,37 +69,36 @@ async function profileStep(
   const rounds: (readonly number[])[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const startMs = performance.now();
-    // It also leaves the step's parameters in place for the kernels that follow.
+    // This also leaves the step's parameters in place for the kernels that follow.
     await llama.verify(tokens, position);
     wallMs.push(performance.now() - startMs);
-    const { passMs } = await timePasses(device, passes);
+    const { passMs } = await timePasses(llama.context.device, passes);
     if (passMs) rounds.push(passMs);
   }
-  // Other work on the machine only adds; all kernels of one round, so that they and their shares belong together.
-  const total = (passMs: readonly number[]) => passMs.reduce((sum, ms) => sum + ms, 0);
-  const [best] = rounds.toSorted((a, b) => total(a) - total(b));
+  // Other work on the machine only adds time. All times are of one round, so that they and their shares belong together.
+  const [best] = rounds.toSorted((a, b) => sum(a) - sum(b));
   const kindOf = (i: number) => kernels[i]!.label.replace("matmul ", "");
-  const sums = groupBy([...kernels.keys()], kindOf).map((members) => {
+  const kinds = groupBy([...kernels.keys()], kindOf).map((members) => {
     const work = members.map((i) => kernels[i]!.workOf(position, rows));
     return {
       kernel: kindOf(members[0]!),
       dispatches: members.length,
-      ms: best ? members.reduce((sum, i) => sum + best[i]!, 0) : null,
-      bytes: work.reduce((sum, { bytes }) => sum + bytes, 0),
-      multiplyAdds: work.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0),
+      ms: best ? sum(members.map((i) => best[i]!)) : null,
+      bytes: sum(work.map(({ bytes }) => bytes)),
+      multiplyAdds: sum(work.map(({ multiplyAdds }) => multiplyAdds)),
     };
   });
-  const kernelsMs = best ? sums.reduce((sum, { ms }) => sum + ms!, 0) : null;
+  const kernelsMs = best ? sum(kinds.map(({ ms }) => ms!)) : null;
   return {
     rows,
     position,
     dispatches: kernels.length,
     wallMs: Math.min(...wallMs),
     kernelsMs,
-    kernels: sums.map((sum) => ({
-      ...sum,
-      share: kernelsMs === null ? null : sum.ms! / kernelsMs,
-      ...nearerLimit(sum, peak),
+    kernels: kinds.map((kind) => ({
+      ...kind,
+      share: kernelsMs === null ? null : kind.ms! / kernelsMs,
+      ...nearerLimit(kind, peak),
     })),
   };
 }

@@ -1,7 +1,8 @@
 /**
- * Cosine and sine for each position and pair of a head's dimensions, [positions][headSize / 4] x (cos, sin, cos, sin), in float32 from
- * doubles: `sin` on a device is not exact enough at position 8000. Frequencies base^(-2i / dimension) (arXiv 2104.09864), divided
- * by `factors[i]` (Llama 3's long-context scaling, as GGUF stores it in rope_freqs.weight) and by the linear `scale`.
+ * Cosine and sine for each position and pair of a head's dimensions, [positions][headSize / 4] x (cos, sin, cos, sin),
+ * in float32 from doubles: `sin` on a device is not exact enough at position 8000. Frequencies base^(-2i / dimension)
+ * (arXiv 2104.09864), divided by `factors[i]` (Llama 3's long-context scaling, as GGUF stores it in rope_freqs.weight)
+ * and by the linear `scale`.
  */
 export function ropeTable(
   positions: number,

@@ -1,121 +1,119 @@
 import type { Device, Resource } from "../gpu/device.ts";
 import { timePasses } from "../gpu/pass-times.ts";
 import { encodeKernel, type Kernel } from "../kernels/kernel.ts";
-import { createRows, defaultVariant, type KernelVariant, possibleVariants } from "../kernels/kernel-variant.ts";
-import { createMatmul, type Matrix } from "../kernels/matmul/matmul.ts";
-import { PACKINGS, rowBytes, type WeightType } from "../kernels/formats/weight-layout.ts";
+import { KernelContext } from "../kernels/kernel-context.ts";
+import { defaultVariant, type KernelVariant, possibleVariants } from "../kernels/kernel-variant.ts";
+import { createMatmul, type Epilogue, type Matrix } from "../kernels/matmul/matmul.ts";
+import { packedBytes, PACKINGS, type WeightType } from "../kernels/formats/weight-layout.ts";
 import { dequantize } from "../checkpoint/dequantize.ts";
 import type { CheckpointTensor } from "../checkpoint/checkpoint.ts";
+import { sum } from "../util/numbers.ts";
+import { randomOf } from "../util/random.ts";
 import type { TunedVariant } from "./tuning.ts";
 import { loadMatrix } from "./weights.ts";
 
-/** Rows of the sequence that products are timed with. */
+/** Rows of the pass that products are timed with. */
 export const TUNED_ROWS = [1, 2, 4, 8] as const;
-/** One row counts twice: draft and greedy steps have one. */
+/** How much each of `TUNED_ROWS` counts: one row twice, for draft and greedy steps have one. */
 const WEIGHTS = [2, 1, 1, 1];
-const MAX_ROWS = 8;
-/** A small model's product and a large one's; the columns are whole super-blocks. */
-const SHAPES = [{ rows: 1536, columns: 768 }, { rows: 2048, columns: 4096 }];
+/** Rows of the pass that products are checked with. */
+const CHECKED_ROWS = Math.max(...TUNED_ROWS);
+/** A small model's product and a large one's; k is in whole super-blocks. */
+const SHAPES = [{ n: 1536, k: 768 }, { n: 2048, k: 4096 }];
 const TYPES = Object.keys(PACKINGS) as WeightType[];
-/** The default stays unless another is so much faster: what noise decides would only change the order of summation. */
+/**
+ * The default stays unless another variant takes less than this part of its time: what noise decides would only change
+ * the order of summation.
+ */
 const GAIN = 0.95;
+/** Dispatches in a timed pass. */
 const DISPATCHES = 4;
+/** Timed passes of each variant and number of rows, of which the fastest counts. */
 const ROUNDS = 5;
-/** A shape gets no further round after so long: a slow device's figures are steady enough. */
+/** Once a shape has taken this time, in ms, it gets no further round: a slow device's figures are steady enough. */
 const ENOUGH_MS = 3000;
-/** One that takes so much longer than another with one row is given up: its other compilations alone may take seconds. */
+/**
+ * A variant that takes longer with one row, by this factor, than another one is given up: its other compilations alone
+ * may take seconds.
+ */
 const SLOW = 3;
-/** Of a float32 sum's error, relative to the sum of its terms' magnitudes. */
+/** The largest error of a float32 sum, relative to the sum of its terms' magnitudes. */
 const TOLERANCE = 1e-5;
+
+/** The shape of a matrix: n weight rows of k elements. */
+interface Shape {
+  readonly n: number;
+  readonly k: number;
+}
 
 export interface TuneOptions {
   readonly types?: readonly WeightType[];
-  readonly shapes?: readonly { readonly rows: number; readonly columns: number }[];
+  readonly shapes?: readonly Shape[];
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** How one variant did on one shape. */
-export interface Measurement {
+export interface Measurement extends Shape {
   readonly type: WeightType;
-  readonly rows: number;
-  readonly columns: number;
   readonly variant: string;
-  /** By `TUNED_ROWS`; null if it may not be chosen. */
+  /** By `TUNED_ROWS`; null if the variant may not be chosen. */
   readonly ms: readonly number[] | null;
-  /** The weighted geometric mean of `ms`: of two variants, how much faster one is on average over the numbers of rows. */
+  /**
+   * The weighted geometric mean of `ms`: the ratio of two variants' scores is how much faster one is on average over
+   * the numbers of rows.
+   */
   readonly score: number | null;
-  /** Why it may not be chosen: it doesn't compile, is wrong, or hopelessly slow. */
+  /** Why the variant may not be chosen: it doesn't compile, is wrong, or hopelessly slow. */
   readonly problem: string | null;
   readonly isDefault: boolean;
   readonly chosen: boolean;
 }
 
-/** Measures every variant that the device can run, format by format, and chooses. Only what gives right products is timed. */
+/**
+ * Measures every variant that the device can run, format by format, and chooses. Only variants that give right products
+ * are timed.
+ */
 export async function tune(device: Device, options: TuneOptions = {}): Promise<Measurement[]> {
   const { types = TYPES, shapes = SHAPES, onProgress } = options;
   const total = types.length * shapes.length;
   const measurements: Measurement[] = [];
   for (const type of types) {
-    for (const { rows, columns } of shapes) {
+    for (const shape of shapes) {
       onProgress?.(measurements.length / possibleVariants(device).length, total);
-      measurements.push(...await measureShape(device, type, rows, columns));
+      measurements.push(...await measureShape(device, type, shape));
     }
   }
   return measurements;
 }
 
-/** What is to be kept of measurements. */
-export function choicesOf(measurements: readonly Measurement[]): TunedVariant[] {
-  return measurements.filter(({ chosen }) => chosen).map(({ type, columns, variant }) => ({ type, columns, variant }));
+/** The chosen variants, to be kept. */
+export function chosenOf(measurements: readonly Measurement[]): TunedVariant[] {
+  return measurements.filter(({ chosen }) => chosen).map(({ type, k, variant }) => ({ type, k, variant }));
 }
 
 interface Candidate {
   readonly variant: KernelVariant;
   readonly kernels: readonly Kernel[];
   readonly problem: string | null;
-  /** The least, by `TUNED_ROWS`. */
+  /** The least times, by `TUNED_ROWS`. */
   readonly ms: number[];
 }
 
-async function measureShape(device: Device, type: WeightType, rows: number, columns: number): Promise<Measurement[]> {
-  const resources: Resource[] = [];
+async function measureShape(device: Device, type: WeightType, { n, k }: Shape): Promise<Measurement[]> {
+  const product = new RandomProduct(device, type, { n, k });
   try {
-    const bytes = randomBlocks(type, rows * columns);
-    const x = randomFloats(MAX_ROWS * columns);
-    const wanted = referenceProduct(dequantize(type, bytes, rows * columns), x, columns);
-    const step = device.buffer("step", 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
-    const y = device.storage("y", MAX_ROWS * rows * 4);
-    resources.push(step, y);
-    const epilogue = { source: epilogueText(rows), constants: {}, buffers: [y] };
-    const matrices = new Map<string, Matrix>();
     const candidates: Candidate[] = [];
     let leastMs = Infinity;
     for (const variant of defaultFirst(device)) {
-      let kernels: Kernel[] = [];
+      let kernels: readonly Kernel[] = [];
       let problem: string | null = null;
       try {
-        const layout = `${variant.rowLanes} ${variant.memory.textures}`;
-        let matrix = matrices.get(layout);
-        if (!matrix) {
-          const plan = {
-            name: type,
-            tensors: [tensorOf(type, bytes, columns, rows)],
-            arrangement: "concatenate",
-          } as const;
-          matrices.set(layout, matrix = await loadMatrix(device, variant, plan, () => {}));
-          resources.push(...matrix.parts.map(({ weights }) => weights));
-        }
-        const input = createRows(device, variant, "x", MAX_ROWS, columns);
-        resources.push(input);
-        if ("createView" in input) {
-          device.queue.writeTexture({ texture: input }, x, { bytesPerRow: columns * 4 }, [columns / 4, MAX_ROWS]);
-        } else device.queue.writeBuffer(input, 0, x);
-        kernels = await createMatmul(device, variant, matrix, step, input, epilogue);
-        const oneRowMs = await timeProduct(device, kernels, 1, 1, 2);
+        kernels = await product.createKernels(variant);
+        const oneRowMs = await timeKernels(device, kernels, 1, 1, 2);
         device.check();
         problem = oneRowMs > SLOW * leastMs
           ? `one row takes ${(oneRowMs / leastMs).toFixed(1)} times as long as another's`
-          : await problemOf(device, kernels, y, rows, wanted);
+          : await product.problemOf(kernels);
         if (problem === null) leastMs = Math.min(leastMs, oneRowMs);
       } catch (error) {
         // A device that is gone ends the tuning.
@@ -124,19 +122,11 @@ async function measureShape(device: Device, type: WeightType, rows: number, colu
       }
       candidates.push({ variant, kernels, problem, ms: TUNED_ROWS.map(() => Infinity) });
     }
-    const sound = candidates.filter(({ problem }) => problem === null);
-    const startMs = performance.now();
-    for (let round = 0; round < ROUNDS && performance.now() - startMs < ENOUGH_MS; round++) {
-      for (const { kernels, ms } of sound) {
-        for (const [i, count] of TUNED_ROWS.entries()) {
-          ms[i] = Math.min(ms[i]!, await timeProduct(device, kernels, count, DISPATCHES, 1));
-        }
-      }
-    }
+    await timeCandidates(device, candidates.filter(({ problem }) => problem === null));
     const scored = candidates.map(({ variant, problem, ms }) => ({
       type,
-      rows,
-      columns,
+      n,
+      k,
       variant: variant.name,
       ms: problem === null ? ms : null,
       score: problem === null ? scoreOf(ms) : null,
@@ -146,7 +136,7 @@ async function measureShape(device: Device, type: WeightType, rows: number, colu
     const chosen = choose(scored);
     return scored.map((measured, i) => ({ ...measured, chosen: i === chosen }));
   } finally {
-    device.free(resources);
+    product.free();
   }
 }
 
@@ -155,18 +145,30 @@ function defaultFirst(device: Device): KernelVariant[] {
   return [usual, ...possibleVariants(device).filter(({ name }) => name !== usual.name)];
 }
 
-/** Of a product, in ms: the least of some passes. */
-async function timeProduct(
+/** Lowers the candidates' times to the least of some rounds, in each of which all take turns. */
+async function timeCandidates(device: Device, candidates: readonly Candidate[]): Promise<void> {
+  const startMs = performance.now();
+  for (let round = 0; round < ROUNDS && performance.now() - startMs < ENOUGH_MS; round++) {
+    for (const { kernels, ms } of candidates) {
+      for (const [i, rows] of TUNED_ROWS.entries()) {
+        ms[i] = Math.min(ms[i]!, await timeKernels(device, kernels, rows, DISPATCHES, 1));
+      }
+    }
+  }
+}
+
+/** The time of a dispatch of all kernels, in ms: the least of some passes. */
+async function timeKernels(
   device: Device,
   kernels: readonly Kernel[],
-  count: number,
+  rows: number,
   dispatches: number,
   passes: number,
 ): Promise<number> {
   let least = Infinity;
   for (let i = 0; i < passes; i++) {
     const { passMs, wallMs } = await timePasses(device, [(pass) => {
-      for (let d = 0; d < dispatches; d++) for (const kernel of kernels) encodeKernel(pass, kernel, count);
+      for (let d = 0; d < dispatches; d++) for (const kernel of kernels) encodeKernel(pass, kernel, rows);
     }]);
     least = Math.min(least, (passMs?.[0] || wallMs) / dispatches);
   }
@@ -175,11 +177,10 @@ async function timeProduct(
 
 /** The weighted geometric mean of times by `TUNED_ROWS`. */
 export function scoreOf(ms: readonly number[]): number {
-  const weights = WEIGHTS.reduce((sum, weight) => sum + weight, 0);
-  return Math.exp(ms.reduce((sum, value, i) => sum + WEIGHTS[i]! * Math.log(value), 0) / weights);
+  return Math.exp(sum(ms.map((value, i) => WEIGHTS[i]! * Math.log(value))) / sum(WEIGHTS));
 }
 
-/** Which has the least score; the default if that is hardly slower; -1 if none may be chosen. */
+/** The index of the least score; the default's if that is hardly larger; -1 if none may be chosen. */
 export function choose(measured: readonly Pick<Measurement, "score" | "isDefault">[]): number {
   const scores = measured.map(({ score }) => score ?? Infinity);
   const least = Math.min(...scores);
@@ -188,73 +189,133 @@ export function choose(measured: readonly Pick<Measurement, "score" | "isDefault
   return usual >= 0 && least > GAIN * scores[usual]! ? usual : scores.indexOf(least);
 }
 
-/** What is wrong with products of 1 to MAX_ROWS rows: their values, or a row's bits beside other rows. */
-async function problemOf(
-  device: Device,
-  kernels: readonly Kernel[],
-  y: GPUBuffer,
-  rows: number,
-  wanted: { readonly sums: Float64Array; readonly magnitudes: Float64Array },
-): Promise<string | null> {
-  let all: Uint32Array | undefined;
-  for (const count of [...TUNED_ROWS].reverse()) {
-    const encoder = device.encoder();
-    encoder.clearBuffer(y);
-    const pass = encoder.beginComputePass();
-    for (const kernel of kernels) encodeKernel(pass, kernel, count);
-    pass.end();
-    device.queue.submit([encoder.finish()]);
-    const bytes = await device.read(y, count * rows * 4);
-    device.check();
-    const bits = new Uint32Array(bytes);
-    all ??= bits;
-    const other = bits.findIndex((value, i) => value !== all![i]);
-    if (other >= 0) return `a row of ${count} has other bits than among ${MAX_ROWS}`;
-    const got = new Float32Array(bytes);
-    const wrong = got.findIndex((value, i) =>
-      !(Math.abs(value - wanted.sums[i]!) <= TOLERANCE * wanted.magnitudes[i]!)
-    );
-    if (wrong >= 0) return `a product of ${count} rows is ${got[wrong]}, wanted ${wanted.sums[wrong]}`;
+/** A product of random rows and a random matrix, the same for each variant, with what it has to come to. */
+class RandomProduct {
+  readonly #device: Device;
+  readonly #n: number;
+  readonly #k: number;
+  readonly #tensor: CheckpointTensor;
+  readonly #x: Float32Array<ArrayBuffer>;
+  readonly #wanted: ReferenceProduct;
+  readonly #step: GPUBuffer;
+  readonly #y: GPUBuffer;
+  readonly #epilogue: Epilogue;
+  /** By what its layout depends on. */
+  readonly #matrices = new Map<string, Matrix>();
+  readonly #resources: Resource[] = [];
+
+  constructor(device: Device, type: WeightType, { n, k }: Shape) {
+    const bytes = randomBlocks(type, n * k);
+    this.#device = device;
+    this.#n = n;
+    this.#k = k;
+    this.#tensor = tensorOf(type, bytes, { n, k });
+    this.#x = randomFloats(CHECKED_ROWS * k);
+    this.#wanted = referenceProduct(dequantize(type, bytes, n * k), this.#x, k);
+    this.#step = device.buffer("step", 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+    this.#y = device.storage("y", CHECKED_ROWS * n * 4);
+    this.#epilogue = { source: epilogueText(n), constants: {}, resources: [this.#y] };
+    this.#resources.push(this.#step, this.#y);
   }
-  return null;
+
+  free(): void {
+    this.#device.free(this.#resources);
+  }
+
+  async createKernels(variant: KernelVariant): Promise<readonly Kernel[]> {
+    const context = new KernelContext(this.#device, variant);
+    const matrix = await this.#matrixFor(context);
+    const x = context.createRows("x", CHECKED_ROWS, this.#k);
+    this.#resources.push(x);
+    const { queue } = this.#device;
+    if ("createView" in x) {
+      queue.writeTexture({ texture: x }, this.#x, { bytesPerRow: this.#k * 4 }, [this.#k / 4, CHECKED_ROWS]);
+    } else queue.writeBuffer(x, 0, this.#x);
+    return await createMatmul(context, matrix, this.#step, x, this.#epilogue);
+  }
+
+  async #matrixFor(context: KernelContext): Promise<Matrix> {
+    const { tileN, memory } = context.variant;
+    const layout = `${tileN} ${memory.textures}`;
+    let matrix = this.#matrices.get(layout);
+    if (!matrix) {
+      const plan = { name: this.#tensor.type, tensors: [this.#tensor], arrangement: "concatenate" } as const;
+      this.#matrices.set(layout, matrix = await loadMatrix(context, plan, () => {}));
+      this.#resources.push(...matrix.parts.map(({ weights }) => weights));
+    }
+    return matrix;
+  }
+
+  /** What is wrong with products of 1 to CHECKED_ROWS rows: their values, or a row's bits beside other rows. */
+  async problemOf(kernels: readonly Kernel[]): Promise<string | null> {
+    let all: Uint32Array | undefined;
+    for (const rows of [...TUNED_ROWS].reverse()) {
+      const bytes = await this.#multiply(kernels, rows);
+      const bits = new Uint32Array(bytes);
+      all ??= bits;
+      if (bits.some((value, i) => value !== all![i])) {
+        return `a row of ${rows} has other bits than among ${CHECKED_ROWS}`;
+      }
+      const got = new Float32Array(bytes);
+      const { sums, magnitudes } = this.#wanted;
+      const wrong = got.findIndex((value, i) => !(Math.abs(value - sums[i]!) <= TOLERANCE * magnitudes[i]!));
+      if (wrong >= 0) return `a product of ${rows} rows is ${got[wrong]}, wanted ${sums[wrong]}`;
+    }
+    return null;
+  }
+
+  async #multiply(kernels: readonly Kernel[], rows: number): Promise<ArrayBuffer> {
+    const encoder = this.#device.encoder();
+    encoder.clearBuffer(this.#y);
+    const pass = encoder.beginComputePass();
+    for (const kernel of kernels) encodeKernel(pass, kernel, rows);
+    pass.end();
+    this.#device.queue.submit([encoder.finish()]);
+    const bytes = await this.#device.read(this.#y, rows * this.#n * 4);
+    this.#device.check();
+    return bytes;
+  }
 }
 
-const epilogueText = (rows: number) => `
+/** Writes y as it is, [row][n]. */
+const epilogueText = (n: number) => `
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
-fn input_scale(column: u32) -> f32 { return 1.0; }
-fn epilogue(column: u32, row_group: u32, sum: vec4f) { if (owner()) { y[column * ${rows / 4}u + row_group] = sum; } }`;
+fn input_scale(row: u32) -> f32 { return 1.0; }
+fn epilogue(row: u32, n_quad: u32, sum: vec4f) { if (owner()) { y[row * ${n / 4}u + n_quad] = sum; } }`;
 
-/** y[column][row] in double precision, and the sums of its terms' magnitudes. */
-function referenceProduct(weights: Float32Array, x: Float32Array, columns: number) {
-  const rows = weights.length / columns;
-  const [sums, magnitudes] = [new Float64Array(MAX_ROWS * rows), new Float64Array(MAX_ROWS * rows)];
-  for (let column = 0; column < MAX_ROWS; column++) {
-    for (let row = 0; row < rows; row++) {
-      let sum = 0;
-      let magnitude = 0;
-      for (let k = 0; k < columns; k++) {
-        const term = weights[row * columns + k]! * x[column * columns + k]!;
-        sum += term;
-        magnitude += Math.abs(term);
-      }
-      sums[column * rows + row] = sum;
-      magnitudes[column * rows + row] = magnitude;
+interface ReferenceProduct {
+  /** y[row][n]. */
+  readonly sums: Float64Array;
+  /** The sums of the magnitudes of the terms of each. */
+  readonly magnitudes: Float64Array;
+}
+
+/** x W^T in double precision, for CHECKED_ROWS rows of x. */
+function referenceProduct(weights: Float32Array, x: Float32Array, k: number): ReferenceProduct {
+  const n = weights.length / k;
+  const [sums, magnitudes] = [new Float64Array(CHECKED_ROWS * n), new Float64Array(CHECKED_ROWS * n)];
+  for (let at = 0; at < sums.length; at++) {
+    const [row, weightRow] = [Math.floor(at / n), at % n];
+    for (let i = 0; i < k; i++) {
+      const term = weights[weightRow * k + i]! * x[row * k + i]!;
+      sums[at]! += term;
+      magnitudes[at]! += Math.abs(term);
     }
   }
   return { sums, magnitudes };
 }
 
-function tensorOf(type: WeightType, bytes: Uint8Array<ArrayBuffer>, columns: number, rows: number): CheckpointTensor {
+function tensorOf(type: WeightType, bytes: Uint8Array<ArrayBuffer>, { n, k }: Shape): CheckpointTensor {
   const source = {
     name: "random",
     size: bytes.length,
     read: (offset: number, length: number) => Promise.resolve(bytes.slice(offset, offset + length)),
     close: () => Promise.resolve(),
   };
-  return { name: "random", type, shape: [columns, rows], source, offset: 0, bytes: bytes.length };
+  return { name: "random", type, shape: [k, n], source, offset: 0, bytes: bytes.length };
 }
 
-/** Where a block keeps 16-bit floats that must be finite and small. */
+/** Where a block keeps 16-bit floats that must be finite and small, in bytes. */
 const HALVES: Readonly<Record<WeightType, readonly number[]>> = {
   F32: [],
   F16: [],
@@ -266,7 +327,11 @@ const HALVES: Readonly<Record<WeightType, readonly number[]>> = {
   Q5_K: [0, 2],
   Q6_K: [208],
 };
-/** The bits of a float's upper 16 that may be random, and those that are set: values from 0.5 to 1, and their negatives. */
+/** 2 ** -7 as a 16-bit float. */
+const SMALL_HALF = 0x2000;
+/**
+ * The bits of a float's upper 16 that may be random, and those that are set: values from 0.5 to 1, and their negatives.
+ */
 const FLOATS: Readonly<Partial<Record<WeightType, readonly [random: number, set: number]>>> = {
   F16: [0x83ff, 0x3800],
   BF16: [0x807f, 0x3f00],
@@ -275,33 +340,22 @@ const FLOATS: Readonly<Partial<Record<WeightType, readonly [random: number, set:
 
 /** Random blocks of a format, the same each time. */
 function randomBlocks(type: WeightType, elements: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(rowBytes(type, elements));
+  const bytes = new Uint8Array(packedBytes(type, elements));
   const halves = new Uint16Array(bytes.buffer);
-  const random = randomWords();
-  for (let i = 0; i < halves.length; i++) halves[i] = random() >>> 16;
+  const random = randomOf(1);
+  for (let i = 0; i < halves.length; i++) halves[i] = Math.floor(random() * 2 ** 16);
   const floats = FLOATS[type];
   if (floats) {
     const stride = PACKINGS[type].bytes / 2;
     for (let i = stride - 1; i < halves.length; i += stride) halves[i] = halves[i]! & floats[0] | floats[1];
   }
   for (const offset of HALVES[type]) {
-    for (let at = offset; at < bytes.length; at += PACKINGS[type].bytes) halves[at / 2] = 0x2000; // 2 ** -7
+    for (let at = offset; at < bytes.length; at += PACKINGS[type].bytes) halves[at / 2] = SMALL_HALF;
   }
   return bytes;
 }
 
 function randomFloats(count: number): Float32Array<ArrayBuffer> {
-  const random = randomWords();
-  return Float32Array.from({ length: count }, () => random() / 2 ** 31 - 1);
-}
-
-/** Numbers of 32 bits: Marsaglia's xorshift. */
-function randomWords(): () => number {
-  let word = 2463534242;
-  return () => {
-    word ^= word << 13;
-    word ^= word >>> 17;
-    word ^= word << 5;
-    return word >>> 0;
-  };
+  const random = randomOf(2);
+  return Float32Array.from({ length: count }, () => 2 * random() - 1);
 }

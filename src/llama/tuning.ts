@@ -4,20 +4,24 @@ import { ALL_VARIANTS, defaultVariant, type KernelVariant, possibleVariants } fr
 import { matmulText } from "../kernels/matmul/matmul.ts";
 import { PACKINGS, weightLayout, type WeightType } from "../kernels/formats/weight-layout.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { isRecord } from "../util/is-record.ts";
 
-/** Which lanes measured best for matrices of a format with so many columns. */
+/** The variant that measured best for matrices of a format whose weight rows have `k` elements. */
 export interface TunedVariant {
   readonly type: WeightType;
-  readonly columns: number;
+  readonly k: number;
   /** `KernelVariant.name`. */
   readonly variant: string;
 }
 
-/** What a table was measured for: it holds for nothing else. */
+/** The conditions that a table was measured under: it holds for no others. */
 export interface TuningKey {
   readonly adapter: string;
   readonly driver: string;
-  /** LP_NUM_THREADS; null: not set. How many threads an engine gives its lanes must not matter, or strategies would differ. */
+  /**
+   * LP_NUM_THREADS; null: not set. How many threads an engine gives its devices must not matter, or strategies would
+   * differ.
+   */
   readonly threads: string | null;
   /** SHA-256 of the products' WGSL: other kernels, other figures. */
   readonly kernels: string;
@@ -26,43 +30,43 @@ export interface TuningKey {
 /** A file in the user's cache folder. */
 interface Table extends TuningKey {
   readonly format: "amusd tuning";
-  readonly choices: readonly TunedVariant[];
+  readonly variants: readonly TunedVariant[];
 }
 
 /** Switches the tables off, for runs that must not depend on a machine's cache folder (tests): "off". */
 const SWITCH = "AMUSD_TUNING";
 const warned = new Set<string>();
 
-/** The lanes that a tuning run chose for the format of most of a model's weights, or what suits the kind of device. */
+/** The variant tuned for the format of most of a model's weights, or the default of the kind of device. */
 export async function tunedVariant(device: Device, checkpoint: Checkpoint): Promise<KernelVariant> {
   if (isBrowser || getEnv(SWITCH) === "off") return defaultVariant(device);
-  const { type, columns } = mainShape(checkpoint);
-  return chooseVariant(device, await readChoices(device), type, columns);
+  const { type, k } = mainShape(checkpoint);
+  return chooseVariant(device, await readTuning(device), type, k);
 }
 
-/** The format of most of the weights' bytes, and the columns of most of its rows' matrices: the model's width. */
-export function mainShape(checkpoint: Checkpoint): { type: string; columns: number } {
+/** The format of most of the weights' bytes, and the k of most of its matrices: the model's width. */
+export function mainShape(checkpoint: Checkpoint): { type: string; k: number } {
   const bytes = new Map<string, number>();
   const matrices = [...checkpoint.tensors.values()].filter(({ shape }) => shape.length === 2);
   for (const tensor of matrices) bytes.set(tensor.type, (bytes.get(tensor.type) ?? 0) + tensor.bytes);
   const [type] = [...bytes].reduce((most, one) => one[1] > most[1] ? one : most);
-  return { type, columns: checkpoint.tensors.get("token_embd.weight")!.shape[0]! };
+  return { type, k: checkpoint.tensors.get("token_embd.weight")!.shape[0]! };
 }
 
-/** What is chosen for the format and the columns that are nearest, as a ratio; the default where nothing is. */
+/** The variant tuned for the format and the nearest k, as a ratio; the default where none was tuned. */
 export function chooseVariant(
   device: Device,
-  choices: readonly TunedVariant[],
+  tuned: readonly TunedVariant[],
   type: string,
-  columns: number,
+  k: number,
 ): KernelVariant {
-  const distance = (choice: TunedVariant) => Math.abs(Math.log(choice.columns / columns));
-  const [nearest] = choices.filter((choice) => choice.type === type).toSorted((a, b) => distance(a) - distance(b));
+  const distance = (one: TunedVariant) => Math.abs(Math.log(one.k / k));
+  const [nearest] = tuned.filter((one) => one.type === type).toSorted((a, b) => distance(a) - distance(b));
   return possibleVariants(device).find(({ name }) => name === nearest?.variant) ?? defaultVariant(device);
 }
 
-/** The choices for this device; none where there is no file, or one that is damaged: then one line says so. */
-export async function readChoices(device: Device): Promise<readonly TunedVariant[]> {
+/** The variants tuned for this device; none where there is no file, or a damaged one: then one line says so. */
+export async function readTuning(device: Device): Promise<readonly TunedVariant[]> {
   const key = tuningKey(device);
   const file = fileOf(key);
   try {
@@ -80,11 +84,11 @@ export async function readChoices(device: Device): Promise<readonly TunedVariant
   }
 }
 
-/** Replaces the choices for this device; returns the file. */
-export async function writeChoices(device: Device, choices: readonly TunedVariant[]): Promise<string> {
+/** Replaces the table of this device; returns its file. Throws an Error where the file can't be written. */
+export async function writeTuning(device: Device, variants: readonly TunedVariant[]): Promise<string> {
   const key = tuningKey(device);
   const file = fileOf(key);
-  const table: Table = { format: "amusd tuning", ...key, choices };
+  const table: Table = { format: "amusd tuning", ...key, variants };
   try {
     await replaceFile(file, new TextEncoder().encode(JSON.stringify(table, null, 1) + "\n"));
   } catch (error) {
@@ -93,7 +97,10 @@ export async function writeChoices(device: Device, choices: readonly TunedVarian
   return file;
 }
 
-/** The choices in a file's content; none if it is another key's. Throws a SyntaxError or a TypeError where it is no table. */
+/**
+ * The variants of a table in a file's content; none if the table is another key's. `names`: the variants that there are.
+ * Throws a SyntaxError or a TypeError where the content is no table.
+ */
 export function parseTable(content: string, key: TuningKey, names: readonly string[]): readonly TunedVariant[] {
   let table: unknown;
   try {
@@ -101,23 +108,20 @@ export function parseTable(content: string, key: TuningKey, names: readonly stri
   } catch {
     throw new SyntaxError("it is no JSON, or cut short");
   }
-  if (!isRecord(table) || table.format !== "amusd tuning" || !Array.isArray(table.choices)) {
+  if (!isRecord(table) || table.format !== "amusd tuning" || !Array.isArray(table.variants)) {
     throw new TypeError("it is no tuning table");
   }
   if ((Object.keys(key) as (keyof TuningKey)[]).some((name) => table[name] !== key[name])) return [];
-  return table.choices.map((choice: unknown) => {
+  return table.variants.map((one: unknown) => {
     if (
-      !isRecord(choice) || typeof choice.type !== "string" || !Object.hasOwn(PACKINGS, choice.type) ||
-      !Number.isInteger(choice.columns) || Number(choice.columns) < 1 || !names.includes(String(choice.variant))
-    ) throw new TypeError(`${JSON.stringify(choice)} is no choice`);
-    return { type: choice.type as WeightType, columns: Number(choice.columns), variant: String(choice.variant) };
+      !isRecord(one) || typeof one.type !== "string" || !Object.hasOwn(PACKINGS, one.type) ||
+      !Number.isInteger(one.k) || Number(one.k) < 1 || !names.includes(String(one.variant))
+    ) throw new TypeError(`${JSON.stringify(one)} is no choice`);
+    return { type: one.type as WeightType, k: Number(one.k), variant: String(one.variant) };
   });
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
-
+/** The conditions on this device, with today's kernels. */
 export function tuningKey(device: Device): TuningKey {
   const { name, driver } = device.adapter;
   return { adapter: name, driver, threads: getEnv("LP_NUM_THREADS") ?? null, kernels: kernelsHash() };
@@ -130,8 +134,8 @@ function fileOf(key: TuningKey): string {
 function kernelsHash(): string {
   const texts = ALL_VARIANTS.flatMap((variant) =>
     (Object.keys(PACKINGS) as WeightType[]).map((type) => {
-      const part = { firstRow: 0, tiles: 1, firstTile: 0 };
-      return matmulText(variant, weightLayout(type, 256, variant.rowLanes), part, 1, { source: "", constants: {} });
+      const part = { firstN: 0, tiles: 1, firstTile: 0 };
+      return matmulText(variant, weightLayout(type, 256, variant.tileN), part, 1, { source: "", constants: {} });
     })
   );
   return sha256(texts.join("\n"));

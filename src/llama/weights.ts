@@ -1,18 +1,24 @@
 import type { Device } from "../gpu/device.ts";
-import { createWords, type KernelVariant, placeWeights, TEXTURE_WIDTH } from "../kernels/kernel-variant.ts";
+import { type KernelContext, TEXTURE_WIDTH } from "../kernels/kernel-context.ts";
+import type { KernelVariant } from "../kernels/kernel-variant.ts";
 import type { Matrix, MatrixPart } from "../kernels/matmul/matmul.ts";
-import { repack, rowBytes, tileBytes, weightLayout } from "../kernels/formats/weight-layout.ts";
+import { packedBytes, repack, tileBytes, weightLayout } from "../kernels/formats/weight-layout.ts";
 import { dequantize } from "../checkpoint/dequantize.ts";
 import type { CheckpointTensor } from "../checkpoint/checkpoint.ts";
+import { sum } from "../util/numbers.ts";
 
-/** File bytes that are read and repacked at a time: with their repacked copy well under the 64 MiB that loading may use. */
+/**
+ * File bytes that are read and repacked at a time: with their repacked copy well under the 64 MiB that loading may use.
+ */
 const CHUNK_BYTES = 8 * 1024 * 1024;
 
-/** How several tensors make one matrix: one after the other, or row by row in turn. */
+/** How several tensors make one matrix along n: one after the other, or weight row by weight row in turn. */
 export type Arrangement = "concatenate" | "alternate";
 
+/** A matrix of one tensor, or of several of one type and one k. */
 export interface MatrixPlan {
   readonly name: string;
+  /** Each of the shape [k, n], as files give it. */
   readonly tensors: readonly CheckpointTensor[];
   readonly arrangement: Arrangement;
 }
@@ -23,69 +29,67 @@ export function matrixBytes(plan: MatrixPlan, variant: KernelVariant): number {
   return tileBytes(layout, tiles);
 }
 
-function measure({ tensors }: MatrixPlan, variant: KernelVariant) {
-  const columns = tensors[0]!.shape[0]!;
-  const rows = tensors.reduce((sum, { shape }) => sum + shape[1]!, 0);
-  const layout = weightLayout(tensors[0]!.type, columns, variant.rowLanes);
-  return { columns, rows, layout, tiles: Math.ceil(rows / (4 * variant.rowLanes)) };
+function measure({ tensors }: MatrixPlan, { tileN }: KernelVariant) {
+  const k = tensors[0]!.shape[0]!;
+  const n = sum(tensors.map(({ shape }) => shape[1]!));
+  return { n, k, layout: weightLayout(tensors[0]!.type, k, tileN), tiles: Math.ceil(n / tileN) };
 }
 
 /**
- * Streams the tensors (of one type and one row length) from their file to the device, repacked, cut by rows into parts
- * that the device can bind and dispatch. `onBytes` hears of the file bytes as they are done.
+ * Streams the tensors from their file to the device, repacked, cut along n into parts that the device can bind and
+ * dispatch. `onBytes` hears of the file bytes as they are done.
  */
 export async function loadMatrix(
-  device: Device,
-  variant: KernelVariant,
+  context: KernelContext,
   plan: MatrixPlan,
   onBytes: (bytes: number) => void,
 ): Promise<Matrix> {
-  const { columns, rows, layout, tiles } = measure(plan, variant);
-  const bytesPerRow = rowBytes(layout.type, columns);
-  const tileRows = 4 * variant.rowLanes;
+  const { device, variant } = context;
+  const { tileN } = variant;
+  const { n, k, layout, tiles } = measure(plan, variant);
+  const weightRowBytes = packedBytes(layout.type, k);
   const { maxStorageBufferBindingSize, maxBufferSize, maxComputeWorkgroupsPerDimension } = device.limits;
   const textureBytes = variant.memory.textures ? 16 * TEXTURE_WIDTH * device.limits.maxTextureDimension2D : Infinity;
   const limit = Math.min(maxStorageBufferBindingSize, maxBufferSize, textureBytes);
   const partTiles = Math.min(Math.floor(limit / tileBytes(layout)), maxComputeWorkgroupsPerDimension);
-  const chunkTiles = Math.max(1, Math.floor(CHUNK_BYTES / (bytesPerRow * tileRows)));
+  const chunkTiles = Math.max(1, Math.floor(CHUNK_BYTES / (weightRowBytes * tileN)));
   const parts: MatrixPart[] = [];
   for (let firstTile = 0; firstTile < tiles; firstTile += partTiles) {
     const count = Math.min(partTiles, tiles - firstTile);
-    const firstRow = firstTile * tileRows;
-    const words = createWords(device, variant, `${plan.name} weights`, tileBytes(layout, count));
+    const firstN = firstTile * tileN;
+    const words = context.createWords(`${plan.name} weights`, tileBytes(layout, count));
     const planesAt = [0, 16 * count * layout.quantWords, 16 * count * (layout.quantWords + layout.scaleWords)];
     const planeBytes = [layout.quantWords, layout.scaleWords, layout.superWords].map((words) => words * 16);
     for (let tile = 0; tile < count; tile += chunkTiles) {
-      const from = firstRow + tile * tileRows;
-      const to = Math.min(rows, firstRow + Math.min(count, tile + chunkTiles) * tileRows);
-      const repacked = repack(layout, await readRows(plan, bytesPerRow, from, to), to - from);
+      const from = firstN + tile * tileN;
+      const to = Math.min(n, firstN + Math.min(count, tile + chunkTiles) * tileN);
+      const repacked = repack(layout, await readWeightRows(plan, weightRowBytes, from, to), to - from);
       [repacked.quants, repacked.scales, repacked.supers].forEach((plane, i) => {
         if (plane.length > 0) device.queue.writeBuffer(words, planesAt[i]! + tile * planeBytes[i]!, plane);
       });
       // A write is a copy in Dawn's own memory until the device has taken it: wait, or the whole matrix piles up there.
       await device.idle();
-      onBytes((to - from) * bytesPerRow);
+      onBytes((to - from) * weightRowBytes);
     }
-    const weights = placeWeights(device, variant, words);
-    const partRows = Math.min(rows - firstRow, count * tileRows);
-    parts.push({ weights, firstRow, rows: partRows, tiles: count, firstTile });
+    const weights = context.placeWeights(words);
+    parts.push({ weights, firstN, n: Math.min(n - firstN, count * tileN), tiles: count, firstTile });
   }
-  return { name: plan.name, rows, columns, layout, parts };
+  return { name: plan.name, n, k, layout, parts };
 }
 
-/** Rows from .. to - 1 of the matrix that the tensors make, as bytes of the file. */
-async function readRows(plan: MatrixPlan, bytesPerRow: number, from: number, to: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array((to - from) * bytesPerRow);
+/** The weight rows from .. to - 1 of the matrix that the tensors make, `weightRowBytes` bytes of the file each. */
+async function readWeightRows(plan: MatrixPlan, weightRowBytes: number, from: number, to: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array((to - from) * weightRowBytes);
   const count = plan.tensors.length;
   if (plan.arrangement === "alternate") {
     const [first, last] = [Math.floor(from / count), Math.ceil(to / count)];
     for (const [i, tensor] of plan.tensors.entries()) {
-      const rows = await tensor.source.read(tensor.offset + first * bytesPerRow, (last - first) * bytesPerRow);
-      for (let row = first; row < last; row++) {
-        const target = row * count + i - from;
+      const read = await tensor.source.read(tensor.offset + first * weightRowBytes, (last - first) * weightRowBytes);
+      for (let n = first; n < last; n++) {
+        const target = n * count + i - from;
         if (target < 0 || target >= to - from) continue;
-        const at = (row - first) * bytesPerRow;
-        bytes.set(rows.subarray(at, at + bytesPerRow), target * bytesPerRow);
+        const at = (n - first) * weightRowBytes;
+        bytes.set(read.subarray(at, at + weightRowBytes), target * weightRowBytes);
       }
     }
     return bytes;
@@ -95,11 +99,11 @@ async function readRows(plan: MatrixPlan, bytesPerRow: number, from: number, to:
     const end = start + tensor.shape[1]!;
     const [first, last] = [Math.max(from, start), Math.min(to, end)];
     if (first < last) {
-      const rows = await tensor.source.read(
-        tensor.offset + (first - start) * bytesPerRow,
-        (last - first) * bytesPerRow,
+      const read = await tensor.source.read(
+        tensor.offset + (first - start) * weightRowBytes,
+        (last - first) * weightRowBytes,
       );
-      bytes.set(rows, (first - from) * bytesPerRow);
+      bytes.set(read, (first - from) * weightRowBytes);
     }
     start = end;
   }

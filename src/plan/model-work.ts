@@ -1,4 +1,4 @@
-import { PACKINGS, rowBytes, type WeightType } from "../kernels/formats/weight-layout.ts";
+import { packedBytes, PACKINGS, type WeightType } from "../kernels/formats/weight-layout.ts";
 import type { ModelWork } from "./hardware-spec.ts";
 
 interface Shape {
@@ -62,5 +62,5 @@ export function namedModel(name: string): ModelWork | null {
   if (!shape || !Object.hasOwn(PACKINGS, type)) return null;
   const weights = workOf(name, shape, 0).multiplyAdds;
   const { elements } = PACKINGS[type as WeightType];
-  return workOf(name, shape, rowBytes(type as WeightType, elements) / elements * weights);
+  return workOf(name, shape, packedBytes(type as WeightType, elements) / elements * weights);
 }

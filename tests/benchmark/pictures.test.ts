@@ -158,7 +158,7 @@ test("an operation's fate is told by what became of its tokens", () => {
   ]);
 });
 
-test("a hedge's drafts are accepted where the text came to it, and do not touch the trunk's fate", () => {
+test("a hedge's drafts are accepted where the text came to it, and do not touch the main sequence's fate", () => {
   const text = [1, 2, 5, 6, 7];
   const events: TraceEvent[] = [
     { kind: "start", ms: 0, promptTokens: 1, lanes: [{ name: "V", cached: 0 }, { name: "draft", cached: 0 }] },

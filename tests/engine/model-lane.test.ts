@@ -3,7 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Device } from "../../src/gpu/device.ts";
 import { openFile } from "../../src/platform/platform-file.ts";
-import type { CacheType } from "../../src/kernels/attention/attention.ts";
+import type { KvCacheType } from "../../src/kernels/attention/attention.ts";
 import { splitVariant } from "../../src/kernels/kernel-variant.ts";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import { openGguf } from "../../src/checkpoint/gguf.ts";
@@ -12,7 +12,7 @@ import type { Sampling } from "../../src/util/sampling.ts";
 import { type Lane, LaneLostError, type LaneResult, MAX_ROWS } from "../../src/spec/lanes/lane.ts";
 import { ModelLane } from "../../src/engine/model-lane.ts";
 import { openBytes, randomLlama } from "../checkpoint/gguf-builder.ts";
-import { load, SMALL, tokensOf } from "../llama/llama-fixture.ts";
+import { load, type LoadOptions, SMALL, tokensOf } from "../llama/llama-fixture.ts";
 import { openTestDevice, withDevice } from "../with-device.ts";
 import { laneContract } from "../spec/lanes/lane-contract.ts";
 
@@ -26,28 +26,32 @@ const embedded = async () => {
 const CASES: readonly [
   title: string,
   open: () => Promise<Checkpoint>,
-  cache: CacheType,
-  lanes: "device's" | "split k",
+  kvCache: KvCacheType,
+  variant: "default" | "split-64",
 ][] = [
-  ["a random model", small, "f16", "device's"],
-  ["a random model", small, "f32", "device's"],
-  ["a random model", small, "f16", "split k"],
-  ["a random model", small, "f32", "split k"],
-  ["the embedded draft model", embedded, "f16", "device's"],
-  ["the embedded draft model", embedded, "f32", "device's"],
+  ["a random model", small, "f16", "default"],
+  ["a random model", small, "f32", "default"],
+  ["a random model", small, "f16", "split-64"],
+  ["a random model", small, "f32", "split-64"],
+  ["the embedded draft model", embedded, "f16", "default"],
+  ["the embedded draft model", embedded, "f32", "default"],
 ];
 
 const PLAIN: Sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 1 };
 
 const device = await openTestDevice();
 if (device) {
-  for (const [title, open, cache, lanes] of CASES) {
-    const options = { cache, branchCapacity: 8, ...(lanes === "split k" && { lanes: splitVariant() }) };
+  for (const [title, open, kvCache, variant] of CASES) {
+    const options: LoadOptions = {
+      kvCache,
+      branchCapacity: 8,
+      variant: variant === "split-64" ? splitVariant() : undefined,
+    };
     const llama = (async () => {
       const checkpoint = await open();
       return await load(device, checkpoint, options).finally(() => checkpoint.close());
     })();
-    laneContract(`${title}, ${cache} cache, ${lanes} lanes`, {
+    laneContract(`${title}, ${kvCache} cache, ${variant} variant`, {
       tokens: tokensOf(40, 11),
       withLane: async (body) => {
         const lane = new ModelLane("draft", await llama, 2, () => {});

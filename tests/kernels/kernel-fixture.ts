@@ -1,8 +1,9 @@
 import * as assert from "uvu/assert";
 import type { Device, Resource } from "../../src/gpu/device.ts";
-import type { CacheType } from "../../src/kernels/attention/attention.ts";
+import type { KvCacheType } from "../../src/kernels/attention/attention.ts";
 import { encodeKernel, type Kernel } from "../../src/kernels/kernel.ts";
-import { defaultVariant, type KernelVariant, rowsVariant, splitVariant } from "../../src/kernels/kernel-variant.ts";
+import { KernelContext } from "../../src/kernels/kernel-context.ts";
+import { rowsVariant, splitVariant } from "../../src/kernels/kernel-variant.ts";
 import { PACKINGS, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
 import { dequantize, halfToFloat } from "../../src/checkpoint/dequantize.ts";
 import type { CheckpointTensor } from "../../src/checkpoint/checkpoint.ts";
@@ -10,19 +11,26 @@ import { randomOf } from "../../src/util/random.ts";
 import { quantize } from "../llama/quantize.ts";
 import type { TestAdapter } from "../with-device.ts";
 
-export interface LanesCase {
+export interface VariantCase {
   readonly title: string;
   readonly adapter: TestAdapter;
-  readonly make: (device: Device) => KernelVariant;
+  readonly contextOf: (device: Device) => KernelContext;
 }
 
-/** Row lanes where there are subgroups: of 8 in textures on llvmpipe, of 4 in buffers on SwiftShader. */
-export const LANES_CASES: readonly LanesCase[] = [
-  { title: "row lanes", adapter: "default", make: defaultVariant },
-  { title: "row lanes", adapter: "swiftshader", make: defaultVariant },
-  { title: "four row lanes in textures", adapter: "swiftshader", make: () => rowsVariant(4) },
-  { title: "split k", adapter: "default", make: () => splitVariant() },
-  { title: "split k", adapter: "swiftshader", make: () => splitVariant() },
+/**
+ * The kinds of variants. The default one splits N where there are subgroups: among 8 invocations in textures on
+ * llvmpipe, among 4 in buffers on SwiftShader.
+ */
+export const VARIANT_CASES: readonly VariantCase[] = [
+  { title: "default variant", adapter: "default", contextOf: (device) => new KernelContext(device) },
+  { title: "default variant", adapter: "swiftshader", contextOf: (device) => new KernelContext(device) },
+  {
+    title: "rows-4 in textures",
+    adapter: "swiftshader",
+    contextOf: (device) => new KernelContext(device, rowsVariant(4)),
+  },
+  { title: "split-64", adapter: "default", contextOf: (device) => new KernelContext(device, splitVariant()) },
+  { title: "split-64", adapter: "swiftshader", contextOf: (device) => new KernelContext(device, splitVariant()) },
 ];
 
 export const WEIGHT_TYPES = Object.keys(PACKINGS) as WeightType[];
@@ -34,19 +42,20 @@ export function randoms(seed: number, length: number, low = -1, high = 1): Float
 }
 
 /**
- * The values of a matrix. Every second row's are so small that scales become subnormal 16-bit floats, as those of real
- * models in Q6_K are.
+ * The values of a matrix [n][k]. Those of every second weight row are so small that scales become subnormal 16-bit
+ * floats, as those of real models in Q6_K are.
  */
-export function randomMatrix(seed: number, rows: number, columns: number): Float32Array<ArrayBuffer> {
-  return randoms(seed, rows * columns).map((value, i) => Math.floor(i / columns) % 2 ? value / 500 : value);
+export function randomMatrix(seed: number, n: number, k: number): Float32Array<ArrayBuffer> {
+  return randoms(seed, n * k).map((value, i) => Math.floor(i / k) % 2 ? value / 500 : value);
 }
 
-/** A tensor [rows][columns] in memory; `values` are what its blocks stand for. */
+/** A tensor in memory. */
 export interface MemoryTensor extends CheckpointTensor {
+  /** The values that its blocks stand for, [n][k]. */
   readonly values: Float32Array;
 }
 
-export function memoryTensor(type: WeightType, columns: number, values: Float32Array): MemoryTensor {
+export function memoryTensor(type: WeightType, k: number, values: Float32Array): MemoryTensor {
   const data = quantize(type, values);
   const source = {
     name: "memory",
@@ -57,23 +66,20 @@ export function memoryTensor(type: WeightType, columns: number, values: Float32A
     },
     close: () => Promise.resolve(),
   };
-  const shape = [columns, values.length / columns];
+  const shape = [k, values.length / k];
   const exact = dequantize(type, data, values.length);
   return { name: "random", type, shape, source, offset: 0, bytes: data.length, values: exact };
 }
 
-/** y[column][row] in double precision: rows of `x` times rows of `weights`. */
-export function product(weights: Float32Array, x: ArrayLike<number>, columns: number): Float64Array {
-  const [rows, count] = [weights.length / columns, x.length / columns];
-  const y = new Float64Array(count * rows);
-  for (let c = 0; c < count; c++) {
-    for (let r = 0; r < rows; r++) {
-      let sum = 0;
-      for (let k = 0; k < columns; k++) sum += weights[r * columns + k]! * x[c * columns + k]!;
-      y[c * rows + r] = sum;
-    }
-  }
-  return y;
+/** x W^T in double precision, [rows][n]: `x` is [rows][k], `weights` W is [n][k]. */
+export function product(weights: Float32Array, x: ArrayLike<number>, k: number): Float64Array {
+  const [rows, n] = [x.length / k, weights.length / k];
+  return Float64Array.from({ length: rows * n }, (_, at) => {
+    const [row, weightRow] = [Math.floor(at / n), at % n];
+    let sum = 0;
+    for (let i = 0; i < k; i++) sum += weights[weightRow * k + i]! * x[row * k + i]!;
+    return sum;
+  });
 }
 
 /** Each value within `absolute` + `relative` * |wanted|; a mismatch tells where, what and what was wanted. */
@@ -113,7 +119,7 @@ export class StepBuffer {
     this.buffer = device.buffer("step", 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
   }
 
-  /** Runs the kernels over `rows` rows, the first at `position`; those from `fork` on are in the strip. */
+  /** Runs the kernels over `rows` rows, the first at `position`; those from `fork` on are in the branch slots. */
   run(kernels: readonly Kernel[], rows: number, position = 0, chosenAt = 0, fork = 2 ** 32 - 1): void {
     const { queue } = this.#device;
     queue.writeBuffer(this.buffer, 0, new Uint32Array([position, rows, chosenAt, fork]));
@@ -125,7 +131,7 @@ export class StepBuffer {
   }
 }
 
-/** Writes from the beginning: a buffer, or a texture's texels row by row, the last row filled up with zeros. */
+/** Writes from the beginning of a buffer, or of a texture, texel row by texel row, the last one filled up with zeros. */
 export function write(device: Device, resource: Resource, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>) {
   if ("mapState" in resource) return device.queue.writeBuffer(resource, 0, data);
   const bytesPerRow = 16 * resource.width;
@@ -135,7 +141,7 @@ export function write(device: Device, resource: Resource, data: Float32Array<Arr
   device.queue.writeTexture({ texture: resource }, whole, { bytesPerRow }, [resource.width, rows]);
 }
 
-/** The first `size` bytes of what `write` writes. */
+/** The first `size` bytes, in the order in which `write` writes them. */
 export async function read(device: Device, resource: Resource, size: number): Promise<ArrayBuffer> {
   if ("mapState" in resource) return await device.read(resource, size);
   const { width, height } = resource;
@@ -158,9 +164,9 @@ export async function readFloats(device: Device, resource: Resource, length: num
   return new Float32Array(await read(device, resource, length * 4));
 }
 
-/** What the bytes of a key-value cache stand for. */
-export function cacheFloats(cache: CacheType, bytes: ArrayBuffer): Float32Array {
-  if (cache === "f32") return new Float32Array(bytes);
+/** The values that the bytes of a KV cache stand for. */
+export function cacheFloats(kvCache: KvCacheType, bytes: ArrayBuffer): Float32Array {
+  if (kvCache === "f32") return new Float32Array(bytes);
   return Float32Array.from(new Uint16Array(bytes), halfToFloat);
 }
 

@@ -1,5 +1,5 @@
 import type { Device } from "../../src/gpu/device.ts";
-import type { CacheType } from "../../src/kernels/attention/attention.ts";
+import type { KvCacheType } from "../../src/kernels/attention/attention.ts";
 import type { KernelVariant } from "../../src/kernels/kernel-variant.ts";
 import { llamaConfig } from "../../src/checkpoint/config.ts";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
@@ -7,7 +7,7 @@ import { Llama } from "../../src/llama/llama.ts";
 import { randomOf } from "../../src/util/random.ts";
 import type { RandomLlama } from "../checkpoint/gguf-builder.ts";
 
-/** A model that loads fast. Vocabulary, heads and rows fill no tile. */
+/** A model that loads fast. Neither its vocabulary nor its heads fill whole tiles. */
 export const SMALL: RandomLlama = {
   layers: 2,
   hidden: 64,
@@ -28,7 +28,7 @@ export const tokensOf = (count: number, seed = 1) => {
 };
 
 export interface LoadOptions {
-  readonly cache?: CacheType;
+  readonly kvCache?: KvCacheType;
   readonly variant?: KernelVariant;
   readonly capacity?: number;
   readonly branchCapacity?: number;

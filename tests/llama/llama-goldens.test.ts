@@ -3,10 +3,11 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Device } from "../../src/gpu/device.ts";
 import { openFile } from "../../src/platform/platform-file.ts";
-import type { CacheType } from "../../src/kernels/attention/attention.ts";
+import type { KvCacheType } from "../../src/kernels/attention/attention.ts";
 import { llamaConfig } from "../../src/checkpoint/config.ts";
 import { openGguf } from "../../src/checkpoint/gguf.ts";
-import { Llama, VERIFY_ROWS } from "../../src/llama/llama.ts";
+import { Llama } from "../../src/llama/llama.ts";
+import { MAX_ROWS } from "../../src/spec/lanes/lane.ts";
 import { withDevice } from "../with-device.ts";
 
 /** See tests/goldens/README.md. */
@@ -23,10 +24,10 @@ const CAPACITY = 1024;
 /** Where the oracle's two best logits are closer than this, rounding may choose the other one. */
 const LEAST_MARGIN = 0.01;
 
-async function load(device: Device, file: string, cache: CacheType): Promise<Llama> {
+async function load(device: Device, file: string, kvCache: KvCacheType): Promise<Llama> {
   const checkpoint = await openGguf(await openFile(fileURLToPath(new URL(`models/${file}.gguf`, ROOT))));
   try {
-    return await Llama.load(device, checkpoint, await llamaConfig(checkpoint), { capacity: CAPACITY, cache });
+    return await Llama.load(device, checkpoint, await llamaConfig(checkpoint), { capacity: CAPACITY, kvCache });
   } finally {
     await checkpoint.close();
   }
@@ -39,8 +40,8 @@ async function compare(llama: Llama, golden: Golden, tolerance: number, steps: n
   if (start > 0) await llama.prefill(promptTokens.slice(0, start), 0);
   const fed = [promptTokens.at(-1)!, ...tokens.slice(0, steps - 1)];
   let compared = 0;
-  for (let at = 0; at < fed.length; at += VERIFY_ROWS) {
-    const answer = await llama.verify(fed.slice(at, at + VERIFY_ROWS), start + at);
+  for (let at = 0; at < fed.length; at += MAX_ROWS) {
+    const answer = await llama.verify(fed.slice(at, at + MAX_ROWS), start + at);
     if (at === 0) {
       const logits = await llama.logits(1);
       for (const [token, logit] of firstTop10) {
@@ -65,7 +66,7 @@ function affordable(
 ): { some: readonly Golden[]; count: number } {
   if (!/swiftshader/i.test(device.adapter.name)) return { some: cases, count: steps };
   console.log("fewer golden cases, the adapter is SwiftShader");
-  return { some: cases.filter(({ name }) => ["one token", "unicode"].includes(name)), count: VERIFY_ROWS };
+  return { some: cases.filter(({ name }) => ["one token", "unicode"].includes(name)), count: MAX_ROWS };
 }
 
 /** The larger one answers half of its steps, to save time. */
@@ -88,7 +89,7 @@ for (const [which, file, steps] of MODELS) {
     const short = cases.filter(({ name }) => ["one token", "unicode", "mt_bench/111"].includes(name));
     assert.is(short.length, 3);
     const { some } = affordable(device, short, steps);
-    for (const golden of some) await compare(llama, golden, 0.005, VERIFY_ROWS);
+    for (const golden of some) await compare(llama, golden, 0.005, MAX_ROWS);
   });
 }
 

@@ -1,9 +1,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { CacheType } from "../../src/kernels/attention/attention.ts";
-import { splitVariant } from "../../src/kernels/kernel-variant.ts";
+import type { KvCacheType } from "../../src/kernels/attention/attention.ts";
+import { possibleVariants, splitVariant } from "../../src/kernels/kernel-variant.ts";
 import type { TensorType } from "../../src/checkpoint/formats.ts";
-import { assertClose } from "../kernels/kernel-fixture.ts";
+import { assertClose, assertSameBits } from "../kernels/kernel-fixture.ts";
 import { type TestAdapter, withDevice } from "../with-device.ts";
 import { openBytes, type RandomLlama, randomLlama } from "../checkpoint/gguf-builder.ts";
 import { load, SMALL, tokensOf, verifyAll } from "./llama-fixture.ts";
@@ -13,7 +13,7 @@ import { ReferenceLlama } from "./reference-llama.ts";
 const mixed = (name: string): TensorType => /attn_v|ffn_down/.test(name) ? "Q6_K" : "Q4_K";
 const BLOCKS_OF_256 = { hidden: 256, heads: 4, feedForward: 256 };
 
-const shapes: (readonly [title: string, model: Partial<RandomLlama>, cache: CacheType, split?: boolean])[] = [
+const shapes: (readonly [title: string, model: Partial<RandomLlama>, kvCache: KvCacheType, split?: boolean])[] = [
   ["Q4_1, tied, one group of 3 heads", {}, "f16"],
   ["Q4_0, untied, RoPE factors, no groups", { type: "Q4_0", tied: false, kvHeads: 3, ropeFactors: true }, "f32"],
   ["Q8_0, heads of 128 in one group of 4", { type: "Q8_0", heads: 4, headSize: 128 }, "f16"],
@@ -28,22 +28,22 @@ const shapes: (readonly [title: string, model: Partial<RandomLlama>, cache: Cach
   ["Q4_K and Q6_K, mixed", { ...BLOCKS_OF_256, type: mixed, tied: false }, "f16"],
   ["Q5_K", { ...BLOCKS_OF_256, type: "Q5_K" }, "f32"],
   ["Q6_K", { ...BLOCKS_OF_256, type: "Q6_K" }, "f32"],
-  ["Q4_1, lanes that split k", {}, "f16", true],
-  ["Q4_K and Q6_K, mixed, lanes that split k", { ...BLOCKS_OF_256, type: mixed, kvHeads: 4, tied: false }, "f32", true],
+  ["Q4_1, split K", {}, "f16", true],
+  ["Q4_K and Q6_K, mixed, split K", { ...BLOCKS_OF_256, type: mixed, kvHeads: 4, tied: false }, "f32", true],
 ];
 
-for (const [title, model, cache, split] of shapes) {
+for (const [title, model, kvCache, split] of shapes) {
   // llvmpipe is slow to compile barriers.
   const adapter: TestAdapter = split ? "swiftshader" : "default";
-  await withDevice(`${title}, ${cache} cache: the logits are those of the reference`, async (device) => {
+  await withDevice(`${title}, ${kvCache} cache: the logits are those of the reference`, async (device) => {
     const checkpoint = await openBytes(randomLlama({ ...SMALL, ...model }));
     const tokens = tokensOf(20);
     const wanted = (await ReferenceLlama.load(checkpoint)).logits(tokens);
-    const llama = await load(device, checkpoint, { cache, variant: split ? splitVariant() : undefined });
+    const llama = await load(device, checkpoint, { kvCache, variant: split ? splitVariant() : undefined });
     const got = await verifyAll(llama, tokens, 5);
     const { vocabulary } = llama.config;
     // Logits are of the order of 1.
-    const tolerance = cache === "f16" ? 5e-3 : 5e-5;
+    const tolerance = kvCache === "f16" ? 5e-3 : 5e-5;
     wanted.forEach((row, i) =>
       assertClose(`row ${i}`, got.subarray(i * vocabulary, (i + 1) * vocabulary), row, tolerance, tolerance)
     );
@@ -51,5 +51,23 @@ for (const [title, model, cache, split] of shapes) {
     assert.equal(answer.tokens, wanted.slice(15).map((row) => row.indexOf(Math.max(...row))));
   }, { adapter });
 }
+
+await withDevice(
+  "every variant gives the reference's logits, and a row the same bits alone as among 16",
+  async (device) => {
+    const checkpoint = await openBytes(randomLlama(SMALL));
+    const tokens = tokensOf(20);
+    const wanted = (await ReferenceLlama.load(checkpoint)).logits(tokens).flatMap((row) => [...row]);
+    for (const variant of possibleVariants(device)) {
+      const llama = await load(device, checkpoint, { variant, kvCache: "f32" });
+      assert.is(llama.context.variant, variant);
+      const alone = await verifyAll(llama, tokens, 1);
+      assertClose(variant.name, alone, wanted, 5e-5, 5e-5);
+      assertSameBits(variant.name, await verifyAll(llama, tokens, 16), alone);
+    }
+  },
+  // llvmpipe is slow to compile barriers.
+  { adapter: "swiftshader" },
+);
 
 test.run();

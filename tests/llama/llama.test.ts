@@ -4,7 +4,8 @@ import { DeviceLostError } from "../../src/gpu/device.ts";
 import { defaultVariant } from "../../src/kernels/kernel-variant.ts";
 import { llamaConfig } from "../../src/checkpoint/config.ts";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
-import { Llama, PREFILL_ROWS, VERIFY_ROWS } from "../../src/llama/llama.ts";
+import { Llama, PREFILL_ROWS } from "../../src/llama/llama.ts";
+import { MAX_ROWS } from "../../src/spec/lanes/lane.ts";
 import { assertSameBits, limitBindings } from "../kernels/kernel-fixture.ts";
 import { withDevice } from "../with-device.ts";
 import { ggufFile, openBytes, randomLlama, randomLlamaParts } from "../checkpoint/gguf-builder.ts";
@@ -50,14 +51,14 @@ await withDevice("steps in one submission, in many, and as verified rows choose 
   const llama = await load(device, await openBytes(randomLlama({ ...SMALL, tied: false })));
   const prompt = tokensOf(9, 7);
   await llama.prefill(prompt.slice(0, -1), 0);
-  const { tokens } = await llama.decode(prompt[8]!, 8, VERIFY_ROWS);
+  const { tokens } = await llama.decode(prompt[8]!, 8, MAX_ROWS);
   const last = await llama.logits(1);
-  assert.is(tokens.length, VERIFY_ROWS);
+  assert.is(tokens.length, MAX_ROWS);
   assert.ok(new Set(tokens).size > 3, `${tokens}`);
 
   // More submissions in flight than there are staging buffers.
   const single = [llama.decode(prompt[8]!, 8, 1)];
-  for (let i = 1; i < VERIFY_ROWS; i++) single.push(llama.decode(null, 8 + i, 1));
+  for (let i = 1; i < MAX_ROWS; i++) single.push(llama.decode(null, 8 + i, 1));
   const answers = await Promise.all(single);
   assert.equal(answers.flatMap((answer) => answer.tokens), tokens);
   assertSameBits("single steps", await llama.logits(1), last);
@@ -67,7 +68,7 @@ await withDevice("steps in one submission, in many, and as verified rows choose 
 
   const rows = [prompt[8]!, ...tokens.slice(0, -1)];
   assert.equal((await llama.verify(rows, 8)).tokens, tokens);
-  assertSameBits("verified", (await llama.logits(VERIFY_ROWS)).slice(-last.length), last);
+  assertSameBits("verified", (await llama.logits(MAX_ROWS)).slice(-last.length), last);
   // A verification goes on from the last row that one accepts.
   const second = await llama.verify([tokens[2]!, ...tokens.slice(3, 6)], 11);
   const bits = await llama.logits(4);
@@ -96,14 +97,14 @@ await withDevice("the last position of the cache is as good as any", async (devi
 
 await withDevice("more rows than a pass takes are refused", async (device) => {
   const llama = await load(device, await openBytes(randomLlama(SMALL)));
-  for (const feed of [() => llama.verify(tokensOf(VERIFY_ROWS + 1), 0), () => llama.decode(1, 0, VERIFY_ROWS + 1)]) {
+  for (const feed of [() => llama.verify(tokensOf(MAX_ROWS + 1), 0), () => llama.decode(1, 0, MAX_ROWS + 1)]) {
     assert.throws(
       feed,
       (error: Error) => error instanceof RangeError && /^Cannot run \d+ rows, \d+ steps:/.test(error.message),
     );
   }
   await llama.prefill(tokensOf(PREFILL_ROWS + 1), 0);
-  assert.is((await llama.verify(tokensOf(VERIFY_ROWS), 0)).tokens.length, VERIFY_ROWS);
+  assert.is((await llama.verify(tokensOf(MAX_ROWS), 0)).tokens.length, MAX_ROWS);
 });
 
 await withDevice("a prefill is cut at fixed positions", async (device) => {
@@ -136,8 +137,8 @@ await withDevice("a model that doesn't fit is told with figures before anything 
   await refused(checkpoint, { capacity: 2 ** 30 }, figures);
   // On both sides of the bound: a position takes 64 * 4 bytes of each cache and of the RoPE table.
   const restore = limitBindings(device, 2 ** 18);
-  await refused(checkpoint, { capacity: 1025, cache: "f32" }, figures);
-  await load(device, checkpoint, { capacity: 1024, cache: "f32" });
+  await refused(checkpoint, { capacity: 1025, kvCache: "f32" }, figures);
+  await load(device, checkpoint, { capacity: 1024, kvCache: "f32" });
   restore();
   // A prefill's 64 rows of queries, 3 * 64 floats each: the largest buffer that no smaller context makes smaller.
   limitBindings(device, 64 * 192 * 4 - 16);
@@ -157,7 +158,7 @@ await withDevice("a model whose matrices are cut runs as before", async (device)
   const restore = limitBindings(device, 82_000);
   const llama = await load(device, checkpoint, { variant, capacity: 64 });
   restore();
-  assert.ok(llama.dispatches >= 2 * 9 + 5, `${llama.dispatches} dispatches`);
+  assert.ok(llama.kernels.length >= 2 * 9 + 5, `${llama.kernels.length} dispatches`);
   assertSameBits("cut", await verifyAll(llama, tokens, 16), whole);
 });
 

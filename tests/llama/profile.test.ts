@@ -17,7 +17,7 @@ const MATRICES = ["qkv", "attention output", "gate and up", "down", "output"];
 const sum = (step: StepProfile, key: "bytes" | "multiplyAdds", kernels = MATRICES) =>
   step.kernels.filter(({ kernel }) => kernels.includes(kernel)).reduce((total, kernel) => total + kernel[key], 0);
 
-/** Of the matrices that a step reads, by tensors: those of a layer's products are padded to whole tiles together. */
+/** The matrices that a step reads, by tensors: those of one product are padded to whole tiles together. */
 function fileMatrices(checkpoint: Checkpoint, llama: Llama): { bytes: number; weights: number } {
   const tensor = (name: string) => checkpoint.tensors.get(`${name}.weight`)!;
   const products = Array.from({ length: llama.config.layers }, (_, i) =>
@@ -30,7 +30,7 @@ function fileMatrices(checkpoint: Checkpoint, llama: Llama): { bytes: number; we
   products.push([checkpoint.tensors.get("output.weight") ?? tensor("token_embd")]);
   return {
     bytes: products.reduce(
-      (total, tensors) => total + matrixBytes({ name: "", tensors, arrangement: "concatenate" }, llama.variant),
+      (total, tensors) => total + matrixBytes({ name: "", tensors, arrangement: "concatenate" }, llama.context.variant),
       0,
     ),
     weights: products.flat().reduce((total, { shape }) => total + shape[0]! * shape[1]!, 0),
@@ -40,9 +40,9 @@ function fileMatrices(checkpoint: Checkpoint, llama: Llama): { bytes: number; we
 for (const tied of [true, false]) {
   await withDevice(`the work is that of all matrices, ${tied ? "tied" : "untied"}`, async (device) => {
     const checkpoint = await openBytes(randomLlama({ ...SMALL, tied }));
-    const llama = await load(device, checkpoint, { cache: "f16" });
+    const llama = await load(device, checkpoint, { kvCache: "f16" });
     const { bytes, weights } = fileMatrices(checkpoint, llama);
-    const { steps, peak, variant } = await profileLlama(device, llama, POSITION, [1, 4]);
+    const { steps, peak, variant } = await profileLlama(llama, POSITION, [1, 4]);
     assert.is(variant, defaultVariant(device).name);
     assert.ok(peak.bytesPerMs > 0 && peak.multiplyAddsPerMs > 0);
     assert.equal(steps.map(({ rows, position }) => [rows, position]), [[1, POSITION], [4, POSITION]]);
@@ -78,7 +78,7 @@ await withDevice(
   "shares sum up to 1, times to the kernels' time, and each kernel's limit is the nearer",
   async (device) => {
     const llama = await load(device, await openBytes(randomLlama(SMALL)));
-    const { steps: [step], peak } = await profileLlama(device, llama, POSITION, [2]);
+    const { steps: [step], peak } = await profileLlama(llama, POSITION, [2]);
     if (!device.hasTimestamps) return;
     const close = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-9 * Math.abs(b), `${a}, ${b}`);
     close(step!.kernels.reduce((total, { share }) => total + share!, 0), 1);
@@ -95,7 +95,7 @@ await withDevice(
 await withDevice("a device without timestamps tells the work alone", async (device) => {
   Object.assign(device, { timestamps: () => undefined });
   const llama = await load(device, await openBytes(randomLlama(SMALL)));
-  const { steps: [step], peak } = await profileLlama(device, llama, POSITION, [1]);
+  const { steps: [step], peak } = await profileLlama(llama, POSITION, [1]);
   assert.is(step!.kernelsMs, null);
   assert.ok(step!.wallMs > 0 && peak.bytesPerMs > 0);
   for (const { ms, share, limitShare } of step!.kernels) assert.equal([ms, share, limitShare], [null, null, null]);
@@ -111,7 +111,7 @@ await withDevice(
     const before = device.allocatedBytes;
     const { tokens: [next] } = await llama.verify([3], POSITION);
     const logits = await llama.logits(1);
-    await profileLlama(device, llama, POSITION, [4]);
+    await profileLlama(llama, POSITION, [4]);
     assert.is(device.allocatedBytes, before);
     assert.equal((await llama.verify([3], POSITION)).tokens, [next]);
     assert.equal(await llama.logits(1), logits);

@@ -1,7 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { KernelContext } from "../../src/kernels/kernel-context.ts";
 import { rowsVariant, splitVariant } from "../../src/kernels/kernel-variant.ts";
-import { rowBytes, tileBytes, weightLayout } from "../../src/kernels/formats/weight-layout.ts";
+import { packedBytes, tileBytes, weightLayout } from "../../src/kernels/formats/weight-layout.ts";
 import { loadMatrix, loadVector, matrixBytes } from "../../src/llama/weights.ts";
 import {
   assertSameBits,
@@ -15,17 +16,17 @@ import {
 } from "../kernels/kernel-fixture.ts";
 import { withDevice } from "../with-device.ts";
 
-const lanesList = [rowsVariant(8), rowsVariant(4), splitVariant()];
+const VARIANTS = [rowsVariant(8), rowsVariant(4), splitVariant()];
 
 test("a matrix takes on the device what its file has, and padding", () => {
   for (const type of WEIGHT_TYPES) {
-    const columns = 512;
-    // 45 rows: in tiles of 32, 16 or 4.
-    const tensor = memoryTensor(type, columns, randomMatrix(1, 45, columns));
-    for (const variant of lanesList) {
-      const padded = Math.ceil(45 / (4 * variant.rowLanes)) * 4 * variant.rowLanes;
+    const k = 512;
+    // 45 weight rows: in tiles of 32, 16 or 4.
+    const tensor = memoryTensor(type, k, randomMatrix(1, 45, k));
+    for (const variant of VARIANTS) {
+      const padded = Math.ceil(45 / variant.tileN) * variant.tileN;
       const bytes = matrixBytes({ name: "random", tensors: [tensor], arrangement: "concatenate" }, variant);
-      const ratio = bytes / (padded * rowBytes(type, columns));
+      const ratio = bytes / (padded * packedBytes(type, k));
       // Six-bit scales lie in bytes here: 16 in 12 bytes a block of 144; Q6_K's only half scale lies in a word.
       assert.ok(ratio >= 1 && ratio < 1.04, `${type}: ${ratio}`);
     }
@@ -40,33 +41,33 @@ await withDevice("a vector is that of the file, in any format", async (device) =
 });
 
 await withDevice("a matrix is cut where the device binds or dispatches no more", async (device) => {
-  const columns = 64;
-  const tensor = memoryTensor("Q8_0", columns, randomMatrix(1, 200, columns));
-  for (const variant of lanesList) {
+  const k = 64;
+  const tensor = memoryTensor("Q8_0", k, randomMatrix(1, 200, k));
+  for (const variant of VARIANTS) {
     const plan = { name: "random", tensors: [tensor], arrangement: "concatenate" } as const;
-    const tileRows = 4 * variant.rowLanes;
-    const tiles = Math.ceil(200 / tileRows);
-    const bytes = tileBytes(weightLayout("Q8_0", columns, variant.rowLanes));
+    const { tileN } = variant;
+    const tiles = Math.ceil(200 / tileN);
+    const bytes = tileBytes(weightLayout("Q8_0", k, tileN));
     for (
       const [lower, partTiles] of [
         [{ maxStorageBufferBindingSize: bytes }, 1],
         [{ maxStorageBufferBindingSize: 4 * bytes - 1 }, 3],
-        // Words for a texture are gathered in a buffer of whole rows of 64 KiB.
+        // Words for a texture are gathered in a buffer of whole texel rows of 64 KiB.
         ...(variant.memory.textures ? [] : [[{ maxBufferSize: 4 * bytes }, 4]] as const),
         [{ maxComputeWorkgroupsPerDimension: 2 }, 2],
         [{}, tiles],
       ] as const
     ) {
       const restore = lowerLimits(device, lower);
-      const { parts } = await loadMatrix(device, variant, plan, () => {});
+      const { parts } = await loadMatrix(new KernelContext(device, variant), plan, () => {});
       restore();
       const wanted = Array.from({ length: Math.ceil(tiles / partTiles) }, (_, i) => {
-        const firstRow = i * partTiles * tileRows;
+        const firstN = i * partTiles * tileN;
         const count = Math.min(partTiles, tiles - i * partTiles);
-        return [firstRow, Math.min(200 - firstRow, count * tileRows), i * partTiles, count];
+        return [firstN, Math.min(200 - firstN, count * tileN), i * partTiles, count];
       });
       assert.equal(
-        parts.map(({ firstRow, rows, firstTile, tiles }) => [firstRow, rows, firstTile, tiles]),
+        parts.map(({ firstN, n, firstTile, tiles }) => [firstN, n, firstTile, tiles]),
         wanted,
       );
     }
@@ -75,12 +76,12 @@ await withDevice("a matrix is cut where the device binds or dispatches no more",
 
 await withDevice("large tensors are read in pieces, and each byte once", async (device) => {
   // 36 MiB, in pieces of 8.
-  const [rows, columns] = [9216, 1024];
+  const [n, k] = [9216, 1024];
   const reads: [offset: number, length: number][] = [];
-  const bytes = rows * rowBytes("F32", columns);
+  const bytes = n * packedBytes("F32", k);
   const tensor: MemoryTensor = {
-    ...memoryTensor("F32", columns, new Float32Array(columns)),
-    shape: [columns, rows],
+    ...memoryTensor("F32", k, new Float32Array(k)),
+    shape: [k, n],
     bytes,
     source: {
       name: "memory",
@@ -95,7 +96,7 @@ await withDevice("large tensors are read in pieces, and each byte once", async (
   };
   let heard = 0;
   const plan = { name: "large", tensors: [tensor], arrangement: "concatenate" } as const;
-  await loadMatrix(device, splitVariant(), plan, (done) => heard += done);
+  await loadMatrix(new KernelContext(device, splitVariant()), plan, (done) => heard += done);
   assert.is(heard, bytes);
   let end = 1000;
   for (const [offset, length] of reads) {

@@ -26,8 +26,8 @@ export function barsOf(events: readonly TraceEvent[]): Bar[] {
     ),
   );
   const end = Math.max(...text.keys()) + 1;
-  /** The first position at which the draft lane's trunk, or its branch, is not the text. */
-  const wrong = { trunk: Infinity, branch: Infinity };
+  /** The first position at which the draft lane's main sequence, or its branch, is not the text. */
+  const wrong = { main: Infinity, branch: Infinity };
   const feed = (where: keyof typeof wrong, position: number, token: number) => {
     if (text.has(position) ? text.get(position) !== token : position >= end) {
       wrong[where] = Math.min(wrong[where], position);
@@ -42,14 +42,14 @@ export function barsOf(events: readonly TraceEvent[]): Bar[] {
     const add = (fate: Fate, cut: Partial<Bar> = {}) =>
       bars.push({ lane, startMs, endMs, bottom: 0, top: 1, fate, ...cut });
 
-    const where = fork === undefined ? "trunk" : "branch";
-    if (lane === "draft" && position === fork) wrong.branch = wrong.trunk < fork ? wrong.trunk : Infinity;
+    const where = fork === undefined ? "main" : "branch";
+    if (lane === "draft" && position === fork) wrong.branch = wrong.main < fork ? wrong.main : Infinity;
     if (lane === "draft" && position <= wrong[where]) wrong[where] = Infinity;
     if (operation === "prefill") {
       add("prefill");
     } else if (operation === "keep") {
       // Keeping a branch copies drafts, which takes too short to be seen.
-      for (const [i, token] of tokens.entries()) feed("trunk", position + i, token);
+      for (const [i, token] of tokens.entries()) feed("main", position + i, token);
     } else if (lane === "verify") {
       const drafted = tokens.length - 1;
       if (accepted === undefined) add("stale");

@@ -1,4 +1,4 @@
-import type { Device, Resource } from "../../gpu/device.ts";
+import type { Resource } from "../../gpu/device.ts";
 import { shaderText } from "../../gpu/shader-text.ts";
 import attentionSubgroup from "./attention-subgroup.wgsl" with { type: "text" };
 import attentionWorkgroup from "./attention-workgroup.wgsl" with { type: "text" };
@@ -7,66 +7,73 @@ import cacheF32 from "./cache-f32.wgsl" with { type: "text" };
 import cacheRead from "../memory/cache-read.wgsl" with { type: "text" };
 import cacheSlot from "./cache-slot.wgsl" with { type: "text" };
 import { createKernel, type Kernel } from "../kernel.ts";
-import { type KernelVariant, TEXTURE_WIDTH } from "../kernel-variant.ts";
-import step from "../step.wgsl" with { type: "text" };
+import { type KernelContext, TEXTURE_WIDTH } from "../kernel-context.ts";
+import stepStruct from "../step.wgsl" with { type: "text" };
 
-export type CacheType = "f16" | "f32";
+/** How the KV cache keeps an element. */
+export type KvCacheType = "f16" | "f32";
 
-/** Scores that a row lane holds at most: llvmpipe doesn't unroll what more would make (lab/kernels). */
-const MOST_SCORES = 24;
+/** Bytes of an element. */
+export const KV_CACHE_BYTES: Readonly<Record<KvCacheType, number>> = { f16: 2, f32: 4 };
 
-/** Positions of a lane, and how many rows a workgroup takes at most, for which keys and values are loaded once. */
-function sharesOf(group: number): { parts: number; rows: number } {
-  const parts = group <= 4 ? 4 : 2;
-  return { parts, rows: 2 * group * parts <= MOST_SCORES ? 2 : 1 };
-}
-
-/** Of one element. */
-export const CACHE_BYTES: Readonly<Record<CacheType, number>> = { f16: 2, f32: 4 };
-
-/** Which slot of the cache a position has, and how it keeps eight elements. */
-export const CACHE_SOURCES: Readonly<Record<CacheType, string>> = {
+/** The WGSL that says which slot of the cache a position has, and how eight elements are kept. */
+export const CACHE_SOURCES: Readonly<Record<KvCacheType, string>> = {
   f16: cacheSlot + cacheF16,
   f32: cacheSlot + cacheF32,
 };
 
+/** The most scores that an invocation may hold: llvmpipe doesn't unroll the loops over more of them (lab/kernels). */
+const MAX_SCORES = 24;
+
 /**
- * Attention of each row over its past, in a cache whose first `strip` slots are for a branch. `buffers`: step, queries, keys, values,
- * attended (bindings 0 to 4).
+ * How attention-subgroup.wgsl shares the work for `group` query heads to a KV head: how many positions an invocation
+ * takes, and how many rows a workgroup at most, for which keys and values are loaded once.
  */
+function sharesOf(group: number): { positions: number; rows: number } {
+  const positions = group <= 4 ? 4 : 2;
+  return { positions, rows: 2 * group * positions <= MAX_SCORES ? 2 : 1 };
+}
+
+/** The heads of a model, and how its KV cache keeps them. */
+export interface AttentionShape {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  readonly kvCache: KvCacheType;
+  /** The first slots of the cache, which are for a branch. */
+  readonly branchSlots: number;
+}
+
+/** Attention of each row over its past. `resources`: step, queries, keys, values, attended (bindings 0 to 4). */
 export function createAttention(
-  device: Device,
-  variant: KernelVariant,
-  cache: CacheType,
-  shape: { readonly headSize: number; readonly heads: number; readonly kvHeads: number },
-  strip: number,
-  buffers: readonly Resource[],
+  { device, variant }: KernelContext,
+  { heads, kvHeads, headSize, kvCache, branchSlots }: AttentionShape,
+  resources: readonly Resource[],
 ): Promise<Kernel> {
-  const group = shape.heads / shape.kvHeads;
-  const { parts, rows } = sharesOf(group);
+  const group = heads / kvHeads;
+  const { positions, rows } = sharesOf(group);
   const isSubgroup = variant.kind === "subgroup";
   const constants = {
-    HEAD_SIZE: shape.headSize,
-    KV_HEADS: shape.kvHeads,
+    HEAD_SIZE: headSize,
+    KV_HEADS: kvHeads,
     GROUP: group,
-    BRANCH_SLOTS: strip,
+    BRANCH_SLOTS: branchSlots,
     TEXTURE_WIDTH,
-    OUT_QUADS: shape.heads * shape.headSize / 4,
-    ...(isSubgroup && { LANES: variant.lanes, PARTS: parts }),
+    OUT_QUADS: heads * headSize / 4,
+    ...(isSubgroup && { INVOCATIONS: variant.invocations, POSITIONS: positions }),
   };
   const attention = isSubgroup ? attentionSubgroup : attentionWorkgroup;
   const codes = Array.from({ length: isSubgroup ? rows : 1 }, (_, i) =>
     shaderText({ ...constants, ROWS: i + 1 }, [
-      step,
-      CACHE_SOURCES[cache],
+      stepStruct,
+      CACHE_SOURCES[kvCache],
       variant.memory.cacheRead,
       cacheRead,
       variant.memory.out,
       attention,
     ]));
-  const { headSize, heads, kvHeads } = shape;
-  return createKernel(device, "attention", codes, buffers, kvHeads, (position, rows) => ({
-    bytes: 2 * (position + rows) * kvHeads * headSize * CACHE_BYTES[cache],
+  return createKernel(device, "attention", codes, resources, kvHeads, (position, rows) => ({
+    bytes: 2 * (position + rows) * kvHeads * headSize * KV_CACHE_BYTES[kvCache],
     // Row i has position + i + 1 keys and as many values.
     multiplyAdds: 2 * rows * (position + (rows + 1) / 2) * heads * headSize,
   }));

@@ -1,24 +1,25 @@
 import type { Device, Resource } from "../../gpu/device.ts";
-import { TEXTURE_WIDTH } from "../kernel-variant.ts";
+import { TEXTURE_WIDTH } from "../kernel-context.ts";
 
-/** Copies a branch from the strip of key-value caches into their trunk; see cache-slot.wgsl. */
+/** The branch slots of KV caches, and their copy into the main sequence; see cache-slot.wgsl. */
 export class BranchSlots {
-  readonly slots: number;
+  /** Positions that a branch can take. */
+  readonly count: number;
   readonly #caches: readonly Resource[];
   readonly #slotBytes: number;
-  /** Nothing can be copied within a buffer or a texture. */
+  /** Slots go by way of this buffer, since nothing can be copied within a buffer or a texture. */
   readonly #between: GPUBuffer;
 
-  /** Of `caches`, whose slots take `slotBytes` bytes each, the first `slots` are the strip. */
-  constructor(device: Device, caches: readonly Resource[], slots: number, slotBytes: number) {
-    this.slots = slots;
+  /** The first `count` slots of each of `caches` are branch slots; a slot takes `slotBytes` bytes. */
+  constructor(device: Device, caches: readonly Resource[], count: number, slotBytes: number) {
+    this.count = count;
     this.#caches = caches;
     this.#slotBytes = slotBytes;
     const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    this.#between = device.buffer("strip", caches.length * slots * slotBytes, usage);
+    this.#between = device.buffer("branch slots", caches.length * count * slotBytes, usage);
   }
 
-  /** The strip's first `count` slots to positions `fork` and on. */
+  /** Copies the first `count` branch slots to positions `fork` and on of the main sequence. */
   encodeKeep(encoder: GPUCommandEncoder, fork: number, count: number): void {
     const bytes = count * this.#slotBytes;
     const buffer = this.#between;
@@ -29,7 +30,7 @@ export class BranchSlots {
         else encoder.copyTextureToBuffer({ texture: cache, origin }, { buffer, offset }, [size / 16, 1]);
       });
     }
-    const target = (this.slots + fork) * this.#slotBytes;
+    const target = (this.count + fork) * this.#slotBytes;
     for (const [i, cache] of this.#caches.entries()) {
       copyRun(cache, target, bytes, (at, size, origin) => {
         const offset = i * bytes + at - target;
@@ -40,7 +41,7 @@ export class BranchSlots {
   }
 }
 
-/** Calls `copy` for each part of `bytes` bytes at `from` that lies in one row of a texture; once for a buffer. */
+/** Calls `copy` for each part of `bytes` bytes at `from` that lies in one texel row of a texture; once for a buffer. */
 function copyRun(
   cache: Resource,
   from: number,

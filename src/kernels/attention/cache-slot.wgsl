@@ -1,2 +1,3 @@
-// Where the cache keeps a position: rows from `fork` on are in the strip, its first BRANCH_SLOTS slots, and all others in the trunk behind it.
+// Where the KV cache keeps a position: from `fork` on in the branch slots, which are its first BRANCH_SLOTS, and below
+// `fork` in the main sequence behind them.
 fn slot(position: u32) -> u32 { return select(position + BRANCH_SLOTS, position - step.fork, position >= step.fork); }

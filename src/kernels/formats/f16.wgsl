@@ -1,5 +1,5 @@
-// Two elements a word, the even one low. To convert a 16-bit float is dear on a CPU's vector lanes: the bits of a REBIASED one (weight-layout.ts) are put where a
-// float32 has its own, which makes 2^-102 times its value.
+// Two elements a word, the even one low. To convert a 16-bit float is dear on a CPU: so the bits of a REBIASED one
+// (weight-layout.ts) are put where a float32 has its own, which makes 2^-102 times its value.
 const OCTET_WORDS = 4u;
 const UNIT_WORDS = 16u;
 const HALVES = 1u;

@@ -11,7 +11,7 @@ import q8_0 from "./q8_0.wgsl" with { type: "text" };
 import type { KernelVariant } from "../kernel-variant.ts";
 import type { WeightLayout, WeightType } from "./weight-layout.ts";
 
-/** How each format's 32 elements come out of their words: load_unit, code, scale, minimum. */
+/** The WGSL by which a unit's 32 elements come out of their words: load_scales, code, scale, minimum. */
 export const FORMAT_SOURCES: Readonly<Record<WeightType, string>> = {
   F32: f32,
   F16: f16,
@@ -26,7 +26,7 @@ export const FORMAT_SOURCES: Readonly<Record<WeightType, string>> = {
 
 export const planesSource: string = planes;
 
-/** Where the planes of a buffer with `tiles` tiles begin, and how codes come out of their words. */
+/** The constants of planes.wgsl and of the formats, for a part of a matrix with `tiles` tiles. */
 export function planeConstants(
   variant: KernelVariant,
   layout: WeightLayout,
@@ -34,6 +34,7 @@ export function planeConstants(
 ): Record<string, number | boolean> {
   return {
     IN_PLACE: variant.codesInPlace,
+    TILE_N: layout.tileN,
     UNITS: layout.units,
     REBIASED: layout.rebiased,
     SCALES_AT: tiles * layout.quantWords,

@@ -1,47 +1,52 @@
-// Where a weight matrix keeps a unit (32 elements of k, four rows): a matrix holds a plane of quants, then one of scales, then one
-// of super-block scales, all in 16-byte words whose component r belongs to row r of the four. See weight-layout.ts.
-// A tile is the ROW_LANES * 4 rows that a workgroup owns; tile_lane says which four of them.
+// Where a weight matrix keeps a unit: 32 elements of k, for four weight rows, a quad. A matrix holds a plane of quants,
+// then one of scales, then one of super-block scales, all in 16-byte words whose component i belongs to row i of the
+// quad. See weight-layout.ts.
+// A tile is the TILE_N weight rows that a workgroup owns; tile_quad says which quad of them an invocation has.
+const TILE_QUADS = TILE_N / 4u;
 var<private> tile: u32;
-var<private> tile_lane: u32;
+var<private> tile_quad: u32;
 
-// Where row lanes find a word. Those that come octet by octet stand together, a power of two of them a unit, so that a compiler sees that their
-// indices differ in the low bits alone; what is kept for the unit as a whole stands behind those of all units.
-fn row_lanes_index(unit: u32, word: u32) -> u32 {
+// Where a word of quants is, if the invocations of a workgroup walk along k: the quads of the tile side by side. The
+// words that come octet by octet stand together, a power of two of them for each unit, so that a compiler sees that
+// their indices differ in the low bits alone; the words that are kept for the unit as a whole stand behind those of all
+// units.
+fn interleaved_index(unit: u32, word: u32) -> u32 {
   const FIRST = 4u * OCTET_WORDS;
   let at = select((UNITS * FIRST + unit * (UNIT_WORDS - FIRST)) + (word - FIRST), unit * FIRST + word, word < FIRST);
-  return (tile * (UNITS * UNIT_WORDS) + at) * ROW_LANES + tile_lane;
+  return (tile * (UNITS * UNIT_WORDS) + at) * TILE_QUADS + tile_quad;
 }
 
 fn quant_word(unit: u32, word: u32) -> vec4u { return load_word(quant_index(unit, word)); }
 
-fn wide_scale(unit: u32) -> vec4u { return load_word(SCALES_AT + (tile * UNITS + unit) * ROW_LANES + tile_lane); }
+fn wide_scale(unit: u32) -> vec4u { return load_word(SCALES_AT + (tile * UNITS + unit) * TILE_QUADS + tile_quad); }
 
 fn narrow_scale(unit: u32) -> vec2u {
-  let pair = load_word(SCALES_AT + (tile * ((UNITS + 1u) / 2u) + unit / 2u) * ROW_LANES + tile_lane);
+  let pair = load_word(SCALES_AT + (tile * ((UNITS + 1u) / 2u) + unit / 2u) * TILE_QUADS + tile_quad);
   return select(pair.xy, pair.zw, unit % 2u == 1u);
 }
 
 fn super_scale(unit: u32) -> vec4u {
-  return load_word(SUPERS_AT + (tile * (UNITS / 8u) + unit / 8u) * ROW_LANES + tile_lane);
+  return load_word(SUPERS_AT + (tile * (UNITS / 8u) + unit / 8u) * TILE_QUADS + tile_quad);
 }
 
-// Four 16-bit floats, one a row.
+// Four 16-bit floats, one for each weight row.
 fn halves(pair: vec2u) -> vec4f { return vec4f(unpack2x16float(pair.x), unpack2x16float(pair.y)); }
 
-// The low, or the high, 16-bit float of each row's word.
+// The low, or the high, 16-bit float of each weight row's word.
 fn low_halves(w: vec4u) -> vec4f {
   return vec4f(unpack2x16float(w.x).x, unpack2x16float(w.y).x, unpack2x16float(w.z).x, unpack2x16float(w.w).x);
 }
 fn high_halves(w: vec4u) -> vec4f { return low_halves(w >> vec4u(16u)); }
 
-// Two bytes a row, in 16 bits each: the low ones, or the high ones.
-fn row_bytes(pair: vec2u, shift: u32) -> vec4u {
+// The low bytes (shift 0) or the high ones (shift 8) of two for each weight row.
+fn scale_bytes(pair: vec2u, shift: u32) -> vec4u {
   return (vec4u(pair.x, pair.x >> 16u, pair.y, pair.y >> 16u) >> vec4u(shift)) & vec4u(255u);
 }
 
 alias Words = array<vec4u, OCTET_WORDS>;
 
-// The words of elements octet * 8 .. + 7. What a format keeps for the unit as a whole comes after those of its four octets.
+// The words of elements octet * 8 .. + 7. Those that a format keeps for the unit as a whole come after its four
+// octets'.
 fn load_octet(unit: u32, octet: u32) -> Words {
   var words = Words();
   for (var i = 0u; i < OCTET_WORDS; i++) { words[i] = quant_word(unit, octet * OCTET_WORDS + i); }
@@ -51,7 +56,7 @@ fn load_octet(unit: u32, octet: u32) -> Words {
 fn nibble(words: ptr<function, Words>, i: u32) -> vec4u { return ((*words)[0] >> vec4u(4u * i)) & vec4u(15u); }
 
 // The nibble as a float. IN_PLACE: from the bits where they stand and a power of two, which is exact (`codesInPlace`
-// in lanes.ts). It is converted as a signed number, since SSE takes five instructions for an unsigned one.
+// in kernel-variant.ts). It is converted as a signed number, since SSE takes five instructions for an unsigned one.
 fn nibble_value(words: ptr<function, Words>, i: u32) -> vec4f {
   if (IN_PLACE && i < 7u) { return vec4f(vec4i((*words)[0] & vec4u(15u << (4u * i)))) * half_to(4u * i); }
   return vec4f(vec4i(nibble(words, i)));

@@ -1,14 +1,16 @@
 /**
- * How weight matrices lie on a device. Four rows share each 16-byte word, a component a row, so that one load serves four
- * rows whatever the format; 32 elements of k are a unit. A tile is `4 * rowLanes` rows; planes are tile after tile:
+ * How weight matrices, [n][k], lie on a device. Four weight rows, a quad, share each 16-byte word, a component each, so
+ * that one load serves four of them whatever the format; 32 elements of k are a unit. A tile is `tileN` weight rows;
+ * planes are tile after tile:
  *
- *     quants  [tile][unit][word][row lane]  (row lanes walk along k), or [tile][word][unit] (lanes split k);
- *             with row lanes the words beyond the first ones stand behind those of all the tile's units: see planes.wgsl
- *     scales  [tile][unit][row lane], or [tile][unit / 2][row lane] where two units share a word
- *     supers  [tile][unit / 8][row lane]
+ *     quants  [tile][unit][word][quad]  (invocations split N and walk along k), or [tile][word][unit] (they split K);
+ *             of the former, words beyond the first ones stand behind those of all the tile's units: see planes.wgsl
+ *     scales  [tile][unit][quad], or [tile][unit / 2][quad] where two units share a word
+ *     supers  [tile][unit / 8][quad]
  *
- * WGSL: formats/*.wgsl, lanes-*.wgsl. The bits are the file's own, element e of a unit at nibble e % 8 of word e / 8 and so on, but for F16 on row lanes (`rebias`); rows that pad the last tile are zero.
- * Block formats: ggml-quants.h of ggml-org/llama.cpp.
+ * The WGSL that reads them: formats/*.wgsl, split-n.wgsl, split-k.wgsl. The bits are the file's own, element e of a
+ * unit at nibble e % 8 of word e / 8 and so on, but for F16 where invocations split N (`rebias`); weight rows that pad
+ * the last tile are zero. Block formats: ggml-quants.h of ggml-org/llama.cpp.
  */
 
 /** The formats that kernels read. */
@@ -18,14 +20,17 @@ interface Packing {
   /** Elements and bytes of the file's block. */
   readonly elements: number;
   readonly bytes: number;
-  /** 16-byte words of quants a unit (for four rows), and the first ones of them: a power of two, as many an octet. */
+  /** 16-byte words that hold one unit's quants for four weight rows. */
   readonly words: number;
+  /** Those of them that are read octet by octet, a power of two; the rest are read once for the unit. */
   readonly firstWords: number;
-  /** Bytes of scale a row and unit: 0, 2 or 4; and of super-block scale a row and eight units. */
+  /** Bytes of a unit's scale, for each weight row. */
   readonly scaleBytes: 0 | 2 | 4;
+  /** Bytes of the scale of eight units, for each weight row. */
   readonly superBytes: 0 | 4;
 }
 
+/** How large each format is, in the file and on a device. */
 export const PACKINGS: Readonly<Record<WeightType, Packing>> = {
   F32: { elements: 1, bytes: 4, words: 32, firstWords: 32, scaleBytes: 0, superBytes: 0 },
   F16: { elements: 1, bytes: 2, words: 16, firstWords: 16, scaleBytes: 0, superBytes: 0 },
@@ -38,85 +43,92 @@ export const PACKINGS: Readonly<Record<WeightType, Packing>> = {
   Q6_K: { elements: 256, bytes: 210, words: 6, firstWords: 4, scaleBytes: 2, superBytes: 4 },
 };
 
-/** Bytes of a row of `columns` elements in the file. */
-export function rowBytes(type: WeightType, columns: number): number {
-  return columns / PACKINGS[type].elements * PACKINGS[type].bytes;
+/** Bytes of `elements` elements, whole blocks, in the file. */
+export function packedBytes(type: WeightType, elements: number): number {
+  return elements / PACKINGS[type].elements * PACKINGS[type].bytes;
 }
 
 export interface WeightLayout {
   readonly type: WeightType;
-  /** Invocations of a workgroup that own rows: 1 where the lanes split k. */
-  readonly rowLanes: number;
+  /** Weight rows of a tile: 4 where invocations split K. */
+  readonly tileN: number;
   /** Whether 16-bit floats are rebiased. */
   readonly rebiased: boolean;
+  /** Units of a weight row. */
   readonly units: number;
-  /** 16-byte words a tile, by plane. */
+  /** 16-byte words of a tile in each plane. */
   readonly quantWords: number;
   readonly scaleWords: number;
   readonly superWords: number;
 }
 
-/** The layout of a matrix with `columns` (k) a multiple of 32. */
-export function weightLayout(type: WeightType, columns: number, rowLanes: number): WeightLayout {
+/** The layout of a matrix whose weight rows have `k` elements, a multiple of 32. */
+export function weightLayout(type: WeightType, k: number, tileN: number): WeightLayout {
   const { words, scaleBytes, superBytes } = PACKINGS[type];
-  const units = columns / 32;
+  const units = k / 32;
+  const quads = tileN / 4;
   return {
     type,
-    rowLanes,
-    rebiased: type === "F16" && rowLanes > 1,
+    tileN,
+    rebiased: type === "F16" && quads > 1,
     units,
-    quantWords: units * words * rowLanes,
-    scaleWords: scaleBytes === 0 ? 0 : (scaleBytes === 4 ? units : Math.ceil(units / 2)) * rowLanes,
-    superWords: superBytes === 0 ? 0 : units / 8 * rowLanes,
+    quantWords: units * words * quads,
+    scaleWords: scaleBytes === 0 ? 0 : (scaleBytes === 4 ? units : Math.ceil(units / 2)) * quads,
+    superWords: superBytes === 0 ? 0 : units / 8 * quads,
   };
 }
 
-/** Bytes that `tiles` tiles take on the device. */
+/** Bytes that `tiles` tiles take on the device, in all planes. */
 export function tileBytes(layout: WeightLayout, tiles = 1): number {
   return 16 * tiles * (layout.quantWords + layout.scaleWords + layout.superWords);
 }
 
+/** Whole tiles, plane by plane. */
 export interface RepackedTiles {
   readonly quants: Uint32Array<ArrayBuffer>;
   readonly scales: Uint32Array<ArrayBuffer>;
   readonly supers: Uint32Array<ArrayBuffer>;
 }
 
-/** Repacks `rows` rows, as they lie in the file, into whole tiles. Throws a RangeError for 16-bit floats that can't be rebiased. */
-export function repack(layout: WeightLayout, source: Uint8Array, rows: number): RepackedTiles {
-  const { type, rowLanes, units } = layout;
+/**
+ * Repacks `n` weight rows, as they lie in the file, into whole tiles. Throws a RangeError for 16-bit floats that can't
+ * be rebiased.
+ */
+export function repack(layout: WeightLayout, source: Uint8Array, n: number): RepackedTiles {
+  const { type, tileN, units } = layout;
   const { words, firstWords, elements, bytes, scaleBytes } = PACKINGS[type];
-  const tiles = Math.ceil(rows / (4 * rowLanes));
+  const quads = tileN / 4;
+  const tiles = Math.ceil(n / tileN);
   const quants = new Uint32Array(tiles * layout.quantWords * 4);
   const scales = new Uint32Array(tiles * layout.scaleWords * 4);
   const supers = new Uint32Array(tiles * layout.superWords * 4);
   const scaleHalves = new Uint16Array(scales.buffer);
   const take = layout.rebiased ? copyRebiased : UNPACK[type];
   const unit: Unit = { words: new Uint32Array(words), scale: 0, superScale: 0 };
-  const bytesPerRow = rowBytes(type, units * 32);
-  // Of word w of unit u in its tile, for lane 0.
+  const weightRowBytes = packedBytes(type, units * 32);
+  // The place of word w of unit u in its tile, for the first quad.
   const placeOf = (u: number, w: number) => {
-    if (rowLanes === 1) return w * units + u;
-    if (w < firstWords) return (u * firstWords + w) * rowLanes;
-    return (units * firstWords + u * (words - firstWords) + w - firstWords) * rowLanes;
+    if (quads === 1) return w * units + u;
+    if (w < firstWords) return (u * firstWords + w) * quads;
+    return (units * firstWords + u * (words - firstWords) + w - firstWords) * quads;
   };
-  for (let row = 0; row < rows; row++) {
-    const tile = Math.floor(row / (4 * rowLanes));
-    const rowLane = Math.floor(row / 4) % rowLanes;
-    const component = row % 4;
+  for (let i = 0; i < n; i++) {
+    const tile = Math.floor(i / tileN);
+    const quad = Math.floor(i / 4) % quads;
+    const component = i % 4;
     for (let u = 0; u < units; u++) {
-      const block = row * bytesPerRow + Math.floor(u * 32 / elements) * bytes;
+      const block = i * weightRowBytes + Math.floor(u * 32 / elements) * bytes;
       take(source, block, u % 8, unit);
-      const at = tile * layout.quantWords + rowLane;
+      const at = tile * layout.quantWords + quad;
       for (let w = 0; w < words; w++) quants[(at + placeOf(u, w)) * 4 + component] = unit.words[w]!;
       if (scaleBytes === 4) {
-        scales[(tile * layout.scaleWords + u * rowLanes + rowLane) * 4 + component] = unit.scale;
+        scales[(tile * layout.scaleWords + u * quads + quad) * 4 + component] = unit.scale;
       } else if (scaleBytes === 2) {
-        const word = tile * layout.scaleWords + (u >> 1) * rowLanes + rowLane;
+        const word = tile * layout.scaleWords + (u >> 1) * quads + quad;
         scaleHalves[word * 8 + (u & 1) * 4 + component] = unit.scale;
       }
       if (layout.superWords > 0 && u % 8 === 0) {
-        supers[(tile * layout.superWords + (u >> 3) * rowLanes + rowLane) * 4 + component] = unit.superScale;
+        supers[(tile * layout.superWords + (u >> 3) * quads + quad) * 4 + component] = unit.superScale;
       }
     }
   }
@@ -124,8 +136,9 @@ export function repack(layout: WeightLayout, source: Uint8Array, rows: number): 
 }
 
 /**
- * A 16-bit float with the exponent's bias 25 in place of 15: none is subnormal then, which many devices take for zero and CPUs are slow with, and each is still told
- * apart from all others. Throws a RangeError from 128 on, and for what is no finite number.
+ * A 16-bit float with the exponent's bias 25 in place of 15. None is subnormal then (many devices take subnormal floats
+ * for zero, and CPUs are slow with them), and no two become one. Throws a RangeError from 128 on, and for one that is
+ * not finite.
  */
 export function rebias(half: number): number {
   const rebiased = (rebiasedHalves ??= Int32Array.from({ length: 2 ** 16 }, (_, half) => rebiasedOf(half)))[half]!;
@@ -156,7 +169,10 @@ interface Unit {
   superScale: number;
 }
 
-/** Takes unit `index` (of eight, in a super-block) from the block at byte `at`; for unquantised types `at` is the unit's own start. */
+/**
+ * Takes unit `index` (of eight, in a super-block) from the block at byte `at`; for unquantised types `at` is the unit's
+ * own start.
+ */
 type Unpack = (source: Uint8Array, at: number, index: number, unit: Unit) => void;
 
 const u16 = (s: Uint8Array, at: number) => s[at]! | s[at + 1]! << 8;
@@ -172,13 +188,16 @@ function copyRebiased(source: Uint8Array, at: number, _: number, unit: Unit): vo
   }
 }
 
-/** Four bytes' low nibbles as 16 bits. */
+/** The low nibbles of four bytes as 16 bits. */
 function packNibbles(word: number): number {
   const pairs = word & 0x0f0f0f0f | (word & 0x0f0f0f0f) >>> 4;
   return pairs & 0xff | pairs >>> 8 & 0xff00;
 }
 
-/** Low nibbles are elements 0 to 15 and high ones 16 to 31 in the file; in `words` element e is nibble e % 8 of word e / 8. */
+/**
+ * Low nibbles are elements 0 to 15 and high ones 16 to 31 in the file; in `words` element e is nibble e % 8 of word
+ * e / 8.
+ */
 function splitNibbles(source: Uint8Array, at: number, words: Uint32Array): void {
   for (let w = 0; w < 2; w++) {
     const [a, b] = [u32(source, at + 8 * w), u32(source, at + 8 * w + 4)];
@@ -195,13 +214,16 @@ function joinNibbles(source: Uint8Array, at: number, shift: 0 | 4, words: Uint32
   }
 }
 
-/** Four bytes' two low bits as 8 bits. */
+/** The two low bits of four bytes as 8 bits. */
 function packCrumbs(word: number): number {
   const crumbs = word & 0x03030303;
   return (crumbs | crumbs >>> 6 | crumbs >>> 12 | crumbs >>> 18) & 0xff;
 }
 
-/** The six-bit scale and minimum of a unit, a byte each (get_scale_min_k4 in ggml-quants.c); `at` is the 12 packed bytes. */
+/**
+ * The six-bit scale and minimum of a unit, a byte each (get_scale_min_k4 in ggml-quants.c), from the 12 packed bytes at
+ * `at`.
+ */
 function scaleAndMinimum(s: Uint8Array, at: number, index: number): number {
   if (index < 4) return s[at + index]! & 63 | (s[at + index + 4]! & 63) << 8;
   const scale = s[at + index + 4]! & 15 | s[at + index - 4]! >> 6 << 4;

@@ -1,95 +1,98 @@
-import type { Device, Resource } from "../../gpu/device.ts";
+import type { Resource } from "../../gpu/device.ts";
 import { shaderText } from "../../gpu/shader-text.ts";
-import best from "../argmax-tile.wgsl" with { type: "text" };
+import argmaxTile from "../argmax-tile.wgsl" with { type: "text" };
 import { FORMAT_SOURCES, planeConstants, planesSource } from "../formats/formats.ts";
-import { createKernel, type Kernel } from "../kernel.ts";
-import { type KernelVariant, TEXTURE_WIDTH } from "../kernel-variant.ts";
-import matmul from "./matmul.wgsl" with { type: "text" };
-import step from "../step.wgsl" with { type: "text" };
 import { tileBytes, type WeightLayout } from "../formats/weight-layout.ts";
+import { createKernel, type Kernel } from "../kernel.ts";
+import { type KernelContext, TEXTURE_WIDTH } from "../kernel-context.ts";
+import type { KernelVariant } from "../kernel-variant.ts";
+import matmul from "./matmul.wgsl" with { type: "text" };
+import stepStruct from "../step.wgsl" with { type: "text" };
 
-/** A weight matrix on a device: `rows` x `columns`, cut by rows where the device's binding limit asks for it. */
+/** A weight matrix on a device, [n][k], cut along n where the device's binding limit asks for it. */
 export interface Matrix {
   readonly name: string;
-  readonly rows: number;
-  readonly columns: number;
+  readonly n: number;
+  readonly k: number;
   readonly layout: WeightLayout;
   readonly parts: readonly MatrixPart[];
 }
 
 export interface MatrixPart {
   readonly weights: Resource;
-  readonly firstRow: number;
-  readonly rows: number;
+  readonly firstN: number;
+  /** Weight rows of this part. */
+  readonly n: number;
   readonly tiles: number;
   /** Tiles in the parts before. */
   readonly firstTile: number;
 }
 
-/** What becomes of a product: WGSL with `input_scale` and `epilogue`, its constants, and the buffers of bindings 3 and on. */
+/**
+ * How a product goes on: WGSL with `input_scale` and `epilogue`, its constants, and what is bound to bindings 3 and on.
+ */
 export interface Epilogue {
   readonly source: string;
   readonly constants: Readonly<Record<string, number | boolean>>;
-  readonly buffers: readonly Resource[];
+  readonly resources: readonly Resource[];
 }
 
 /**
- * y = x W^T for 1 to 16 rows of x, or a prefill's; one kernel a part of the matrix. `x` is of `createRows`. With `rows`,
- * the first rows of the matrix alone, rounded up to whole tiles.
+ * y = x W^T for the rows of a pass, then the epilogue; one kernel for each part of the matrix. `step` is the uniform of
+ * step.wgsl, `x` comes from `createRows`. With `n`, the first weight rows alone, rounded up to whole tiles.
  */
 export function createMatmul(
-  device: Device,
-  variant: KernelVariant,
+  { device, variant }: KernelContext,
   matrix: Matrix,
-  stepBuffer: GPUBuffer,
+  step: GPUBuffer,
   x: Resource,
   epilogue: Epilogue,
-  rows = matrix.rows,
+  n = matrix.n,
 ): Promise<Kernel[]> {
-  const tiles = Math.ceil(rows / (4 * variant.rowLanes));
+  const tiles = Math.ceil(n / variant.tileN);
   return Promise.all(
     matrix.parts.filter(({ firstTile }) => firstTile < tiles).map((part) => {
       const codes = Array.from(
-        { length: variant.maxColumns },
+        { length: variant.maxRows },
         (_, i) => matmulText(variant, matrix.layout, part, i + 1, epilogue),
       );
       const width = Math.min(part.tiles, tiles - part.firstTile);
-      const weightRows = Math.min(part.rows, width * 4 * variant.rowLanes);
+      const usedN = Math.min(part.n, width * variant.tileN);
       return createKernel(
         device,
         `matmul ${matrix.name}`,
         codes,
-        [stepBuffer, part.weights, x, ...epilogue.buffers],
+        [step, part.weights, x, ...epilogue.resources],
         width,
         (_, rows) => ({
           bytes: tileBytes(matrix.layout, width),
-          multiplyAdds: rows * weightRows * matrix.columns,
+          multiplyAdds: rows * usedN * matrix.k,
         }),
       );
     }),
   );
 }
 
-/** The WGSL of one variant. */
+/** The WGSL of the pipeline that takes `rows` rows of the pass in a workgroup. */
 export function matmulText(
   variant: KernelVariant,
   layout: WeightLayout,
-  part: Pick<MatrixPart, "tiles" | "firstRow" | "firstTile">,
-  columns: number,
+  part: Pick<MatrixPart, "tiles" | "firstN" | "firstTile">,
+  rows: number,
   epilogue: Pick<Epilogue, "source" | "constants">,
 ): string {
   const constants = {
-    COLUMNS: columns,
-    LANES: variant.lanes,
+    ROWS: rows,
+    INVOCATIONS: variant.invocations,
     TEXTURE_WIDTH,
     ...planeConstants(variant, layout, part.tiles),
-    ROW_OFFSET: part.firstRow,
+    N_OFFSET: part.firstN,
     TILE_OFFSET: part.firstTile,
     ...epilogue.constants,
   };
   return shaderText(constants, [
-    step,
-    best,
+    stepStruct,
+    argmaxTile,
     matmul,
     variant.memory.weights,
     variant.memory.rows,

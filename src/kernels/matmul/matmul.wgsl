@@ -1,39 +1,43 @@
-// y[column][row] = sum over k of weights[row][k] * x[column][k], four rows an invocation, COLUMNS columns (rows of the sequence)
-// a workgroup; then `epilogue` (epilogue-*.wgsl) does with it what the layer needs.
-// An x that RMSNorm normalises comes as residual * norm weight; the factor 1 / rms is the same for all of k and is applied to y.
-// Grid: (rows / (4 * ROW_LANES), ceil(columns / COLUMNS)). Order of summation: per 16 or 32 elements one chain of fma, those added
-// along k, then (split k alone) over the lanes by a tree. COLUMNS does not enter into it: a column has the same bits in every variant.
+// y[row][n] = sum over k of x[row][k] * weights[n][k], or y = x W^T: M rows of the pass, N rows of the weight matrix, K
+// elements in each. An invocation has four n, a workgroup TILE_N, for ROWS rows of the pass. `epilogue`
+// (epilogue-*.wgsl) then does with y what the layer needs.
+// An x that RMSNorm normalises comes as residual * norm weight; the factor 1 / rms is the same for all of k and is
+// applied to y.
+// Grid: (ceil(N / TILE_N), ceil(M / ROWS)).
+// Order of summation: for 16 or 32 elements one chain of fma, those sums added along k, then (split-k.wgsl alone) over
+// the invocations by a tree. ROWS does not enter into it: a row has the same bits in every pipeline.
 @group(0) @binding(0) var<uniform> step: Step;
 
-// For codes of 2^-102 times what they stand for (f16.wgsl): neither products nor sums come near the smallest or the largest float.
+// For codes of 2^-102 times what they stand for (f16.wgsl): neither products nor sums come near the smallest or the
+// largest float.
 const X_SCALE = select(1.0, 0x1p86f, REBIASED);
 const Y_SCALE = select(1.0, 0x1p16f, REBIASED);
 
-var<private> lane: u32;
-var<private> first_column: u32;
+var<private> invocation: u32;
+var<private> first_row: u32;
 
-fn add_octet(part: ptr<function, array<vec4f, COLUMNS>>, held: ptr<function, X>, scales: Scales, unit: u32, octet: u32) {
-  for (var c = 0u; c < COLUMNS; c++) { load_x_octet(held, c, unit, octet); }
+fn add_octet(part: ptr<function, array<vec4f, ROWS>>, held: ptr<function, X>, scales: Scales, unit: u32, octet: u32) {
+  for (var r = 0u; r < ROWS; r++) { load_x_octet(held, r, unit, octet); }
   var words = load_octet(unit, octet);
   for (var i = 0u; i < 8u; i++) {
     let w = code(&words, scales, octet, i);
-    for (var c = 0u; c < COLUMNS; c++) { (*part)[c] = fma(w, vec4f(x_at(held, c, octet, i)), (*part)[c]); }
+    for (var r = 0u; r < ROWS; r++) { (*part)[r] = fma(w, vec4f(x_at(held, r, octet, i)), (*part)[r]); }
   }
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(INVOCATIONS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
-  lane = index;
+  invocation = index;
   tile = group.x;
-  tile_lane = lane % ROW_LANES;
-  first_column = group.y * COLUMNS;
-  var sums = array<vec4f, COLUMNS>();
+  tile_quad = invocation % TILE_QUADS;
+  first_row = group.y * ROWS;
+  var sums = array<vec4f, ROWS>();
   for (var unit = first_unit(); unit < UNITS; unit += unit_stride()) {
     var held = X();
-    for (var c = 0u; c < COLUMNS; c++) { load_x_unit(&held, c, unit); }
+    for (var r = 0u; r < ROWS; r++) { load_x_unit(&held, r, unit); }
     let scales = load_scales(unit);
     for (var half = 0u; half < HALVES; half++) {
-      var part = array<vec4f, COLUMNS>();
+      var part = array<vec4f, ROWS>();
       if (!SCALED) { part = sums; }
       let octet = half * (4u / HALVES);
       // Calls, since the compilers that gain from an unrolled loop don't unroll one with so long a body.
@@ -44,15 +48,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
         add_octet(&part, &held, scales, unit, octet + 3u);
       }
       if (SCALED) {
-        for (var c = 0u; c < COLUMNS; c++) {
-          sums[c] = fma(scale(scales, half), part[c], sums[c]);
-          if (MINIMUMS) { sums[c] = fma(minimum(scales), vec4f(x_sum(&held, c)), sums[c]); }
+        for (var r = 0u; r < ROWS; r++) {
+          sums[r] = fma(scale(scales, half), part[r], sums[r]);
+          if (MINIMUMS) { sums[r] = fma(minimum(scales), vec4f(x_sum(&held, r)), sums[r]); }
         }
       } else { sums = part; }
     }
   }
-  for (var c = 0u; c < COLUMNS; c++) {
-    let y = sum_over_k(sums[c]) * Y_SCALE * input_scale(first_column + c);
-    epilogue(first_column + c, tile * ROW_LANES + tile_lane, y);
+  for (var r = 0u; r < ROWS; r++) {
+    let y = sum_over_k(sums[r]) * Y_SCALE * input_scale(first_row + r);
+    epilogue(first_row + r, tile * TILE_QUADS + tile_quad, y);
   }
 }

@@ -1,10 +1,10 @@
-// 1 / rms of a column of the residual stream, from the sums of squares that its writer left, one a tile of rows (RMSNorm, arXiv 1910.07467).
-// The order is that of the tiles, whatever the number of columns.
-@group(0) @binding(3) var<storage, read> squares_in: array<f32>;  // [column][HIDDEN / (4 * ROW_LANES)]
+// 1 / rms of a row of the residual stream (RMSNorm, arXiv 1910.07467), from the sums of squares that its writer left,
+// one for each tile. They are added in the order of the tiles, whatever the number of rows.
+@group(0) @binding(3) var<storage, read> squares_in: array<f32>;  // [M][HIDDEN / TILE_N]
 
-fn input_scale(column: u32) -> f32 {
-  const TILES = HIDDEN / (4u * ROW_LANES);
+fn input_scale(row: u32) -> f32 {
+  const HIDDEN_TILES = HIDDEN / TILE_N;
   var total = 0.0;
-  for (var i = lane; i < TILES; i += LANES) { total += squares_in[column * TILES + i]; }
-  return inverseSqrt(fma(sum_over_lanes(vec4f(total)).x, 1.0 / f32(HIDDEN), RMS_EPSILON));
+  for (var i = invocation; i < HIDDEN_TILES; i += INVOCATIONS) { total += squares_in[row * HIDDEN_TILES + i]; }
+  return inverseSqrt(fma(sum_over_workgroup(vec4f(total)).x, 1.0 / f32(HIDDEN), RMS_EPSILON));
 }

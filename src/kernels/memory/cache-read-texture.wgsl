@@ -1,4 +1,5 @@
-// The key-value cache as attention reads it, in textures (see weights-texture.wgsl): [position][KV_HEADS][HEAD_SIZE / 8][CACHE_WORDS].
+// The KV cache as attention reads it, in textures (see weights-texture.wgsl): [slot][KV_HEADS][HEAD_SIZE / 8]
+// [CACHE_WORDS], a texel for each word.
 @group(0) @binding(2) var keys: texture_storage_2d<rgba32uint, read>;
 @group(0) @binding(3) var values: texture_storage_2d<rgba32uint, read>;
 

@@ -1,4 +1,5 @@
-// The bandwidth limit: reads the whole of `weights` as products do, 16 bytes a load, and no more arithmetic than keeps the loads alive.
+// The bandwidth limit: reads the whole of `weights` as products do, 16 bytes a load, with no more arithmetic than keeps
+// the loads from being optimised away.
 // Grid: (words / (64 * WORDS)); a workgroup reads 64 * WORDS words that lie together.
 @group(0) @binding(0) var<storage, read_write> sink: array<vec4u>;
 

@@ -1,8 +1,9 @@
-// Of a pass that verified: moves `step` and the first token on to behind what it accepts, as long as each token fed is the one chosen in its place.
+// Behind a verification: moves `step` and the first token on to behind the accepted tokens, which are those fed as long
+// as each is the one chosen in its place.
 // Grid: (1, 1).
 @group(0) @binding(0) var<storage, read_write> step: Step;
-@group(0) @binding(1) var<storage, read> chosen: array<Choice>;
-@group(0) @binding(2) var<storage, read_write> tokens: array<u32>;  // as they were fed, but for the first
+@group(0) @binding(1) var<storage, read> chosen: array<Chosen>;
+@group(0) @binding(2) var<storage, read_write> tokens: array<u32>;  // [M], as they were fed, but for the first
 
 @compute @workgroup_size(1)
 fn main() {

@@ -1,50 +1,47 @@
-import type { Device } from "../../gpu/device.ts";
 import { shaderText } from "../../gpu/shader-text.ts";
 import accept from "./accept.wgsl" with { type: "text" };
 import argmax from "./argmax.wgsl" with { type: "text" };
-import best from "../argmax-tile.wgsl" with { type: "text" };
-import choice from "./choice.wgsl" with { type: "text" };
+import argmaxTile from "../argmax-tile.wgsl" with { type: "text" };
+import chosenStruct from "./chosen.wgsl" with { type: "text" };
 import { createKernel, type Kernel } from "../kernel.ts";
+import type { KernelContext } from "../kernel-context.ts";
 import type { KernelVariant } from "../kernel-variant.ts";
-import step from "../step.wgsl" with { type: "text" };
+import stepStruct from "../step.wgsl" with { type: "text" };
 
-/** Bytes of one of the `Choice`s that `chosen` holds: token, confidence, second. */
-export const CHOICE_BYTES = 12;
+/** Bytes of a `Chosen` (chosen.wgsl): token, confidence, runner-up. */
+export const CHOSEN_BYTES = 12;
 
-/** Bytes of a tile's `Best`: largest logit, its token, sum of exponentials. */
-export const BEST_BYTES = 12;
+/** Bytes of an `ArgmaxTile` (argmax-tile.wgsl): largest score, its token, sum of exponentials. */
+export const ARGMAX_TILE_BYTES = 12;
 
-/** How the output product's workgroups share the `vocabulary` tokens that are chosen among: constants of epilogue-logits, argmax and noise. */
-export function tileConstants(variant: KernelVariant, vocabulary: number) {
-  const tileTokens = 4 * variant.rowLanes;
-  return { VOCABULARY: vocabulary, TILES: Math.ceil(vocabulary / tileTokens), TILE_TOKENS: tileTokens };
+/**
+ * How the output product's workgroups share the `vocabulary` tokens that are chosen among: constants of
+ * epilogue-logits, argmax, top-k-top-p and gumbel.
+ */
+export function tileConstants({ tileN }: KernelVariant, vocabulary: number) {
+  return { VOCABULARY: vocabulary, TILES: Math.ceil(vocabulary / tileN), TILE_TOKENS: tileN };
 }
 
-/** What `rows` rows' tiles are the best in: zeros. */
-export function createBests(device: Device, variant: KernelVariant, rows: number, vocabulary: number): GPUBuffer {
-  return device.storage("bests", rows * tileConstants(variant, vocabulary).TILES * BEST_BYTES);
+/** Each tile's best token for `rows` rows, [rows][TILES]: zeros. */
+export function createArgmaxTiles({ device, variant }: KernelContext, rows: number, vocabulary: number): GPUBuffer {
+  return device.storage("argmax tiles", rows * tileConstants(variant, vocabulary).TILES * ARGMAX_TILE_BYTES);
 }
 
-/** Moves on behind what a pass accepted. `buffers`: step, chosen, tokens (bindings 0 to 2). */
-export function createAccept(device: Device, buffers: readonly GPUBuffer[]): Promise<Kernel> {
-  return createKernel(device, "accept", [shaderText({}, [step, choice, accept])], buffers, 1);
+/** Moves on behind what a verification accepted. `buffers`: step, chosen, tokens (bindings 0 to 2). */
+export function createAccept({ device }: KernelContext, buffers: readonly GPUBuffer[]): Promise<Kernel> {
+  return createKernel(device, "accept", [shaderText({}, [stepStruct, chosenStruct, accept])], buffers, 1);
 }
 
-/** Chooses each row's token from its tiles' bests. `buffers`: step, bests, scores, chosen, tokens (bindings 0 to 4). */
+/** Chooses each row's token. `buffers`: step, argmax tiles, scores, chosen, tokens (bindings 0 to 4). */
 export function createArgmax(
-  device: Device,
-  variant: KernelVariant,
+  { device, variant }: KernelContext,
   vocabulary: number,
   buffers: readonly GPUBuffer[],
 ): Promise<Kernel> {
-  const code = shaderText(tileConstants(variant, vocabulary), [step, best, choice, argmax]);
-  const bestBytes = tileConstants(variant, vocabulary).TILES * BEST_BYTES;
-  return createKernel(
-    device,
-    "argmax",
-    [code],
-    buffers,
-    1,
-    (_, rows) => ({ bytes: rows * bestBytes, multiplyAdds: 0 }),
-  );
+  const constants = tileConstants(variant, vocabulary);
+  const code = shaderText(constants, [stepStruct, argmaxTile, chosenStruct, argmax]);
+  return createKernel(device, "argmax", [code], buffers, 1, (_, rows) => ({
+    bytes: rows * constants.TILES * ARGMAX_TILE_BYTES,
+    multiplyAdds: 0,
+  }));
 }

@@ -1,11 +1,13 @@
-// Makes of each logit its token's score, logit / temperature + Gumbel noise keyed by (seed, position, token): the largest is a draw from
-// softmax(logits / temperature) (arXiv 1611.01144). What the filters leave out has the score LOWEST. Leaves each tile's best, as epilogue-logits.wgsl does.
-// Grid: (ceil(TILES / 64), rows); an invocation has a tile, in the order of its tokens.
+// Makes each logit its token's score: logit / temperature + Gumbel noise keyed by (seed, position, token). The token
+// with the largest score is a draw from softmax(logits / temperature) (arXiv 1611.01144). Tokens that the filters leave
+// out have the score LOWEST; min-p is applied here. Leaves each tile's best, as epilogue-logits.wgsl does.
+// Grid: (ceil(TILES / 64), M); an invocation has a tile.
+// Order of summation: that of the tile's tokens.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<uniform> sampling: Sampling;
-@group(0) @binding(2) var<storage, read> cuts: array<Cut>;  // [row]
-@group(0) @binding(3) var<storage, read_write> scores: array<f32>;  // [row][VOCABULARY]: the logits
-@group(0) @binding(4) var<storage, read_write> bests: array<TileBest>;  // [row][TILES]
+@group(0) @binding(2) var<storage, read> cutoffs: array<Cutoff>;  // [M], of top-k-top-p.wgsl
+@group(0) @binding(3) var<storage, read_write> scores: array<f32>;  // [M][VOCABULARY]; logits before
+@group(0) @binding(4) var<storage, read_write> argmax_tiles: array<ArgmaxTile>;  // [M][TILES]
 
 // pcg3d (Jarzynski and Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020).
 fn hash(key: vec3u) -> vec3u {
@@ -20,8 +22,9 @@ fn hash(key: vec3u) -> vec3u {
   return v;
 }
 
-// -log(-log(1 - v)) for v uniform in (0, 1): the smallest v give the large noises, which win, so they have a float's full precision. The
-// inner log is by a series, since WGSL's may err by 2^-21 near 1 (and on llvmpipe two of them take five times as long as one).
+// -log(-log(1 - v)) for v uniform in (0, 1). The smallest v give the large noises, which win, so these have a float's
+// full precision. The inner log is a series, since WGSL's may err by 2^-21 near 1 (and on llvmpipe two of them take
+// five times as long as one).
 fn gumbel(position: u32, token: u32) -> f32 {
   let bits = hash(vec3u(sampling.seed, position, token));
   let low = bits.x < 0x80000000u;
@@ -47,24 +50,24 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let tile = id.x;
   let row = id.y;
   if (tile >= TILES) { return; }
-  let cut = cuts[row];
+  let cutoff = cutoffs[row];
   let first = tile * TILE_TOKENS;
-  var best = Best(LOWEST, first);
+  var best = ScoredToken(LOWEST, first);
   for (var token = first; token < min(first + TILE_TOKENS, VOCABULARY); token++) {
     let logit = scores[row * VOCABULARY + token];
     let key = key_of(logit);
-    let left = (key > cut.key || (key == cut.key && token <= cut.token)) &&
-      (logit - cut.high) * sampling.inverse_temperature >= sampling.log_min_p;
+    let kept = (key > cutoff.key || (key == cutoff.key && token <= cutoff.token)) &&
+      (logit - cutoff.high) * sampling.inverse_temperature >= sampling.log_min_p;
     var score = LOWEST;
-    if (left || sampling.filters == 0u) {
+    if (kept || sampling.filters == 0u) {
       score = fma(logit, sampling.inverse_temperature, gumbel(step.position + row + 1u, token));
     }
     scores[row * VOCABULARY + token] = score;
-    best = better(best, Best(score, token));
+    best = better(best, ScoredToken(score, token));
   }
   var sum = 0.0;
   for (var token = first; token < min(first + TILE_TOKENS, VOCABULARY); token++) {
     sum += exp(scores[row * VOCABULARY + token] - best.score);
   }
-  bests[row * TILES + tile] = TileBest(best.score, best.token, sum);
+  argmax_tiles[row * TILES + tile] = ArgmaxTile(best.score, best.token, sum);
 }

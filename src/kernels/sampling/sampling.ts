@@ -1,69 +1,74 @@
-import type { Sampling } from "../../util/sampling.ts";
 import type { Device } from "../../gpu/device.ts";
 import { shaderText } from "../../gpu/shader-text.ts";
+import type { Sampling } from "../../util/sampling.ts";
 import { tileConstants } from "./argmax.ts";
-import best from "../argmax-tile.wgsl" with { type: "text" };
-import cut from "./top-k-top-p.wgsl" with { type: "text" };
+import argmaxTile from "../argmax-tile.wgsl" with { type: "text" };
+import gumbel from "./gumbel.wgsl" with { type: "text" };
 import { createKernel, type Kernel } from "../kernel.ts";
-import type { KernelVariant } from "../kernel-variant.ts";
-import noise from "./gumbel.wgsl" with { type: "text" };
+import type { KernelContext } from "../kernel-context.ts";
 import samplingStruct from "./sampling.wgsl" with { type: "text" };
-import step from "../step.wgsl" with { type: "text" };
+import stepStruct from "../step.wgsl" with { type: "text" };
+import topKTopP from "./top-k-top-p.wgsl" with { type: "text" };
 
-/** What a sampler works on, as epilogue-logits.wgsl leaves it; `rows` rows at most. */
+/** The buffers that a sampler works on, as epilogue-logits.wgsl leaves them; `rows` rows at most. */
 export interface SamplerInput {
   readonly rows: number;
   readonly vocabulary: number;
   readonly step: GPUBuffer;
   readonly logits: GPUBuffer;
-  readonly bests: GPUBuffer;
+  readonly argmaxTiles: GPUBuffer;
 }
 
-/** Turns logits into scores and their tiles' bests into those of the scores, for argmax to choose by. */
+/** The kernels of a sampler, without filters and with them. */
+interface SamplerKernels {
+  readonly plain: readonly Kernel[];
+  readonly filtered: readonly Kernel[];
+}
+
+/** Turns logits into scores, and the tiles' best logits into their best scores, for argmax to choose by. */
 export class Sampler {
   readonly #device: Device;
   readonly #uniform: GPUBuffer;
-  readonly #cut: Kernel;
-  readonly #noise: Kernel;
+  readonly #kernels: SamplerKernels;
   #written: Sampling | undefined;
 
-  private constructor(device: Device, uniform: GPUBuffer, cut: Kernel, noise: Kernel) {
+  private constructor(device: Device, uniform: GPUBuffer, kernels: SamplerKernels) {
     this.#device = device;
     this.#uniform = uniform;
-    this.#cut = cut;
-    this.#noise = noise;
+    this.#kernels = kernels;
   }
 
-  static async create(device: Device, variant: KernelVariant, input: SamplerInput): Promise<Sampler> {
-    const { rows, vocabulary, logits, bests } = input;
+  static async create({ device, variant }: KernelContext, input: SamplerInput): Promise<Sampler> {
+    const { rows, vocabulary, step, logits, argmaxTiles } = input;
     const uniform = device.buffer("sampling", 24, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
-    const cuts = device.storage("cuts", rows * 12);
+    const cutoffs = device.storage("cutoffs", rows * 12);
     const constants = tileConstants(variant, vocabulary);
-    const common = [step, samplingStruct, best];
-    // A software adapter's barriers are dear, but for one subgroup.
-    const cutLanes = variant.kind === "subgroup" ? variant.lanes : 256;
-    const cutCode = shaderText({ ...constants, LANES: cutLanes }, [...common, cut]);
-    const noiseCode = shaderText(constants, [...common, noise]);
-    return new Sampler(
+    const common = [stepStruct, samplingStruct, argmaxTile];
+    // Barriers are dear on a software adapter, but for those of one subgroup.
+    const invocations = variant.kind === "subgroup" ? variant.invocations : 256;
+    const filter = await createKernel(
       device,
-      uniform,
-      await createKernel(device, "cut", [cutCode], [input.step, uniform, logits, bests, cuts], 1),
-      await createKernel(
-        device,
-        "noise",
-        [noiseCode],
-        [input.step, uniform, cuts, logits, bests],
-        Math.ceil(constants.TILES / 64),
-      ),
+      "top-k top-p",
+      [shaderText({ ...constants, INVOCATIONS: invocations }, [...common, topKTopP])],
+      [step, uniform, logits, argmaxTiles, cutoffs],
+      1,
     );
+    const score = await createKernel(
+      device,
+      "gumbel",
+      [shaderText(constants, [...common, gumbel])],
+      [step, uniform, cutoffs, logits, argmaxTiles],
+      Math.ceil(constants.TILES / 64),
+    );
+    return new Sampler(device, uniform, { plain: [score], filtered: [filter, score] });
   }
 
-  /** What to run between the output product and argmax. */
+  /** The kernels to run between the output product and argmax; the same array for all samplings that need the same. */
   kernels(sampling: Sampling): readonly Kernel[] {
-    return hasFilters(sampling) ? [this.#cut, this.#noise] : [this.#noise];
+    return hasFilters(sampling) ? this.#kernels.filtered : this.#kernels.plain;
   }
 
-  /** Writes what they need in the submissions to come. */
+  /** Writes what the kernels need in the submissions to come. */
   write(sampling: Sampling): void {
     if (this.#written === sampling) return;
     this.#written = sampling;

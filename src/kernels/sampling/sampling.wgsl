@@ -1,21 +1,21 @@
-// How scores are made of logits; see sampling.ts, which writes it.
+// How scores are made of logits; sampling.ts writes it.
 struct Sampling {
   inverse_temperature: f32,
   seed: u32,
-  filters: u32,  // whether there are any
+  filters: u32,  // 1 where top_k, top_p or log_min_p leave tokens out, else 0
   top_k: u32,  // 0: all
   top_p: f32,  // 1: all
   log_min_p: f32,
 }
 
-// What the filters leave of a row: the first tokens by falling logit, and by rising token where logits tie.
-struct Cut {
-  key: u32,  // of the last one's logit
-  token: u32,  // at that key, tokens up to this one
+// Where top-k and top-p cut a row's order, which is by falling logit, and by rising token where logits tie.
+struct Cutoff {
+  key: u32,  // key_of the last kept logit
+  token: u32,  // of the tokens with that key, those up to this one are kept
   high: f32,  // the row's largest logit
 }
 
-// Ordered as the logits are.
+// Unsigned integers in the order of the logits.
 fn key_of(logit: f32) -> u32 {
   let bits = bitcast<u32>(logit);
   return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);

@@ -1,26 +1,30 @@
-// How many of a row's tokens the filters leave, of the order by falling logit and rising token: the k likeliest, then, of these, the likeliest that
-// together reach the share p; by search over the logits' keys, then over the tokens that tie. gumbel.wgsl leaves out those below min-p itself.
-// Grid: (1, rows). Order of summation: a lane adds its tiles' tokens, every LANES-th tile, then a tree; so a longer list has no smaller sum.
+// Top-k, then top-p: finds the last token that they keep of a row, in the order by falling logit and rising token. It
+// is found by binary search over the logits' keys (key_of), then over the token ids among ties; nothing is sorted.
+// min-p is applied in gumbel.wgsl.
+// Grid: (1, M).
+// Order of summation: an invocation adds the tokens of every INVOCATIONS-th tile, then the invocations' sums are added
+// by a tree; so a longer list of tokens has no smaller sum.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<uniform> sampling: Sampling;
-@group(0) @binding(2) var<storage, read> logits: array<f32>;  // [row][VOCABULARY]
-@group(0) @binding(3) var<storage, read> bests: array<TileBest>;  // [row][TILES], of epilogue-logits.wgsl
-@group(0) @binding(4) var<storage, read_write> cuts: array<Cut>;  // [row]
+@group(0) @binding(2) var<storage, read> logits: array<f32>;  // [M][VOCABULARY]
+@group(0) @binding(3) var<storage, read> argmax_tiles: array<ArgmaxTile>;  // [M][TILES], of epilogue-logits.wgsl
+@group(0) @binding(4) var<storage, read_write> cutoffs: array<Cutoff>;  // [M]
 
 const ALL = 0xffffffffu;
-var<workgroup> counts: array<u32, LANES>;
-var<workgroup> masses: array<f32, LANES>;
-var<private> lane: u32;
+var<workgroup> counts: array<u32, INVOCATIONS>;
+var<workgroup> masses: array<f32, INVOCATIONS>;
+var<private> invocation: u32;
 var<private> row: u32;
 var<private> high: f32;
 
-// The tokens with a larger key, and those with this key up to `last`: how many there are, and the sum of exp((logit - high) / temperature).
+// A list of tokens: how many there are, and the sum of exp((logit - high) / temperature).
 struct Size { count: u32, mass: f32 }
 
+// The size of the list of the tokens with a larger key, and of those with this key up to `last`.
 fn size_of(key: u32, last: u32) -> Size {
   var size = Size();
-  for (var tile = lane; tile < TILES; tile += LANES) {
-    if (key_of(bests[row * TILES + tile].score) < key) { continue; }
+  for (var tile = invocation; tile < TILES; tile += INVOCATIONS) {
+    if (key_of(argmax_tiles[row * TILES + tile].score) < key) { continue; }
     let first = tile * TILE_TOKENS;
     for (var token = first; token < min(first + TILE_TOKENS, VOCABULARY); token++) {
       let logit = logits[row * VOCABULARY + token];
@@ -31,23 +35,24 @@ fn size_of(key: u32, last: u32) -> Size {
       }
     }
   }
-  counts[lane] = size.count;
-  masses[lane] = size.mass;
+  counts[invocation] = size.count;
+  masses[invocation] = size.mass;
   workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      counts[lane] += counts[lane + half];
-      masses[lane] += masses[lane + half];
+  for (var half = INVOCATIONS / 2u; half > 0u; half /= 2u) {
+    if (invocation < half) {
+      counts[invocation] += counts[invocation + half];
+      masses[invocation] += masses[invocation + half];
     }
     workgroupBarrier();
   }
   return Size(workgroupUniformLoad(&counts[0]), workgroupUniformLoad(&masses[0]));
 }
 
-// The shortest list that has `count` tokens and the mass `mass`, of a row whose largest logit is `top`; all tokens if none has.
-fn shortest(top: f32, count: u32, mass: f32) -> Cut {
-  // Lists down to `short` are too short, the longest of them has `outside` tokens; that down to `key` has `inside`. First steps down that
-  // double, so that few lists are long, then bisection.
+// The end of the shortest list that has `count` tokens and the mass `mass`, in a row whose largest logit is `top`; the
+// end of the whole row if no list has.
+fn shortest(top: f32, count: u32, mass: f32) -> Cutoff {
+  // The list down to the key `short` is too short, and has `outside` tokens; that down to `key` has `inside`. First
+  // `key` goes down by steps that double, so that few lists are long, then comes bisection.
   var short = key_of(top) + 1u;
   var outside = 0u;
   var key = short - 1u;
@@ -56,7 +61,7 @@ fn shortest(top: f32, count: u32, mass: f32) -> Cut {
     let size = size_of(key, ALL);
     inside = size.count;
     if (inside >= count && size.mass >= mass) { break; }
-    if (key == 0u) { return Cut(0u, ALL, top); }
+    if (key == 0u) { return Cutoff(0u, ALL, top); }
     short = key;
     outside = inside;
     key -= select(key, stride, stride > 0u && stride < key);
@@ -80,25 +85,27 @@ fn shortest(top: f32, count: u32, mass: f32) -> Cut {
       if (size.count >= count && size.mass >= mass) { last -= bit; }
     }
   }
-  return Cut(key, last, top);
+  return Cutoff(key, last, top);
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(INVOCATIONS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
-  lane = index;
+  invocation = index;
   row = group.y;
   var mine = LOWEST;
-  for (var tile = lane; tile < TILES; tile += LANES) { mine = max(mine, bests[row * TILES + tile].score); }
-  masses[lane] = mine;
+  for (var tile = invocation; tile < TILES; tile += INVOCATIONS) {
+    mine = max(mine, argmax_tiles[row * TILES + tile].score);
+  }
+  masses[invocation] = mine;
   workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half /= 2u) {
-    if (lane < half) { masses[lane] = max(masses[lane], masses[lane + half]); }
+  for (var half = INVOCATIONS / 2u; half > 0u; half /= 2u) {
+    if (invocation < half) { masses[invocation] = max(masses[invocation], masses[invocation + half]); }
     workgroupBarrier();
   }
   let top = workgroupUniformLoad(&masses[0]);
   high = top;
-  var cut = Cut(0u, ALL, top);
-  if (sampling.top_k > 0u) { cut = shortest(top, sampling.top_k, 0.0); }
-  if (sampling.top_p < 1.0) { cut = shortest(top, 1u, sampling.top_p * size_of(cut.key, cut.token).mass); }
-  if (lane == 0u) { cuts[row] = cut; }
+  var cutoff = Cutoff(0u, ALL, top);
+  if (sampling.top_k > 0u) { cutoff = shortest(top, sampling.top_k, 0.0); }
+  if (sampling.top_p < 1.0) { cutoff = shortest(top, 1u, sampling.top_p * size_of(cutoff.key, cutoff.token).mass); }
+  if (invocation == 0u) { cutoffs[row] = cutoff; }
 }

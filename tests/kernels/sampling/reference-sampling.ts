@@ -1,8 +1,8 @@
-// Sampling in double precision, from its description in src/kernels/sampling/sampling.ts: shares nothing with the kernels.
+// Sampling in double precision, from its description in src/util/sampling.ts: shares nothing with the kernels.
 
-import type { Sampling } from "../../src/util/sampling.ts";
+import type { Sampling } from "../../../src/util/sampling.ts";
 
-/** The k-th of these is chosen with this probability; 0 where a filter leaves the token out. */
+/** The probability with which each token is chosen; 0 where a filter leaves it out. */
 export function probabilities(logits: ArrayLike<number>, { temperature, topK, topP, minP }: Sampling): Float64Array {
   const scaled = Float64Array.from(logits, (logit) => logit / temperature);
   const most = Math.max(...scaled);

@@ -1,23 +1,22 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type CacheType, createAttention } from "../../src/kernels/attention/attention.ts";
-import { createCache, createRows } from "../../src/kernels/kernel-variant.ts";
-import { withDevice } from "../with-device.ts";
+import { createAttention, type KvCacheType } from "../../../src/kernels/attention/attention.ts";
+import { MAX_ROWS } from "../../../src/spec/lanes/lane.ts";
+import { withDevice } from "../../with-device.ts";
 import {
   assertClose,
   assertSameBits,
   cacheFloats,
-  LANES_CASES,
   randoms,
   read,
   readFloats,
   StepBuffer,
+  VARIANT_CASES,
   write,
-} from "./kernel-fixture.ts";
+} from "../kernel-fixture.ts";
 
 /** Before, at and behind the ends of blocks of 8 and 64 positions. */
 const POSITIONS = [0, 7, 8, 63, 64, 200];
-const MAX_ROWS = 16;
 const CAPACITY = 200 + MAX_ROWS;
 const KV_HEADS = 2;
 const BRANCH_SLOTS = 8;
@@ -30,33 +29,33 @@ function halfBits(value: number): number {
   return view.getUint16(0);
 }
 
-/** What a row in the strip sees, by position: `slot` floats each. */
+/** The keys or the values that a row in the branch slots sees, by position: `slot` floats each. */
 function branchFloats(floats: Float32Array, slot: number): Float32Array {
   const branch = floats.slice(BRANCH_SLOTS * slot, (BRANCH_SLOTS + FORK + BRANCH_SLOTS) * slot);
   branch.set(floats.subarray(0, BRANCH_SLOTS * slot), FORK * slot);
   return branch;
 }
 
-function cacheData(cache: CacheType, values: Float32Array<ArrayBuffer>) {
-  return cache === "f32" ? values : new Uint32Array(new Uint16Array(values.map(halfBits)).buffer);
+function cacheData(kvCache: KvCacheType, values: Float32Array<ArrayBuffer>) {
+  return kvCache === "f32" ? values : new Uint32Array(new Uint16Array(values.map(halfBits)).buffer);
 }
 
-for (const { title, adapter, make } of LANES_CASES) {
+for (const { title, adapter, contextOf } of VARIANT_CASES) {
   for (const headSize of [64, 128]) {
-    for (const cache of ["f16", "f32"] as const) {
+    for (const kvCache of ["f16", "f32"] as const) {
       // llvmpipe takes 5 to 20 s to compile one that has barriers.
-      const groups = adapter === "default" && title === "split k" ? [headSize === 64 ? 3 : 4] : [1, 3, 4, 8];
-      const name = `${title}: heads of ${headSize} in groups of ${groups}, ${cache}`;
+      const groups = adapter === "default" && title === "split-64" ? [headSize === 64 ? 3 : 4] : [1, 3, 4, 8];
+      const name = `${title}: heads of ${headSize} in groups of ${groups}, ${kvCache}`;
       await withDevice(`${name}: each row attends to its past, alone or among others`, async (device) => {
-        const variant = make(device);
+        const context = contextOf(device);
         const slot = KV_HEADS * headSize;
         const length = (BRANCH_SLOTS + CAPACITY) * slot;
         const cached = async (seed: number) => {
-          const data = cacheData(cache, randoms(seed, length));
-          const resource = createCache(device, variant, "cache", data.byteLength);
+          const data = cacheData(kvCache, randoms(seed, length));
+          const resource = context.createCache("cache", data.byteLength);
           write(device, resource, data);
-          const floats = cacheFloats(cache, await read(device, resource, data.byteLength));
-          return { resource, trunk: floats.subarray(BRANCH_SLOTS * slot), branch: branchFloats(floats, slot) };
+          const floats = cacheFloats(kvCache, await read(device, resource, data.byteLength));
+          return { resource, main: floats.subarray(BRANCH_SLOTS * slot), branch: branchFloats(floats, slot) };
         };
         const [keys, values] = [await cached(1), await cached(2)];
         for (const group of groups) {
@@ -65,10 +64,10 @@ for (const { title, adapter, make } of LANES_CASES) {
           const step = new StepBuffer(device);
           const queries = device.storage("queries", MAX_ROWS * width * 4);
           const unwritten = new Float32Array(MAX_ROWS * width).fill(777);
-          const attended = createRows(device, variant, "attended", MAX_ROWS, width);
-          const buffers = [step.buffer, queries, keys.resource, values.resource, attended];
-          const shape = { headSize, heads, kvHeads: KV_HEADS };
-          const kernel = await createAttention(device, variant, cache, shape, BRANCH_SLOTS, buffers);
+          const attended = context.createRows("attended", MAX_ROWS, width);
+          const resources = [step.buffer, queries, keys.resource, values.resource, attended];
+          const shape = { headSize, heads, kvHeads: KV_HEADS, kvCache, branchSlots: BRANCH_SLOTS };
+          const kernel = await createAttention(context, shape, resources);
           const attend = async (q: Float32Array<ArrayBuffer>, position: number, fork?: number) => {
             device.queue.writeBuffer(queries, 0, q);
             write(device, attended, unwritten);
@@ -91,11 +90,11 @@ for (const { title, adapter, make } of LANES_CASES) {
               const own = q.slice(row * width, (row + 1) * width);
               const got = together.slice(row * width, (row + 1) * width);
               assertSameBits(`row ${row} at ${position}`, await attend(own, position + row), got);
-              const wanted = reference(own, keys.trunk, values.trunk, position + row, headSize, group);
+              const wanted = reference(own, keys.main, values.main, position + row, headSize, group);
               assertClose(`group ${group}, row ${row} at ${position}`, got, wanted, 3e-5, 2e-5);
             }
           }
-          // In the strip: behind a trunk that ends within a block of positions.
+          // In the branch slots, where the main sequence ends within a block of positions.
           for (const position of [FORK, FORK + 3, FORK + BRANCH_SLOTS - 1]) {
             const q = randoms(position, width, -2, 2);
             const wanted = reference(q, keys.branch, values.branch, position, headSize, group);

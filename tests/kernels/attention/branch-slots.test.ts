@@ -1,26 +1,28 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { createCache, rowsVariant, splitVariant, TEXTURE_WIDTH } from "../../src/kernels/kernel-variant.ts";
-import { BranchSlots } from "../../src/kernels/attention/branch-slots.ts";
-import { withDevice } from "../with-device.ts";
-import { read, write } from "./kernel-fixture.ts";
+import { KernelContext, TEXTURE_WIDTH } from "../../../src/kernels/kernel-context.ts";
+import { rowsVariant, splitVariant } from "../../../src/kernels/kernel-variant.ts";
+import { BranchSlots } from "../../../src/kernels/attention/branch-slots.ts";
+import { withDevice } from "../../with-device.ts";
+import { read, write } from "../kernel-fixture.ts";
 
-/** 24 texels, as three heads of 64 in 16 bits take: a row of a texture ends within a slot. */
+/** 24 texels, as three heads of 64 in 16 bits take: a texel row of a texture ends within a slot. */
 const SLOT_BYTES = 24 * 16;
 const SLOT_WORDS = SLOT_BYTES / 4;
 const [BRANCH_SLOTS, CAPACITY] = [16, 400];
 
 for (const [memory, variant] of [["textures", rowsVariant(4)], ["buffers", splitVariant()]] as const) {
-  await withDevice(`the strip's slots are copied into the trunk, in ${memory}`, async (device) => {
+  await withDevice(`branch slots are copied into the main sequence, in ${memory}`, async (device) => {
+    const context = new KernelContext(device, variant);
     const caches = [1, 2, 3].map((n) => {
       const bytes = (BRANCH_SLOTS + CAPACITY) * SLOT_BYTES;
       const words = Uint32Array.from({ length: bytes / 4 }, (_, i) => n * 1_000_000 + i);
-      const resource = createCache(device, variant, "cache", bytes);
+      const resource = context.createCache("cache", bytes);
       write(device, resource, words);
       return { resource, words };
     });
-    const strip = new BranchSlots(device, caches.map(({ resource }) => resource), BRANCH_SLOTS, SLOT_BYTES);
-    // Where a texture's first row ends, and its second one; at both ends of the trunk; one slot, some, and all.
+    const slots = new BranchSlots(device, caches.map(({ resource }) => resource), BRANCH_SLOTS, SLOT_BYTES);
+    // Where a texture's first texel row ends, and its second one; at both ends of the main sequence; one slot, some, all.
     const rowEnd = TEXTURE_WIDTH * 16 / SLOT_BYTES;
     const first = Math.floor(rowEnd) - BRANCH_SLOTS;
     const second = Math.floor(2 * rowEnd) - BRANCH_SLOTS;
@@ -28,7 +30,7 @@ for (const [memory, variant] of [["textures", rowsVariant(4)], ["buffers", split
       const [fork, count] of [[first, 1], [first - 5, 16], [second - 1, 4], [0, 3], [CAPACITY - 7, 7]] as const
     ) {
       const encoder = device.encoder();
-      strip.encodeKeep(encoder, fork, count);
+      slots.encodeKeep(encoder, fork, count);
       device.queue.submit([encoder.finish()]);
       for (const { resource, words } of caches) {
         words.copyWithin((BRANCH_SLOTS + fork) * SLOT_WORDS, 0, count * SLOT_WORDS);

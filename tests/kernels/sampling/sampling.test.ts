@@ -1,18 +1,17 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Device } from "../../src/gpu/device.ts";
-import { CHOICE_BYTES, createArgmax, createBests, tileConstants } from "../../src/kernels/sampling/argmax.ts";
-import type { KernelVariant } from "../../src/kernels/kernel-variant.ts";
-import { Sampler } from "../../src/kernels/sampling/sampling.ts";
-import type { Sampling } from "../../src/util/sampling.ts";
-import { withDevice } from "../with-device.ts";
-import { assertClose, assertSameBits, LANES_CASES, randoms, readFloats, StepBuffer } from "./kernel-fixture.ts";
+import { CHOSEN_BYTES, createArgmax, createArgmaxTiles, tileConstants } from "../../../src/kernels/sampling/argmax.ts";
+import type { KernelContext } from "../../../src/kernels/kernel-context.ts";
+import { Sampler } from "../../../src/kernels/sampling/sampling.ts";
+import type { Sampling } from "../../../src/util/sampling.ts";
+import { withDevice } from "../../with-device.ts";
+import { assertClose, assertSameBits, randoms, readFloats, StepBuffer, VARIANT_CASES } from "../kernel-fixture.ts";
 import { gumbel, hash, probabilities, scores } from "./reference-sampling.ts";
 
 const VOCABULARY = 301;
 const PLAIN: Sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 1 };
 
-interface Choices {
+interface Chosen {
   readonly tokens: readonly number[];
   readonly confidences: Float32Array;
   readonly runnersUp: readonly number[];
@@ -20,18 +19,19 @@ interface Choices {
 }
 
 /** The sampler and argmax behind it, fed with logits. */
-async function createChooser(device: Device, variant: KernelVariant, vocabulary: number, rows: number) {
+async function createChooser(context: KernelContext, vocabulary: number, rows: number) {
+  const { device } = context;
   const step = new StepBuffer(device);
   const logits = device.storage("logits", rows * vocabulary * 4);
-  const bests = createBests(device, variant, rows, vocabulary);
-  const chosen = device.storage("chosen", rows * CHOICE_BYTES);
+  const argmaxTiles = createArgmaxTiles(context, rows, vocabulary);
+  const chosen = device.storage("chosen", rows * CHOSEN_BYTES);
   const tokens = device.storage("tokens", rows * 4);
-  const { TILES, TILE_TOKENS } = tileConstants(variant, vocabulary);
-  const sampler = await Sampler.create(device, variant, { rows, vocabulary, step: step.buffer, logits, bests });
-  const argmax = await createArgmax(device, variant, vocabulary, [step.buffer, bests, logits, chosen, tokens]);
-  return async (values: Float32Array<ArrayBuffer>, sampling: Sampling, position: number): Promise<Choices> => {
+  const { TILES, TILE_TOKENS } = tileConstants(context.variant, vocabulary);
+  const sampler = await Sampler.create(context, { rows, vocabulary, step: step.buffer, logits, argmaxTiles });
+  const argmax = await createArgmax(context, vocabulary, [step.buffer, argmaxTiles, logits, chosen, tokens]);
+  return async (values: Float32Array<ArrayBuffer>, sampling: Sampling, position: number): Promise<Chosen> => {
     const count = values.length / vocabulary;
-    // The tiles' bests, as the output product leaves them. Their sums are for argmax alone.
+    // The tiles' best logits, as the output product leaves them. Their tokens and sums are for argmax alone.
     const tiles = new Float32Array(count * TILES * 3);
     for (let i = 0; i < count * TILES; i++) {
       const first = i % TILES * TILE_TOKENS;
@@ -39,10 +39,10 @@ async function createChooser(device: Device, variant: KernelVariant, vocabulary:
       tiles[3 * i] = Math.max(...values.subarray(row + first, row + Math.min(first + TILE_TOKENS, vocabulary)));
     }
     device.queue.writeBuffer(logits, 0, values);
-    device.queue.writeBuffer(bests, 0, tiles);
+    device.queue.writeBuffer(argmaxTiles, 0, tiles);
     sampler.write(sampling);
     step.run([...sampler.kernels(sampling), argmax], count, position);
-    const words = new Uint32Array(await device.read(chosen, count * CHOICE_BYTES));
+    const words = new Uint32Array(await device.read(chosen, count * CHOSEN_BYTES));
     const floats = new Float32Array(words.buffer);
     const at = (field: number) => Array.from({ length: count }, (_, i) => 3 * i + field);
     return {
@@ -54,9 +54,9 @@ async function createChooser(device: Device, variant: KernelVariant, vocabulary:
   };
 }
 
-/** Tokens whose score isn't the lowest there is. */
-const left = (row: Float32Array) => Array.from(row.keys()).filter((token) => row[token]! > -3e38);
-const leftBy = (shares: Float64Array) => Array.from(shares.keys()).filter((token) => shares[token]! > 0);
+/** Tokens whose score isn't the lowest there is: the filters keep them. */
+const kept = (row: Float32Array) => Array.from(row.keys()).filter((token) => row[token]! > -3e38);
+const keptBy = (shares: Float64Array) => Array.from(shares.keys()).filter((token) => shares[token]! > 0);
 
 const FILTERS: Readonly<Record<string, Partial<Sampling>>> = {
   "temperature alone": {},
@@ -69,13 +69,13 @@ const FILTERS: Readonly<Record<string, Partial<Sampling>>> = {
   "all filters": { topK: 30, topP: 0.9, minP: 0.02 },
 };
 
-for (const { title, adapter, make } of LANES_CASES) {
-  const check = (name: string, body: (device: Device, variant: KernelVariant) => Promise<void>) =>
-    withDevice(`${title}: ${name}`, (device) => body(device, make(device)), { adapter });
+for (const { title, adapter, contextOf } of VARIANT_CASES) {
+  const check = (name: string, body: (context: KernelContext) => Promise<void>) =>
+    withDevice(`${title}: ${name}`, (device) => body(contextOf(device)), { adapter });
 
-  await check("scores, choice, confidence and second choice are those of double precision", async (device, variant) => {
+  await check("scores, chosen token, confidence and runner-up are those of double precision", async (context) => {
     const [vocabulary, rows, position] = [VOCABULARY, 16, 1000];
-    const choose = await createChooser(device, variant, vocabulary, rows);
+    const choose = await createChooser(context, vocabulary, rows);
     const logits = randoms(1, rows * vocabulary, -6, 6);
     for (const [name, filter] of Object.entries(FILTERS)) {
       for (const temperature of [0.6, 1.7]) {
@@ -88,12 +88,12 @@ for (const { title, adapter, make } of LANES_CASES) {
           const order = Array.from(wanted.keys()).sort((a, b) => wanted[b]! - wanted[a]! || a - b);
           const where = `${name} at temperature ${temperature}, row ${row}`;
           const gotRow = got.scores.subarray(row * vocabulary, (row + 1) * vocabulary);
-          assert.equal(left(gotRow), leftBy(probabilities(own, sampling)), `${where}: what is left`);
-          const kept = left(gotRow);
-          assertClose(where, kept.map((token) => gotRow[token]!), kept.map((token) => wanted[token]!), 5e-6, 1e-6);
+          const tokens = kept(gotRow);
+          assert.equal(tokens, keptBy(probabilities(own, sampling)), `${where}: kept tokens`);
+          assertClose(where, tokens.map((token) => gotRow[token]!), tokens.map((token) => wanted[token]!), 5e-6, 1e-6);
           assert.is(got.tokens[row], order[0], `${where}: token`);
           const other = order.slice(0, 2).filter((token) => token !== got.tokens[row])[0];
-          assert.is(got.runnersUp[row], other, `${where}: second`);
+          assert.is(got.runnersUp[row], other, `${where}: runner-up`);
           const share = 1 / wanted.reduce((sum, score) => sum + Math.exp(score - best), 0);
           assertClose(`${where}: confidence`, [got.confidences[row]!], [share], 0, 1e-4);
         }
@@ -101,9 +101,9 @@ for (const { title, adapter, make } of LANES_CASES) {
     }
   });
 
-  await check("a row's bits are the same, alone or among others", async (device, variant) => {
+  await check("a row's bits are the same, alone or among others", async (context) => {
     const [vocabulary, rows, position] = [VOCABULARY, 16, 77];
-    const choose = await createChooser(device, variant, vocabulary, rows);
+    const choose = await createChooser(context, vocabulary, rows);
     const logits = randoms(2, rows * vocabulary, -4, 4);
     for (const [name, filter] of Object.entries(FILTERS)) {
       const sampling = { ...PLAIN, ...filter };
@@ -119,23 +119,23 @@ for (const { title, adapter, make } of LANES_CASES) {
     }
   });
 
-  await check("of logits that tie at a filter's end the lower tokens are left", async (device, variant) => {
+  await check("of logits that tie at a filter's end the lower tokens are kept", async (context) => {
     const vocabulary = VOCABULARY;
-    const choose = await createChooser(device, variant, vocabulary, 1);
+    const choose = await createChooser(context, vocabulary, 1);
     const logits = randoms(3, vocabulary, -2, 2).map(Math.round);
     for (const filter of [{ topK: 5 }, { topK: 100 }, { topP: 0.123 }, { topP: 0.789 }, { topK: 90, topP: 0.55 }]) {
       const sampling = { ...PLAIN, ...filter };
-      const got = left((await choose(logits, sampling, 0)).scores);
-      assert.equal(got, leftBy(probabilities(logits, sampling)), JSON.stringify(filter));
+      const got = kept((await choose(logits, sampling, 0)).scores);
+      assert.equal(got, keptBy(probabilities(logits, sampling)), JSON.stringify(filter));
       const lowest = Math.min(...got.map((token) => logits[token]!));
       const ties = Array.from(logits.keys()).filter((token) => logits[token] === lowest);
       assert.ok(got.filter((token) => logits[token] === lowest).length < ties.length, "the filter ends within a tie");
     }
   });
 
-  await check("a large vocabulary is filtered, and the largest noises are exact", async (device, variant) => {
+  await check("a large vocabulary is filtered, and the largest noises are exact", async (context) => {
     const [vocabulary, position] = [49_152, 123_456];
-    const choose = await createChooser(device, variant, vocabulary, 1);
+    const choose = await createChooser(context, vocabulary, 1);
     const noise = await choose(new Float32Array(vocabulary), PLAIN, position);
     const wanted = Float64Array.from({ length: vocabulary }, (_, token) => gumbel(1, position + 1, token));
     assert.ok(Math.max(...wanted) > 8 && Math.min(...wanted) < -2);
@@ -147,16 +147,16 @@ for (const { title, adapter, make } of LANES_CASES) {
       const got = await choose(logits, sampling, position);
       const shares = probabilities(logits, sampling);
       // A sum of float32 may end a token or two away from a double's.
-      const [most, least] = [left(got.scores).length, leftBy(shares).length].sort((a, b) => b - a) as [number, number];
-      assert.ok(most - least <= 1 + least / 1000, `${JSON.stringify(filter)}: ${most} and ${least} left`);
+      const [most, least] = [kept(got.scores).length, keptBy(shares).length].sort((a, b) => b - a) as [number, number];
+      assert.ok(most - least <= 1 + least / 1000, `${JSON.stringify(filter)}: ${most} and ${least} kept`);
       const best = scores(logits, sampling, position + 1);
       assert.is(got.tokens[0], best.indexOf(Math.max(...best)));
     }
   });
 
-  await check("a temperature close to 0 is argmax", async (device, variant) => {
+  await check("a temperature close to 0 is argmax", async (context) => {
     const vocabulary = VOCABULARY;
-    const choose = await createChooser(device, variant, vocabulary, 1);
+    const choose = await createChooser(context, vocabulary, 1);
     const logits = randoms(5, vocabulary, -6, 6);
     const best = logits.indexOf(Math.max(...logits));
     for (const temperature of [1e-5, 1e-30, 1e-300]) {
@@ -168,10 +168,10 @@ for (const { title, adapter, make } of LANES_CASES) {
   });
 
   if (adapter === "default") {
-    await check("tokens are drawn with their probabilities", async (device, variant) => {
+    await check("tokens are drawn with their probabilities", async (context) => {
       // Barriers are slow on software adapters.
-      const rows = variant.kind === "subgroup" ? 10_000 : 1_000;
-      const choose = await createChooser(device, variant, VOCABULARY, rows);
+      const rows = context.variant.kind === "subgroup" ? 10_000 : 1_000;
+      const choose = await createChooser(context, VOCABULARY, rows);
       const logits = randoms(6, VOCABULARY).map((value) => 8 * value ** 3);
       const repeated = Float32Array.from({ length: rows * VOCABULARY }, (_, i) => logits[i % VOCABULARY]!);
       for (const [name, filter] of Object.entries(FILTERS)) {
@@ -184,7 +184,7 @@ for (const { title, adapter, make } of LANES_CASES) {
         const shares = probabilities(logits, sampling);
         const excess = chiSquareExcess(counts, shares);
         assert.ok(excess < 1, `${name}: chi-square is ${excess.toFixed(2)} times its limit`);
-        if (leftBy(shares).length === 1) continue;
+        if (keptBy(shares).length === 1) continue;
         const warmer = chiSquareExcess(counts, probabilities(logits, { ...sampling, temperature: 1.4 }));
         assert.ok(warmer > 1, `${name}: a temperature of 1.4 passes for 0.7`);
       }
@@ -192,7 +192,10 @@ for (const { title, adapter, make } of LANES_CASES) {
   }
 }
 
-/** Chi-square of counts over its 0.9999 quantile (Wilson and Hilferty 1931): above 1 the counts are not drawn with these probabilities. */
+/**
+ * Chi-square of counts over its 0.9999 quantile (Wilson and Hilferty 1931): above 1 the counts are not drawn with these
+ * probabilities.
+ */
 function chiSquareExcess(counts: readonly number[], shares: ArrayLike<number>): number {
   const total = counts.reduce((a, b) => a + b);
   let [statistic, bins] = [0, 0];

@@ -1,0 +1,97 @@
+import type { Resource } from "../../gpu/device.ts";
+import { type AttentionShape, CACHE_SOURCES } from "../attention/attention.ts";
+import type { KernelContext } from "../kernel-context.ts";
+import { tileConstants } from "../sampling/argmax.ts";
+import epilogueLogits from "./epilogue-logits.wgsl" with { type: "text" };
+import epilogueQkv from "./epilogue-qkv.wgsl" with { type: "text" };
+import epilogueResidual from "./epilogue-residual.wgsl" with { type: "text" };
+import epilogueSwiglu from "./epilogue-swiglu.wgsl" with { type: "text" };
+import type { Epilogue } from "./matmul.ts";
+import rmsSource from "./rms.wgsl" with { type: "text" };
+
+/** The RMSNorm before a product (arXiv 1910.07467), over `hidden` elements of each row. */
+export interface Rms {
+  readonly hidden: number;
+  readonly epsilon: number;
+  /** Each tile's sum of squares, as `residualEpilogue` and the embedding leave it: [rows][hidden / tileN]. */
+  readonly squares: Resource;
+}
+
+const rmsConstants = ({ hidden, epsilon }: Rms) => ({ HIDDEN: hidden, RMS_EPSILON: epsilon });
+
+/** Rotates queries and keys, and writes keys and values into a KV cache; see epilogue-qkv.wgsl. */
+export function qkvEpilogue(
+  { variant }: KernelContext,
+  rms: Rms,
+  shape: AttentionShape,
+  out: {
+    /** What `ropeTable` gives. */
+    readonly rope: Resource;
+    /** [rows][heads * headSize] in float32. */
+    readonly queries: Resource;
+    readonly keys: Resource;
+    readonly values: Resource;
+  },
+): Epilogue {
+  return {
+    source: CACHE_SOURCES[shape.kvCache] + variant.memory.cacheWrite + rmsSource + epilogueQkv,
+    constants: {
+      ...rmsConstants(rms),
+      HEAD_SIZE: shape.headSize,
+      Q_N: shape.heads * shape.headSize,
+      KV_N: shape.kvHeads * shape.headSize,
+      BRANCH_SLOTS: shape.branchSlots,
+    },
+    resources: [rms.squares, out.rope, out.queries, out.keys, out.values],
+  };
+}
+
+/** Adds to the residual stream and prepares the next RMSNorm; see epilogue-residual.wgsl. */
+export function residualEpilogue(
+  { variant }: KernelContext,
+  hidden: number,
+  out: {
+    /** The weights of the next RMSNorm, [hidden]. */
+    readonly norm: Resource;
+    /** residual * norm, for the next product: of `createRows`, [rows][hidden]. */
+    readonly weighted: Resource;
+    /** [rows][hidden] in float32. */
+    readonly residual: Resource;
+    /** [rows][hidden / tileN] in float32. */
+    readonly squares: Resource;
+  },
+): Epilogue {
+  return {
+    source: variant.memory.out + epilogueResidual,
+    constants: { HIDDEN: hidden, OUT_QUADS: hidden / 4 },
+    resources: [out.norm, out.weighted, out.residual, out.squares],
+  };
+}
+
+/** Makes silu(gate) * up of alternating gates and ups, into `activation` (of `createRows`, [rows][feedForward]). */
+export function swigluEpilogue(
+  { variant }: KernelContext,
+  rms: Rms,
+  feedForward: number,
+  activation: Resource,
+): Epilogue {
+  return {
+    source: variant.memory.out + rmsSource + epilogueSwiglu,
+    constants: { ...rmsConstants(rms), FEED_FORWARD: feedForward, OUT_QUADS: feedForward / 4 },
+    resources: [rms.squares, activation],
+  };
+}
+
+/** Writes the logits [rows][vocabulary], and each tile's best token into `argmaxTiles` (of `createArgmaxTiles`). */
+export function logitsEpilogue(
+  { variant }: KernelContext,
+  rms: Rms,
+  vocabulary: number,
+  out: { readonly logits: Resource; readonly argmaxTiles: Resource },
+): Epilogue {
+  return {
+    source: rmsSource + epilogueLogits,
+    constants: { ...rmsConstants(rms), ...tileConstants(variant, vocabulary) },
+    resources: [rms.squares, out.logits, out.argmaxTiles],
+  };
+}

@@ -1,0 +1,214 @@
+import type { LlamaConfig } from "../checkpoint/config.ts";
+import type { Resource } from "../gpu/device.ts";
+import { createAttention, KV_CACHE_BYTES, type KvCacheType } from "../kernels/attention/attention.ts";
+import { BranchSlots } from "../kernels/attention/branch-slots.ts";
+import { createEmbed } from "../kernels/embed/embed.ts";
+import type { Kernel } from "../kernels/kernel.ts";
+import type { KernelContext } from "../kernels/kernel-context.ts";
+import {
+  logitsEpilogue,
+  qkvEpilogue,
+  residualEpilogue,
+  type Rms,
+  swigluEpilogue,
+} from "../kernels/matmul/epilogues.ts";
+import { createMatmul, type Epilogue, type Matrix } from "../kernels/matmul/matmul.ts";
+import { createAccept, createArgmax, createArgmaxTiles } from "../kernels/sampling/argmax.ts";
+import { Sampler } from "../kernels/sampling/sampling.ts";
+import { MAX_ROWS } from "../spec/lanes/lane.ts";
+import type { LayerPlan, ModelPlan } from "./model-plan.ts";
+import type { PassQueue } from "./pass-queue.ts";
+import { ropeTable } from "./rope-table.ts";
+import { loadMatrix, loadVector, type MatrixPlan } from "./weights.ts";
+
+/** How large a Llama's caches and outputs are. */
+export interface LlamaSizes {
+  /** Positions of the main sequence. */
+  readonly capacity: number;
+  /** Positions of a branch beside it. */
+  readonly branchCapacity: number;
+  readonly kvCache: KvCacheType;
+  /** Tokens that are chosen among: the ids below this. */
+  readonly vocabulary: number;
+}
+
+/** A model, and what its kernels are made for. */
+export interface LlamaParts {
+  readonly context: KernelContext;
+  readonly queue: PassQueue;
+  readonly config: LlamaConfig;
+  readonly sizes: LlamaSizes;
+}
+
+/** The kernels of a Llama, with its weights and caches bound. */
+export interface LlamaKernels {
+  /** The embedding, then layer by layer. */
+  readonly layers: readonly Kernel[];
+  /** The output product. */
+  readonly output: readonly Kernel[];
+  readonly argmax: Kernel;
+  readonly accept: Kernel;
+  /** [MAX_ROWS][vocabulary] in float32; the scores, where a sampler made some of them. */
+  readonly logits: GPUBuffer;
+  readonly branchSlots: BranchSlots;
+  /** Compiles the kernels of a sampler on these logits. */
+  createSampler(): Promise<Sampler>;
+}
+
+/** Loads the weights and compiles the kernels. `onBytes` hears of the file's bytes as they come to lie on the device. */
+export async function createLlamaKernels(
+  parts: LlamaParts,
+  plan: ModelPlan,
+  onBytes: (bytes: number) => void,
+): Promise<LlamaKernels> {
+  const builder = new LlamaBuilder(parts, onBytes);
+  const norms = await Promise.all(
+    [...plan.layers.flatMap(({ attentionNorm, feedForwardNorm }) => [attentionNorm, feedForwardNorm]), plan.outputNorm]
+      .map(async (tensor) => {
+        const norm = await loadVector(parts.context.device, tensor);
+        onBytes(tensor.bytes);
+        return norm;
+      }),
+  );
+  const embedding = await builder.load(plan.embedding);
+  const layers = await builder.createEmbedding(embedding, norms[0]!);
+  for (const [i, layer] of plan.layers.entries()) {
+    layers.push(...await builder.createLayer(`${i}`, layer, norms[2 * i + 1]!, norms[2 * i + 2]!));
+  }
+  const output = plan.output ? await builder.load(plan.output) : embedding;
+  return { layers, branchSlots: builder.createBranchSlots(), ...await builder.createHead(output) };
+}
+
+/** The buffers and textures that the kernels of a pass leave for those behind them. */
+interface Activations {
+  readonly residual: Resource;
+  /** residual * norm weight. */
+  readonly weighted: Resource;
+  /** Each tile's sum of squares of the residual. */
+  readonly squares: Resource;
+  readonly queries: Resource;
+  readonly attended: Resource;
+  /** silu(gate) * up. */
+  readonly activation: Resource;
+}
+
+function createActivations({ context, config, queue }: LlamaParts): Activations {
+  const { device, variant } = context;
+  const { hidden, heads, headSize, feedForward } = config;
+  const floats = (label: string, width: number) => device.storage(label, queue.maxRows * width * 4);
+  const rows = (label: string, width: number) => context.createRows(label, queue.maxRows, width);
+  return {
+    residual: floats("residual", hidden),
+    weighted: rows("weighted", hidden),
+    squares: floats("squares", hidden / variant.tileN),
+    queries: floats("queries", heads * headSize),
+    attended: rows("attended", heads * headSize),
+    activation: rows("activation", feedForward),
+  };
+}
+
+/** Loads and compiles one after the other; the kernels share activations and the RoPE table. */
+class LlamaBuilder {
+  readonly #parts: LlamaParts;
+  readonly #onBytes: (bytes: number) => void;
+  readonly #activations: Activations;
+  readonly #rms: Rms;
+  readonly #rope: GPUBuffer;
+  /** Keys and values, layer by layer. */
+  readonly #caches: Resource[] = [];
+
+  constructor(parts: LlamaParts, onBytes: (bytes: number) => void) {
+    const { context, config, sizes } = parts;
+    this.#parts = parts;
+    this.#onBytes = onBytes;
+    this.#activations = createActivations(parts);
+    this.#rms = { hidden: config.hidden, epsilon: config.rmsEpsilon, squares: this.#activations.squares };
+    const { headSize, ropeBase: base, ropeFactors: factors, ropeScale: scale } = config;
+    this.#rope = context.device.upload("rope", ropeTable(sizes.capacity, { headSize, base, factors, scale }));
+  }
+
+  load(plan: MatrixPlan): Promise<Matrix> {
+    return loadMatrix(this.#parts.context, plan, this.#onBytes);
+  }
+
+  createEmbedding(matrix: Matrix, norm: GPUBuffer): Promise<Kernel[]> {
+    const { context, queue: { tokens, step } } = this.#parts;
+    const { weighted, residual, squares } = this.#activations;
+    return createEmbed(context, matrix, step, [tokens, norm, weighted, residual, squares]);
+  }
+
+  /** `nextNorm` is the norm behind this layer: the next layer's, or the output's. */
+  async createLayer(
+    label: string,
+    plan: LayerPlan,
+    feedForwardNorm: GPUBuffer,
+    nextNorm: GPUBuffer,
+  ): Promise<Kernel[]> {
+    const { context, queue, config, sizes: { kvCache, branchCapacity: branchSlots } } = this.#parts;
+    const { weighted, queries, attended, activation } = this.#activations;
+    const [keys, values] = [this.#createCache(`keys ${label}`), this.#createCache(`values ${label}`)];
+    const shape = { ...config, kvCache, branchSlots };
+    const qkv = qkvEpilogue(context, this.#rms, shape, { rope: this.#rope, queries, keys, values });
+    const swiglu = swigluEpilogue(context, this.#rms, config.feedForward, activation);
+    const kernels: Kernel[] = [];
+    for (const { plan: part, firstN } of plan.qkv) {
+      kernels.push(...await this.#createMatmul(shifted(await this.load(part), firstN), weighted, qkv));
+    }
+    kernels.push(await createAttention(context, shape, [queue.step, queries, keys, values, attended]));
+    for (
+      const [matrix, x, epilogue] of [
+        [plan.attentionOutput, attended, this.#residualEpilogue(feedForwardNorm)],
+        [plan.gateUp, weighted, swiglu],
+        [plan.down, activation, this.#residualEpilogue(nextNorm)],
+      ] as const
+    ) kernels.push(...await this.#createMatmul(await this.load(matrix), x, epilogue));
+    return kernels;
+  }
+
+  /** The output product, the choice and what follows it; `matrix` may be the embedding's. */
+  async createHead(matrix: Matrix): Promise<Omit<LlamaKernels, "layers" | "branchSlots">> {
+    const { context, queue: { step, tokens, chosen }, sizes: { vocabulary } } = this.#parts;
+    const logits = context.device.storage("logits", MAX_ROWS * vocabulary * 4);
+    const argmaxTiles = createArgmaxTiles(context, MAX_ROWS, vocabulary);
+    const epilogue = logitsEpilogue(context, this.#rms, vocabulary, { logits, argmaxTiles });
+    const named = { ...matrix, name: "output" };
+    return {
+      output: await createMatmul(context, named, step, this.#activations.weighted, epilogue, vocabulary),
+      argmax: await createArgmax(context, vocabulary, [step, argmaxTiles, logits, chosen, tokens]),
+      accept: await createAccept(context, [step, chosen, tokens]),
+      logits,
+      createSampler: () => Sampler.create(context, { rows: MAX_ROWS, vocabulary, step, logits, argmaxTiles }),
+    };
+  }
+
+  /** The branch slots of all layers made so far. */
+  createBranchSlots(): BranchSlots {
+    const { context, config, sizes: { branchCapacity, kvCache } } = this.#parts;
+    return new BranchSlots(context.device, this.#caches, branchCapacity, slotBytes(config, kvCache));
+  }
+
+  #createMatmul(matrix: Matrix, x: Resource, epilogue: Epilogue): Promise<Kernel[]> {
+    return createMatmul(this.#parts.context, matrix, this.#parts.queue.step, x, epilogue);
+  }
+
+  #residualEpilogue(norm: GPUBuffer): Epilogue {
+    return residualEpilogue(this.#parts.context, this.#parts.config.hidden, { ...this.#activations, norm });
+  }
+
+  #createCache(label: string): Resource {
+    const { context, config, sizes: { branchCapacity, capacity, kvCache } } = this.#parts;
+    const cache = context.createCache(label, (branchCapacity + capacity) * slotBytes(config, kvCache));
+    this.#caches.push(cache);
+    return cache;
+  }
+}
+
+/** Bytes of a layer's keys, or of its values, of one position. */
+export function slotBytes({ kvHeads, headSize }: LlamaConfig, kvCache: KvCacheType): number {
+  return kvHeads * headSize * KV_CACHE_BYTES[kvCache];
+}
+
+/** The matrix as the part that begins at `firstN` of a larger one, which exists only in parts. */
+function shifted(matrix: Matrix, firstN: number): Matrix {
+  return { ...matrix, parts: matrix.parts.map((part) => ({ ...part, firstN: part.firstN + firstN })) };
+}
