@@ -6,8 +6,11 @@ export type Origin = "accepted" | "correction" | "bonus" | "verify";
 
 /** A token that will not change, and where it came from. */
 export interface CommittedToken {
+  /** The token's id in the vocabulary. */
   readonly token: number;
+  /** The token's place in the text, counted from 0 at the prompt's first token. */
   readonly position: number;
+  /** Who wrote the token. */
   readonly origin: Origin;
 }
 

@@ -82,8 +82,14 @@ export function countAccepted(tokens: readonly number[], chosen: readonly number
 
 /** The lane's device is gone: pending and later messages reject with this. */
 export class LaneLostError extends Error {
+  /** The class's name, by which an error is known that comes from another copy of this package. */
   override readonly name = "LaneLostError";
-  constructor(readonly lane: string, reason: string) {
+  /** The lane's name: "verify" or "draft". */
+  readonly lane: string;
+
+  /** `reason` follows "The LANE device was lost: " in the message. */
+  constructor(lane: string, reason: string) {
     super(`The ${lane} device was lost: ${reason}`);
+    this.lane = lane;
   }
 }

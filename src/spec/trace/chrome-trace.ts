@@ -1,18 +1,31 @@
 import type { Operation, TraceEvent } from "./trace-events.ts";
 
-/** An entry of Chrome's trace event format (opens in Perfetto). Times are in microseconds. */
+/**
+ * An entry of Chrome's trace event format, which opens in Perfetto. Times are in microseconds. The names are those of
+ * Google's "Trace Event Format".
+ */
 export interface ChromeEvent {
+  /** The entry's text. */
   readonly name: string;
+  /** The category: the lane, or the kind of an arrow. */
   readonly cat?: string;
   /** X: an operation; i: an instant; s and f: an arrow's two ends; M: metadata. */
   readonly ph: "X" | "i" | "s" | "f" | "M";
+  /** The process: always 1. */
   readonly pid: number;
+  /** The track: 0 is the host, then come the lanes. */
   readonly tid: number;
+  /** When the entry begins. */
   readonly ts?: number;
+  /** How long an operation takes. */
   readonly dur?: number;
+  /** Joins an arrow's two ends. */
   readonly id?: number;
+  /** An arrow ends at the slice that encloses its end. */
   readonly bp?: "e";
+  /** An instant belongs to its track alone. */
   readonly s?: "t";
+  /** All else that is known of the event. */
   readonly args?: Record<string, unknown>;
 }
 

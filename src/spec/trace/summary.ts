@@ -3,6 +3,7 @@ import type { Operation, Start, TraceEvent } from "./trace-events.ts";
 
 /** The figures of a run, from its trace. Times are in ms; null where there is nothing to divide by. */
 export interface Summary {
+  /** Tokens of the prompt. */
   readonly promptTokens: number;
   /** Committed after the prompt. */
   readonly tokens: number;
@@ -18,6 +19,7 @@ export interface Summary {
   readonly wastedDrafts: number;
   /** Answers of the verify lane that were committed; a step of `greedy` is one. */
   readonly verifications: number;
+  /** Committed tokens over verifications. */
   readonly tokensPerVerification: number | null;
   /** Accepted of the drafted tokens that were verified. */
   readonly acceptance: number | null;
