@@ -1,4 +1,4 @@
-// What the parts share: the embedded models, each on a device, work that is the same each time, the oracle's tokens.
+// The things that the parts share: the embedded models, each on a device, equal work each time, the oracle's tokens.
 
 import { fileURLToPath } from "node:url";
 import { findAdapter, listAdapters, openDevice } from "../src/gpu/adapters.ts";
@@ -80,11 +80,11 @@ export async function openBenchModel(name: ModelName, capacity: number): Promise
 
 export interface Decoded {
   readonly tokens: readonly number[];
-  /** From the first step's sending to the last one's answer. */
+  /** The time from the first step's sending to the last one's answer. */
   readonly wallMs: number;
-  /** That the device was busy with the steps. */
+  /** The time that the device was busy with the steps. */
   readonly deviceMs: number;
-  /** On the clock that all processes of the machine share. */
+  /** Times on the clock that all processes of the machine share. */
   readonly startEpochMs: number;
   readonly endEpochMs: number;
 }

@@ -1,6 +1,6 @@
-// What each format of weights costs: models of one shape with random weights on the device of the other parts, one thread, in turn
-// within each round. Multiply-adds bound a software adapter, so the figures are held against each other per weight. Beside them one
-// step on SwiftShader, the last resort, which is held to nothing.
+// Times each format of weights: models of one shape with random weights on the device of the other parts, one thread,
+// in turn within each round. Multiply-adds bound a software adapter, so the figures are compared per weight. One step
+// on SwiftShader, the last resort, is timed too, and compared with nothing.
 
 import { type AdapterInfo, findAdapter, listAdapters, openDevice } from "../src/gpu/adapters.ts";
 import { Device } from "../src/gpu/device.ts";
@@ -13,7 +13,7 @@ import { findTestAdapter } from "../tests/with-device.ts";
 import { ADAPTER, assertSame, type BenchOptions, decode, progress } from "./fixture.ts";
 import { ratio, rotate, show, type Spread, spread } from "./rounds.ts";
 
-/** Of llama.cpp's Q4_K_M: the embedding, and in every second layer V and the down matrix, have six bits. */
+/** llama.cpp's Q4_K_M: the embedding, and in every second layer V and the down matrix, have six bits. */
 const mixed = (name: string): TensorType => /token_embd|blk\.0\.(attn_v|ffn_down)/.test(name) ? "Q6_K" : "Q4_K";
 const FORMATS: Readonly<Record<string, TensorType | ((name: string) => TensorType)>> = {
   Q4_0: "Q4_0",
@@ -26,7 +26,7 @@ const FORMATS: Readonly<Record<string, TensorType | ((name: string) => TensorTyp
   BF16: "BF16",
 };
 
-/** Rows of whole super-blocks of 256, which SmolLM2-135M's 576 are not; more weights than a cache holds. */
+/** Each k is in whole super-blocks of 256, which SmolLM2-135M's 576 is not; more weights than a cache holds. */
 const SHAPE = {
   hidden: 768,
   heads: 12,
@@ -38,7 +38,7 @@ const SHAPE = {
   seed: 1,
 };
 const LAYERS = 12;
-/** Those whose weights are made; the others have them too. */
+/** Layers whose weights are made; the others have the same weights. */
 const MADE_LAYERS = 2;
 const ROWS = [1, 2, 4, 8];
 const CONTEXT = 64;
@@ -46,27 +46,28 @@ const STEPS = 16;
 
 export interface FormatFigures {
   readonly weights: number;
-  /** Of the weights in the file. */
+  /** Bytes of the weights in the file. */
   readonly bytes: number;
-  /** A decode step's, on the device. */
+  /** Time of a decode step on the device. */
   readonly decodeMs: Spread;
-  /** Per weight, to the least of all. At most 1.5 is wanted. */
+  /** The time per weight, as a ratio to the least of all formats. At most 1.5 is wanted. */
   readonly toBest: Spread;
-  /** tv(n), ms of the device, and tv(n) / tv(1). */
+  /** tv(n): time of a verification of n rows on the device. */
   readonly verifyMs: Readonly<Record<number, Spread>>;
+  /** tv(n) / tv(1). */
   readonly verifyRatio: Readonly<Record<number, Spread>>;
 }
 
 export interface FormatsFigures {
   readonly formats: Readonly<Record<string, FormatFigures>>;
-  /** A step of the Q4_1 model with MADE_LAYERS layers on SwiftShader, ms a 100 M weights; null where there is none. */
+  /** ms for 100 M weights, in a step of the Q4_1 model with MADE_LAYERS layers on SwiftShader; null without it. */
   readonly swiftShaderMs: number | null;
 }
 
 interface RunModel extends Pick<FormatFigures, "weights" | "bytes"> {
   readonly name: string;
   readonly llama: Llama;
-  /** A figure a round. */
+  /** The figures of each round. */
   readonly decodeMs: number[];
   readonly verifyMs: Readonly<Record<number, number[]>>;
 }
@@ -131,7 +132,7 @@ export async function formats({ runs, quick }: BenchOptions): Promise<FormatsFig
 
 const open = async (adapter: AdapterInfo) => new Device(await openDevice({ adapter, label: "formats", threads: 1 }));
 
-/** A model with so many layers and its matrices' weights and bytes. */
+/** A model with `layers` layers, and its matrices' weights and bytes. */
 async function load(device: Device, type: TensorType | ((name: string) => TensorType), layers: number) {
   const made = await openBytes(randomLlama({ ...SHAPE, type, layers: MADE_LAYERS }));
   const tensors = repeatLayers(made.tensors, layers);
@@ -144,7 +145,7 @@ async function load(device: Device, type: TensorType | ((name: string) => Tensor
   };
 }
 
-/** FormatsFigures.swiftShaderMs. */
+/** Measures FormatsFigures.swiftShaderMs. */
 async function timeSwiftShader(): Promise<number | null> {
   const adapter = await findTestAdapter("swiftshader").catch(() => null);
   if (!adapter) return null;
@@ -159,7 +160,7 @@ async function timeSwiftShader(): Promise<number | null> {
   }
 }
 
-/** The tensors of so many layers, of which all but the first MADE_LAYERS are those over again. */
+/** The tensors of `layers` layers, of which all but the first MADE_LAYERS are those over again. */
 function repeatLayers(made: Checkpoint["tensors"], layers: number): Checkpoint["tensors"] {
   const tensors = new Map(made);
   for (const [name, tensor] of made) {

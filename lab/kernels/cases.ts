@@ -258,7 +258,7 @@ interface Product {
   readonly count: number;
 }
 
-/** The kernels of the names `wanted`, for a model of that shape in one format, with `positions` positions in its cache. */
+/** The kernels of the names `wanted`, for a model of that shape in one format, with `positions` in its KV cache. */
 export async function createCases(
   context: KernelContext,
   step: GPUBuffer,

@@ -6,8 +6,8 @@ export const TEXTURE_WIDTH = 4096;
 const TEXTURE_ROW_BYTES = 16 * TEXTURE_WIDTH;
 
 /**
- * What every kernel is made for: a device, and the variant that runs on it. The variant also says whether data lie in
- * textures or in buffers, so the context allocates them.
+ * A device, and the variant of the kernels that runs on it: every kernel is made for both. The variant also says
+ * whether data lie in textures or in buffers, so the context allocates them.
  */
 export class KernelContext {
   readonly device: Device;

@@ -3,7 +3,7 @@
  * oldest submission in flight has taken the least time that one of its kind ever took. Kinds are compared by identity.
  */
 export class AnswerForecast {
-  /** Hears of that time, in ms of `performance.now()`, as often as it changes; of `undefined` while none is in flight. */
+  /** Hears of that time, in ms of `performance.now()`, when it changes; of `undefined` when none is in flight. */
   readonly #onDue: (atMs: number | undefined) => void;
   readonly #leastMs = new Map<object, number>();
   /** The kinds of the submissions in flight, oldest first. */

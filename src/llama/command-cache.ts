@@ -18,7 +18,7 @@ export class CommandCache<Kind extends object, Slot> {
   /** Hears of the next slot that is released. */
   #waiting: ((slot: Slot) => void) | undefined;
 
-  /** Of the slots, `maxSpares` at most are held by spares. */
+  /** At most `maxSpares` of the slots are held by spares. */
   constructor(
     slots: readonly Slot[],
     maxSpares: number,

@@ -55,7 +55,7 @@ export interface LlamaKernels {
   createSampler(): Promise<Sampler>;
 }
 
-/** Loads the weights and compiles the kernels. `onBytes` hears of the file's bytes as they come to lie on the device. */
+/** Loads the weights and compiles the kernels. `onBytes` hears of each of the file's bytes that lie on the device. */
 export async function createLlamaKernels(
   parts: LlamaParts,
   plan: ModelPlan,

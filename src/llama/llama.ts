@@ -30,7 +30,7 @@ export interface LlamaOptions {
   readonly vocabularyLimit?: number;
   /** Tokens that a branch beside the text can hold; 0 by default. */
   readonly branchCapacity?: number;
-  /** For tests and benchmarks; by default the one that suits the device. */
+  /** Tests and benchmarks choose one; by default it is the one that suits the device. */
   readonly variant?: KernelVariant;
   /** Hears of the weights' file bytes as they come to lie on the device. */
   readonly onBytes?: (done: number, total: number) => void;
@@ -55,7 +55,7 @@ export class Llama {
   readonly #queue: PassQueue;
   readonly #kernels: LlamaKernels;
   readonly #prefillParts: PassParts;
-  /** By the kernels that make scores of the logits, of which there are none for argmax. */
+  /** Keyed by the kernels that make scores of the logits, of which argmax needs none. */
   readonly #choosingParts = new Map<readonly Kernel[], PassParts>();
   readonly #encodeAccept: EncodePass;
   #sampler: Promise<Sampler> | undefined;
@@ -150,8 +150,8 @@ export class Llama {
   }
 
   /**
-   * As `verify`, behind a verification sent just before, whatever that accepts: feeds the token that it chose last of
-   * those accepted, in the place where that stands, then `drafted`, fewer than MAX_ROWS.
+   * Verifies behind a verification sent just before, whatever that accepts: feeds the token that the device chooses
+   * behind the accepted ones, in the place where that stands, then `drafted`, fewer than MAX_ROWS.
    */
   verifyNext(drafted: readonly number[]): Promise<LaneResult> {
     return this.#queue.run({
@@ -166,7 +166,7 @@ export class Llama {
 
   /**
    * Feeds `token`, or the token chosen last, and then each chosen token, `steps` (at most MAX_ROWS) in one submission.
-   * With `fork`, into the branch slots: a row attends to the text below `fork`, then to the branch.
+   * With `fork` the tokens go into the branch slots: a row attends to the text below `fork`, then to the branch.
    */
   decode(token: number | null, position: number, steps: number, fork?: number): Promise<LaneResult> {
     return this.#queue.run({ tokens: [token], position, steps, fork, work: this.#work, chosenRows: 1 });
@@ -178,7 +178,7 @@ export class Llama {
   }
 
   /**
-   * How the messages sent from now on choose. The first time that it is not argmax (null), kernels are compiled for it,
+   * Sets how the messages sent from now on choose: by argmax with null. The first other sampling has kernels compiled,
    * and messages wait for them.
    */
   sample(sampling: Sampling | null): void {

@@ -75,7 +75,7 @@ async function profileStep(llama: Llama, peak: Peak, position: number, rows: num
     const { passMs } = await timePasses(llama.context.device, passes);
     if (passMs) rounds.push(passMs);
   }
-  // Other work on the machine only adds time. All times are of one round, so that they and their shares belong together.
+  // Other work on the machine only adds time. All times are of one round, so that they and their shares fit together.
   const [best] = rounds.toSorted((a, b) => sum(a) - sum(b));
   const kindOf = (i: number) => kernels[i]!.label.replace("matmul ", "");
   const kinds = groupBy([...kernels.keys()], kindOf).map((members) => {

@@ -56,7 +56,7 @@ export interface TuneOptions {
 export interface Measurement extends Shape {
   readonly type: WeightType;
   readonly variant: string;
-  /** By `TUNED_ROWS`; null if the variant may not be chosen. */
+  /** The times by `TUNED_ROWS`; null if the variant may not be chosen. */
   readonly ms: readonly number[] | null;
   /**
    * The weighted geometric mean of `ms`: the ratio of two variants' scores is how much faster one is on average over
@@ -200,7 +200,7 @@ class RandomProduct {
   readonly #step: GPUBuffer;
   readonly #y: GPUBuffer;
   readonly #epilogue: Epilogue;
-  /** By what its layout depends on. */
+  /** Keyed by the properties of a variant that the layout depends on. */
   readonly #matrices = new Map<string, Matrix>();
   readonly #resources: Resource[] = [];
 
@@ -246,7 +246,10 @@ class RandomProduct {
     return matrix;
   }
 
-  /** What is wrong with products of 1 to CHECKED_ROWS rows: their values, or a row's bits beside other rows. */
+  /**
+   * Tells what is wrong with products of 1 to CHECKED_ROWS rows: a value, or a row's bits beside other rows; null if
+   * nothing is.
+   */
   async problemOf(kernels: readonly Kernel[]): Promise<string | null> {
     let all: Uint32Array | undefined;
     for (const rows of [...TUNED_ROWS].reverse()) {

@@ -98,7 +98,7 @@ export async function writeTuning(device: Device, variants: readonly TunedVarian
 }
 
 /**
- * The variants of a table in a file's content; none if the table is another key's. `names`: the variants that there are.
+ * The variants of a table in a file's content; none if the table is another key's. `names` has all known variants.
  * Throws a SyntaxError or a TypeError where the content is no table.
  */
 export function parseTable(content: string, key: TuningKey, names: readonly string[]): readonly TunedVariant[] {

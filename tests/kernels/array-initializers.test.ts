@@ -5,8 +5,9 @@ import { listFiles } from "../../src/platform/platform.ts";
 import { createKernel, encodeKernel } from "../../src/kernels/kernel.ts";
 import { withDevice } from "../with-device.ts";
 
-// Dawn (webgpu 0.6.2; seen on lavapipe) does not set `var a: array<T, N>;` to zero again in each turn of a loop, although
-// WGSL wants it to. So every variable in a function has an initializer; the last test here says when that may go.
+// Dawn (webgpu 0.6.2; seen on lavapipe) does not set `var a: array<T, N>;` to zero again in each turn of a loop,
+// although WGSL wants it to. So every variable in a function has an initializer; the last test here says when that may
+// go.
 
 const KERNELS = new URL("../../src/kernels/", import.meta.url);
 const ARRAY = /^[ \t]+.*\bvar(<function>)? \w+\s*:\s*\w+[^=;]*;/gm;

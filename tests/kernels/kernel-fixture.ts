@@ -131,7 +131,7 @@ export class StepBuffer {
   }
 }
 
-/** Writes from the beginning of a buffer, or of a texture, texel row by texel row, the last one filled up with zeros. */
+/** Writes to the beginning of a buffer, or of a texture: by texel rows, of which the last is filled up with zeros. */
 export function write(device: Device, resource: Resource, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>) {
   if ("mapState" in resource) return device.queue.writeBuffer(resource, 0, data);
   const bytesPerRow = 16 * resource.width;

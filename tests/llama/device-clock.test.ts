@@ -13,7 +13,7 @@ test("the fastest answer tells how the device's clock and the host's stand", () 
 test("intervals don't overlap, although the first answers were taken for slower than they are", () => {
   const clock = new DeviceClock();
   assert.equal(clock.interval([100, 110], 1090, 1117), { startMs: 1107, endMs: 1117 });
-  // By the better offset that this answer shows, the device began before the end of the one before.
+  // This answer shows a better offset, by which the device began before the end of the one before.
   assert.equal(clock.interval([111, 118], 1095, 1119), { startMs: 1117, endMs: 1119 });
   // And here it ended before that, too.
   assert.equal(clock.interval([118, 118.5], 1096, 1120), { startMs: 1119, endMs: 1119.5 });

@@ -236,7 +236,7 @@ await withDevice(
     };
     const before = device.allocatedBytes;
     const perPass = 5 * llama.config.layers + 3;
-    /** By submission. */
+    /** The dispatches of each submission. */
     const dispatched = async (run: Promise<unknown>) => {
       await run;
       const counts = dispatches;
@@ -260,7 +260,7 @@ await withDevice(
     assert.equal(await dispatched(llama.decode(null, 62, 1)), [perPass + 1], "the noise");
     assert.equal(calls, []);
     assert.is(device.allocatedBytes, before);
-    // What is counted is what is called.
+    // The counters count: this makes a buffer.
     await llama.logits(1);
     assert.equal(calls, ["createBuffer"]);
 

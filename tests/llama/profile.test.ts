@@ -47,7 +47,7 @@ for (const tied of [true, false]) {
     assert.ok(peak.bytesPerMs > 0 && peak.multiplyAddsPerMs > 0);
     assert.equal(steps.map(({ rows, position }) => [rows, position]), [[1, POSITION], [4, POSITION]]);
     const { layers, heads, kvHeads, headSize, hidden, feedForward, vocabulary } = llama.config;
-    // As bench/speed.ts counts.
+    // bench/speed.ts counts so, too.
     const inLayer = 2 * hidden * headSize * (heads + kvHeads) + 3 * hidden * feedForward;
     assert.is(weights, layers * inLayer + hidden * vocabulary);
     for (const step of steps) {

@@ -41,7 +41,7 @@ for (
   });
 }
 
-// What the embedded pair does not have is held by what must not change, or must.
+// The properties that the embedded pair does not have are tested by what must not change with them, or must.
 
 const SMALL: RandomLlama = {
   layers: 2,

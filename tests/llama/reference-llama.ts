@@ -69,7 +69,7 @@ export class ReferenceLlama {
     return y;
   }
 
-  /** Causal attention with grouped queries: head h reads key-value head floor(h / (heads / kvHeads)). */
+  /** Causal attention with grouped queries: head h reads KV head floor(h / (heads / kvHeads)). */
   #attend(block: string, x: readonly Float64Array[]): Float64Array[] {
     const { heads, kvHeads, headSize } = this.config;
     const queries = this.#multiply(`${block}.attn_q.weight`, x);

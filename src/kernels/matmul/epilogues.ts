@@ -25,7 +25,7 @@ export function qkvEpilogue(
   rms: Rms,
   shape: AttentionShape,
   out: {
-    /** What `ropeTable` gives. */
+    /** The table of `ropeTable`, [position][headSize]. */
     readonly rope: Resource;
     /** [rows][heads * headSize] in float32. */
     readonly queries: Resource;

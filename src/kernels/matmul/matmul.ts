@@ -29,7 +29,8 @@ export interface MatrixPart {
 }
 
 /**
- * How a product goes on: WGSL with `input_scale` and `epilogue`, its constants, and what is bound to bindings 3 and on.
+ * The rest of a product's kernel: WGSL with `input_scale` and `epilogue`, its constants, and the resources of bindings
+ * 3 and on.
  */
 export interface Epilogue {
   readonly source: string;

@@ -8,8 +8,8 @@
 // the invocations by a tree. ROWS does not enter into it: a row has the same bits in every pipeline.
 @group(0) @binding(0) var<uniform> step: Step;
 
-// For codes of 2^-102 times what they stand for (f16.wgsl): neither products nor sums come near the smallest or the
-// largest float.
+// REBIASED codes are 2^-102 times their values (f16.wgsl). With these factors neither products nor sums come near the
+// smallest or the largest float.
 const X_SCALE = select(1.0, 0x1p86f, REBIASED);
 const Y_SCALE = select(1.0, 0x1p16f, REBIASED);
 
@@ -40,7 +40,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
       var part = array<vec4f, ROWS>();
       if (!SCALED) { part = sums; }
       let octet = half * (4u / HALVES);
-      // Calls, since the compilers that gain from an unrolled loop don't unroll one with so long a body.
+      // These are calls and no loop: compilers that gain from an unrolled loop don't unroll one with so long a body.
       add_octet(&part, &held, scales, unit, octet);
       add_octet(&part, &held, scales, unit, octet + 1u);
       if (HALVES == 1u) {

@@ -74,7 +74,7 @@ export class Sampler {
     this.#written = sampling;
     const { temperature, topK, topP, minP, seed } = sampling;
     const data = new DataView(new ArrayBuffer(this.#uniform.size));
-    // So low a temperature is argmax, and a larger factor could make an infinity of a logit.
+    // A temperature below 1e-30 is argmax, and a larger factor could make an infinity of a logit.
     data.setFloat32(0, Math.min(1 / temperature, 1e30), true);
     data.setUint32(4, seed, true);
     data.setUint32(8, Number(hasFilters(sampling)), true);

@@ -94,7 +94,7 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
               assertClose(`group ${group}, row ${row} at ${position}`, got, wanted, 3e-5, 2e-5);
             }
           }
-          // In the branch slots, where the main sequence ends within a block of positions.
+          // The main sequence before the branch ends within a block of positions.
           for (const position of [FORK, FORK + 3, FORK + BRANCH_SLOTS - 1]) {
             const q = randoms(position, width, -2, 2);
             const wanted = reference(q, keys.branch, values.branch, position, headSize, group);

@@ -22,7 +22,7 @@ for (const [memory, variant] of [["textures", rowsVariant(4)], ["buffers", split
       return { resource, words };
     });
     const slots = new BranchSlots(device, caches.map(({ resource }) => resource), BRANCH_SLOTS, SLOT_BYTES);
-    // Where a texture's first texel row ends, and its second one; at both ends of the main sequence; one slot, some, all.
+    // Across the ends of a texture's first two texel rows, and at both ends of the main sequence; one slot, some, all.
     const rowEnd = TEXTURE_WIDTH * 16 / SLOT_BYTES;
     const first = Math.floor(rowEnd) - BRANCH_SLOTS;
     const second = Math.floor(2 * rowEnd) - BRANCH_SLOTS;

@@ -71,7 +71,7 @@ for (const tileN of [4, 16, 32]) {
           : (units * firstWords + unit * (words - firstWords) + word - firstWords) * quads + quad;
         return 4 * (tile * units * words * quads + own) + row % 4;
       };
-      /** Where a plane with a word for each `shared` units has one, as [tile][unit / shared][quad]. */
+      /** The place of a word in a plane [tile][unit / shared][quad], which has one for each `shared` units. */
       const placeOf = (row: number, unit: number, shared: number) =>
         4 * ((Math.floor(row / tileN) * Math.ceil(units / shared) + Math.floor(unit / shared)) * quads +
           Math.floor(row % tileN / 4));

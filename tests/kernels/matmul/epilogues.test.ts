@@ -48,7 +48,7 @@ function assertWritten(title: string, got: Float32Array, wanted: ArrayLike<numbe
   assert.ok(end.length > 0 && end.every((value) => value === UNTOUCHED), `${title}: written past the rows`);
 }
 
-/** A residual stream as its writer leaves it (weighted, with sums of squares), and the values that RMSNorm makes of it. */
+/** A residual stream as its writer leaves it (weighted, with sums of squares), and the values after RMSNorm. */
 function normInput(context: KernelContext, residual: Float32Array) {
   const { device, variant: { tileN } } = context;
   const norm = randoms(20, HIDDEN, 0.5, 1.5);

@@ -177,7 +177,7 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
       for (const [name, filter] of Object.entries(FILTERS)) {
         const sampling = { ...PLAIN, temperature: 0.7, ...filter };
         const counts = new Array<number>(VOCABULARY).fill(0);
-        // By positions, and by seeds.
+        // The draws differ by position and by seed.
         for (const seed of [1, 2]) {
           for (const token of (await choose(repeated, { ...sampling, seed }, 0)).tokens) counts[token]!++;
         }
