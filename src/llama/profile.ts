@@ -7,7 +7,9 @@ import type { Llama } from "./llama.ts";
 
 /** All kernels of one kind in a pass over some rows. */
 export interface KernelProfile {
+  /** The kind's name. */
   readonly kernel: string;
+  /** How many of the pass's dispatches are of this kind. */
   readonly dispatches: number;
   /** On a device without timestamp queries null, and so are `share` and `limitShare`. */
   readonly ms: number | null;
@@ -15,6 +17,7 @@ export interface KernelProfile {
   readonly share: number | null;
   /** Weights or KV cache, each byte once, however often rows read it; activations are not counted. */
   readonly bytes: number;
+  /** Multiply-adds with weights or with the KV cache. */
   readonly multiplyAdds: number;
   /** The limit that the work takes longer to reach; null where there is no such work. */
   readonly limit: "memory" | "arithmetic" | null;
@@ -24,14 +27,17 @@ export interface KernelProfile {
 
 /** One pass: a decode step (1 row) or a verification. */
 export interface StepProfile {
+  /** Rows of the pass. */
   readonly rows: number;
   /** The position of the first row. */
   readonly position: number;
+  /** Dispatches of the pass. */
   readonly dispatches: number;
   /** The least time from the submission of such a pass, as generations run it, to its answer. */
   readonly wallMs: number;
   /** The time of all its kernels, each in a pass of its own; null where the device can't tell. */
   readonly kernelsMs: number | null;
+  /** The pass by kinds of kernels, in the order in which they first run. */
   readonly kernels: readonly KernelProfile[];
 }
 
@@ -39,7 +45,9 @@ export interface StepProfile {
 export interface ModelProfile {
   /** The name of the kernels' variant. */
   readonly variant: string;
+  /** The device's limits. */
   readonly peak: Peak;
+  /** One entry for each number of rows that was measured. */
   readonly steps: readonly StepProfile[];
 }
 

@@ -8,7 +8,9 @@ import peakRead from "./peak-read.wgsl" with { type: "text" };
 
 /** The limits that a device reaches where it does nothing else: no kernel can do much better. */
 export interface Peak {
+  /** Bytes that it reads in a ms. */
   readonly bytesPerMs: number;
+  /** Float32 multiply-adds that it does in a ms. */
   readonly multiplyAddsPerMs: number;
 }
 
