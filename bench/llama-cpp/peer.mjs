@@ -1,7 +1,7 @@
-// llama.cpp, by way of node-llama-cpp, as a process of its own: `node peer.mjs vulkan|cpu MODEL CONTEXT`, one thread.
-// It says which device it uses, and then answers lines of stdin, {"tokens": ids, "steps": how many}, with times in ms
-// around the package's public calls, and the tokens that it chose after the given ones. Node runs it and npm installs
-// it: the package names an optional one that the registry lacks, which Deno does not forgive.
+// llama.cpp, by way of node-llama-cpp, as a process of its own: peer.mjs vulkan|cpu MODEL CONTEXT, one thread. It says
+// which device it uses, and then answers lines of stdin, {"tokens": ids, "steps": how many}, with times in ms around
+// the public calls of the package, and the tokens that it chose after the given ones. npm installs it: the package
+// names an optional one that the registry lacks, which Deno does not forgive.
 
 import process from "node:process";
 import { createInterface } from "node:readline";

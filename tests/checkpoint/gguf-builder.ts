@@ -178,7 +178,7 @@ const { NORMAL, UNUSED, CONTROL } = TOKEN_TYPES;
  * A byte-level tokenizer: the letters of the bytes, then merges of two small letters, then unused tokens, and as the
  * last token `<|endoftext|>`, which is both BOS and EOS.
  */
-function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
+export function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
   const tokens = [...BYTE_LETTERS];
   const types: number[] = tokens.map(() => NORMAL);
   const merges: string[] = [];
