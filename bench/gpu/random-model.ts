@@ -84,7 +84,7 @@ const PATTERN = 1 << 20;
 /** Positions of a text; the shapes' own 128 Ki would need a larger RoPE table than is measured. */
 const CONTEXT = 8192;
 
-/** Writes a GGUF file with random weights of that shape; its tokens are bytes and padding. Returns its size in bytes. */
+/** Writes a GGUF file with random weights of that shape, whose tokens are bytes. Returns its size in bytes. */
 export async function writeRandomModel(path: string, shape: ModelShape, mix: MixName): Promise<number> {
   const { hidden, heads, kvHeads, headSize, feedForward, vocabulary, layers } = shape;
   const tensors: { name: string; shape: number[]; type: TensorType; bytes: number }[] = [];
