@@ -1,5 +1,6 @@
+import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { findAdapter, listAdapters } from "../src/gpu/adapters.ts";
+import { type AdapterInfo, findAdapter, listAdapters } from "../src/gpu/adapters.ts";
 import { ADAPTER, MODEL_PATHS } from "./fixture.ts";
 import { LineProcess } from "./line-process.ts";
 import peers from "./llama-cpp/package.json" with { type: "json" };
@@ -41,6 +42,14 @@ export interface PeerOptions {
   readonly device?: string | number;
 }
 
+/** Variables by which llama.cpp finds a driver that was put in place for us, and the libraries beside it. */
+function vulkanVariables({ request: { environment = {} } }: AdapterInfo): Record<string, string> {
+  const driver = environment.VK_DRIVER_FILES;
+  if (driver === undefined) return environment;
+  const folders = [path.dirname(driver), ...Deno.env.get("LD_LIBRARY_PATH")?.split(":") ?? []];
+  return { ...environment, LD_LIBRARY_PATH: folders.join(":") };
+}
+
 /**
  * Starts llama.cpp, on the CPU or on the same device as ours. Throws an Error where it doesn't start, or has found
  * another device.
@@ -52,8 +61,7 @@ export async function startPeer(
   // Deno runs what npm installed: there may be no Node.
   const run = ["run", "-A", "--no-config", "--no-lock", "--node-modules-dir=manual", `${PEER_FOLDER}peer.mjs`];
   const adapter = findAdapter(await listAdapters(), device);
-  // Where the driver is one that was put in place for us, llama.cpp has to be told of it.
-  const env = build === "vulkan" ? { ...adapter.request.environment, GGML_VK_VISIBLE_DEVICES: "0" } : {};
+  const env = build === "vulkan" ? { ...vulkanVariables(adapter), GGML_VK_VISIBLE_DEVICES: "0" } : {};
   const peer: Peer = new LineProcess(Deno.execPath(), [...run, build, model, `${context}`], env);
   try {
     const found = await peer.read<{ device: string }>();

@@ -1,7 +1,7 @@
 // Packs the GPU kit, for a machine with a GPU and without network: `deno task gpu:pack [FOLDER]`, on Linux on x64, with
-// npm and xz. It writes into FOLDER (default: results/gpu-kit)
+// npm. It writes into FOLDER (default: results/gpu-kit)
 //
-// - amusd-gpu-kit.tar.xz, at most 60 MB: Deno, a Vulkan loader, this project with Dawn and the other packages that it
+// - amusd-gpu-kit.tar, at most 60 MB: Deno, a Vulkan loader, this project with Dawn and the other packages that it
 //   needs, and llama.cpp's Vulkan build;
 // - amusd-gpu-models-N.tar, at most 60 MB each: the embedded pair in pieces.
 //
@@ -9,6 +9,7 @@
 
 import { cp, mkdir, open, readdir, rm, stat, symlink } from "node:fs/promises";
 import path from "node:path";
+import { brotliCompressSync, constants } from "node:zlib";
 import { provideSwiftShader } from "../../src/gpu/drivers/swiftshader.ts";
 import { installPeer, PEER_FOLDER } from "../peer.ts";
 
@@ -17,8 +18,8 @@ const root = new URL("../../", import.meta.url).pathname;
 const MOST_BYTES = 60e6;
 /** The project's parts that measuring needs. */
 const PROJECT = ["cli.ts", "mod.ts", "deno.json", "deno.lock", "package.json", "src", "bench", "tests"];
-/** Packages that nothing in the kit loads: they draw pictures, or are types. */
-const NEEDLESS = /^(vega|d3-|@fontsource|@resvg|@types|@huggingface\+tasks|playwright|tar-stream)/;
+/** Packages that nothing in the kit loads: they draw pictures, reach a hub or a server, read datasets, or are types. */
+const NEEDLESS = /^(vega|d3-|topojson|@fontsource|@resvg|@types|@huggingface\+(tasks|hub|blake3)|hyparquet|openai)/;
 /** llama.cpp's libraries that this machine or an older one may load, out of one for each generation of CPUs. */
 const LLAMA_CPP = /^(llama-addon\.node|lib(llama|ggml)(?!-cpu).*|libggml-cpu-(x64|haswell|skylakex)\.so|_.*\.json)$/;
 
@@ -66,15 +67,36 @@ async function packPeer(kit: string): Promise<void> {
     /\.(d\.[cm]?ts|map|md)$/.test(file));
 }
 
-async function packPrograms(kit: string): Promise<void> {
-  await mkdir(path.join(kit, "bin"), { recursive: true });
-  await cp(Deno.execPath(), path.join(kit, "bin/deno"));
+async function packLoader(kit: string): Promise<void> {
   // SwiftShader's package has a Vulkan loader that needs nothing but the C library.
   const { environment } = await provideSwiftShader();
   const loader = path.join(path.dirname(environment.VK_DRIVER_FILES!), "libvulkan.so.1");
   await mkdir(path.join(kit, "lib"));
   await cp(loader, path.join(kit, "lib/libvulkan.so.1"));
+}
+
+/**
+ * Makes the one archive. A bare machine has tar and gzip, and not always xz: so Deno is packed by gzip, and all else,
+ * which would be too large so, by Brotli, for Deno to unpack.
+ */
+async function packKit(kit: string, archive: string): Promise<void> {
+  const rest = `${kit}.tar`;
+  await run("tar", "-C", kit, "-cf", rest, "amusd", "lib");
+  await rm(kit, { recursive: true });
+  await mkdir(kit);
+  const bytes = await Deno.readFile(rest);
+  await rm(rest);
+  const params = {
+    [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
+    [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
+    [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+  };
+  await Deno.writeFile(path.join(kit, "kit.tar.br"), brotliCompressSync(bytes, { params }));
+  await cp(Deno.execPath(), path.join(kit, "deno"));
+  await run("gzip", "-9", path.join(kit, "deno"));
   await cp(path.join(root, "bench/gpu/run.sh"), path.join(kit, "run.sh"));
+  await run("tar", "-C", path.dirname(kit), "-cf", archive, path.basename(kit));
+  await rm(kit, { recursive: true });
 }
 
 /** Cuts the models into pieces that fit an archive each; run.sh puts them together again. */
@@ -109,12 +131,11 @@ await rm(kit, { recursive: true, force: true });
 await mkdir(kit, { recursive: true });
 await packProject(kit);
 await packPeer(kit);
-await packPrograms(kit);
-await symlink("../models", path.join(kit, "amusd/models"));
-console.error("packing (a minute)");
-const archive = path.join(folder, "amusd-gpu-kit.tar.xz");
-await run("tar", "-C", folder, "-I", "xz -9 -T1", "-cf", archive, "amusd-gpu-kit");
-await rm(kit, { recursive: true });
+await packLoader(kit);
+await symlink("../../models", path.join(kit, "amusd/models"));
+console.error("packing (some minutes)");
+const archive = path.join(folder, "amusd-gpu-kit.tar");
+await packKit(kit, archive);
 for (const file of [archive, ...await packModels(folder)]) {
   const { size } = await stat(file);
   if (size > MOST_BYTES) throw new Error(`Cannot ship ${file}: it has ${size} bytes, at most ${MOST_BYTES} are wanted`);

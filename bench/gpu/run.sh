@@ -3,6 +3,14 @@
 # [--parts NAME,NAME] [--out FOLDER]. It writes results.json and results.txt into FOLDER (default: results).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+if [ ! -e "$here/amusd" ]; then
+  gunzip -f "$here/deno.gz"
+  chmod +x "$here/deno"
+  "$here/deno" eval 'import { createBrotliDecompress } from "node:zlib"; import { createReadStream } from "node:fs";
+    import { pipeline } from "node:stream/promises"; import process from "node:process";
+    await pipeline(createReadStream(process.argv[2]), createBrotliDecompress(), process.stdout);' \
+    "$here/kit.tar.br" | tar -C "$here" -x
+fi
 # The machine's own Vulkan loader comes first, if it has one.
 export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$here/lib"
 export DENO_DIR="$here/deno-cache" DENO_NO_UPDATE_CHECK=1
@@ -17,4 +25,4 @@ for first in "$here"/../models/*.gguf.0; do
   whole=${first%.0}
   if [ -e "$first" ] && [ ! -e "$whole" ]; then cat "$whole".? > "$whole.part" && mv "$whole.part" "$whole"; fi
 done
-exec "$here/bin/deno" run -A "$here/amusd/bench/gpu/run.ts" --out "${AMUSD_OUT:-$PWD/results}" "$@"
+exec "$here/deno" run -A "$here/amusd/bench/gpu/run.ts" --out "${AMUSD_OUT:-$PWD/results}" "$@"

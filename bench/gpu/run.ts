@@ -80,7 +80,11 @@ async function save(): Promise<void> {
 let running: number | undefined;
 
 function stop(): void {
-  if (running !== undefined) Deno.kill(-running, "SIGKILL");
+  try {
+    if (running !== undefined) Deno.kill(-running, "SIGKILL");
+  } catch {
+    // All of them have ended.
+  }
 }
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.addSignalListener(signal, () => {
@@ -117,6 +121,7 @@ async function run({ name, args }: Part, seconds: number): Promise<void> {
     await save();
   }
   const { success } = await child.status;
+  stop();
   running = undefined;
   clearTimeout(timer);
   result.seconds = (performance.now() - startMs) / 1000;

@@ -41,7 +41,7 @@ export const generateCommand = buildCommand({
       strategy: {
         kind: "enum",
         values: Object.keys(STRATEGIES) as StrategyName[],
-        brief: "How to decode; default: amusd with a draft model, else greedy",
+        brief: "How to decode; default: amusd where there is something to draft with, else greedy",
         optional: true,
       },
       ...modelFlags,

@@ -73,6 +73,7 @@ export class Engine {
   #cached = NOTHING_CACHED;
   #running = false;
   #draftLost = false;
+  #closed = false;
 
   /** @internal */
   constructor({ pair, codec, lanes, loaded, estimates, context, draftVocabulary }: EngineParts) {
@@ -134,6 +135,7 @@ export class Engine {
     }, this.#draftLost ? { ...options, strategy: "greedy" } : options);
     return new Generation(run, {
       begin: () => {
+        if (this.#closed) throw new Error("Cannot generate: the engine is closed; load one anew");
         if (this.#running) throw new Error("Cannot generate: another generation is running; wait for its end");
         turn?.begin();
         this.#running = true;
@@ -183,6 +185,7 @@ export class Engine {
 
   /** Frees devices and models, once what runs has ended; then the process can end. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([this.#verify.close(), this.#draft?.close()]);
   }
 

@@ -42,8 +42,8 @@ export interface GenerationOptions extends SamplingOptions {
   /** Whether `amusd` also drafts from second choices while a verification is in flight; default true. */
   readonly hedge?: boolean;
   /**
-   * Whether the record keeps the run's events ("keep", the default), or each one is given away as soon as nothing more
-   * will become of it: then a run of any length takes no more memory.
+   * The record keeps the run's events ("keep", the default), or has none ("off"), or each one is given to a function as
+   * soon as nothing more will become of it. Without "keep" a run of any length takes no more memory.
    */
   readonly trace?: "keep" | "off" | ((event: TraceEvent) => void);
   /** Hears, while the verify model is fed the prompt, how many of its tokens are. */
@@ -95,7 +95,7 @@ export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens
   readonly greedyMsPerToken: number | null;
   /** How many times as fast as that the run was; null where it is too short to tell. */
   readonly speedup: number | null;
-  /** The run's trace; empty where it was given away. */
+  /** The run's trace; empty unless it was to be kept. */
   readonly events: readonly TraceEvent[];
 }
 

@@ -43,9 +43,9 @@ export interface LoadProgress {
   readonly total: number;
 }
 
-/** Which models to load, and where. A model is a GGUF file, a folder of safetensors, or owner/name[:file] on a hub. */
+/** Which models to load, and where. A model is a GGUF file, a folder of safetensors, or a name on a hub. */
 export interface LoadOptions {
-  /** The model whose text you get. */
+  /** The model whose text you get: a file, a folder, or a hub's owner/name[:file][@revision]. */
   readonly verify: string;
   /** A small model with the same vocabulary, which drafts. */
   readonly draft?: string;
@@ -75,8 +75,8 @@ export interface LoadOptions {
 const DEFAULT_CONTEXT = 4096;
 
 /**
- * Loads a model, and one to draft for it, on their devices. Throws an Error of one line, a RangeError for an option out
- * of range or what doesn't fit a device, where a file, a device, a hub or the fit is wrong; then nothing stays open.
+ * Loads a model, and one to draft for it, on their devices. Throws an Error of one line where a file, a device or the
+ * hub fails, a RangeError or a TypeError where an option is wrong or the model doesn't fit; then nothing stays open.
  */
 export async function load(options: LoadOptions): Promise<Engine> {
   const { verify, draft, drafter = draft === undefined ? "none" : "model", kvCache = "f16", draftVocabulary } = options;

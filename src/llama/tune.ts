@@ -319,7 +319,7 @@ function tensorOf(type: WeightType, bytes: Uint8Array<ArrayBuffer>, { n, k }: Sh
 }
 
 /** Where a block keeps 16-bit floats that must be finite and small, in bytes. */
-const HALVES: Readonly<Record<WeightType, readonly number[]>> = {
+const HALF_OFFSETS: Readonly<Record<WeightType, readonly number[]>> = {
   F32: [],
   F16: [],
   BF16: [],
@@ -352,7 +352,7 @@ function randomBlocks(type: WeightType, elements: number): Uint8Array<ArrayBuffe
     const stride = PACKINGS[type].bytes / 2;
     for (let i = stride - 1; i < halves.length; i += stride) halves[i] = halves[i]! & floats[0] | floats[1];
   }
-  for (const offset of HALVES[type]) {
+  for (const offset of HALF_OFFSETS[type]) {
     for (let at = offset; at < bytes.length; at += PACKINGS[type].bytes) halves[at / 2] = SMALL_HALF;
   }
   return bytes;

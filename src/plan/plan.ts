@@ -71,8 +71,8 @@ const SEARCH_TOKENS = 600;
 export async function plan(options: PlanOptions): Promise<Plan> {
   const { hardware, acceptance, tokens, runs, onProgress } = options;
   const searched = [...LOOKAHEADS.map(sdOf), ...FIXED.map(fixedOf)];
-  const settings = 7;
-  const total = searched.length + settings * runs;
+  const shown = (sd: Setting, fixed: Setting) => [GREEDY, sdOf(5), sd, PUBLISHED, fixed, UNHEDGED, HEDGED];
+  const total = searched.length + shown(GREEDY, GREEDY).length * runs;
   let done = 0;
   const run = async (setting: Setting, length: number, seed: number) => {
     const { summary } = await simulateRun(setting, hardware, acceptance, length, seed);
@@ -87,9 +87,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   const bestSd = await quickest(LOOKAHEADS.map(sdOf));
   const bestFixed = await quickest(FIXED.map(fixedOf));
   const rows: PlanRow[] = [];
-  const unique = new Map(
-    [GREEDY, sdOf(5), bestSd, PUBLISHED, bestFixed, UNHEDGED, HEDGED].map((one) => [one.name, one]),
-  );
+  const unique = new Map(shown(bestSd, bestFixed).map((setting) => [setting.name, setting]));
   for (const setting of unique.values()) {
     const summaries: Summary[] = [];
     for (let seed = 1; seed <= runs; seed++) summaries.push(await run(setting, tokens, seed));

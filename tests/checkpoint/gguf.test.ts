@@ -242,7 +242,7 @@ for (
     [
       "a type",
       ggufFile([], [{ ...TENSOR, type: 17 }]),
-      /tensor "a" is of type IQ2_XS \(17\), supported are F32, F16, .*Q6_K; get/,
+      /tensor "a" is of type IQ2_XS \(17\), supported are F32, F16, .*Q6_K.*; get/,
     ],
     ["an unknown type", ggufFile([], [{ ...TENSOR, type: 1000 }]), /tensor "a" is of type unknown \(1000\)/],
     ["an offset outside", ggufFile([], [F32_AT([8], 32)]), /"a" ends at byte 128, the file has 96 bytes; download/],

@@ -102,7 +102,7 @@ async function promptLength(args: readonly string[], stdin?: string): Promise<nu
   const { code, stderr } = await finish(child);
   assert.is(code, 1);
   const message = /^Cannot generate after a prompt of (\d+) tokens: .*\n$/;
-  assert.match(stderr, message);
+  assert.ok(message.test(stderr), stderr);
   return Number(stderr.match(message)![1]);
 }
 

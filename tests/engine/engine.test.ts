@@ -322,7 +322,10 @@ test("a lost draft device costs one warning; a lost verify device ends the run a
   assert.equal(chat.messages, [], "a turn that failed is not a part of the chat");
   await refused(Array.fromAsync(engine.generate("The", options)), /^The verify device was lost: /);
   await engine.close();
-  await refused(Array.fromAsync(engine.generate("The", options)), /^Cannot use the verify lane: it is closed$/);
+  await refused(
+    Array.fromAsync(engine.generate("The", options)),
+    /^Cannot generate: the engine is closed; load one anew$/,
+  );
   await assertFreed();
   await engine.close();
 });

@@ -27,8 +27,9 @@ test("a matrix takes on the device what its file has, and padding", () => {
       const padded = Math.ceil(45 / variant.tileN) * variant.tileN;
       const bytes = matrixBytes({ name: "random", tensors: [tensor], arrangement: "concatenate" }, variant);
       const ratio = bytes / (padded * packedBytes(type, k));
-      // Six-bit scales lie in bytes here: 16 in 12 bytes a block of 144; Q6_K's only half scale lies in a word.
-      assert.ok(ratio >= 1 && ratio < 1.04, `${type}: ${ratio}`);
+      // Six-bit scales lie in bytes here: 16 in 12 bytes a block of 144; Q6_K's only half scale lies in a word; a scale
+      // for more elements than a unit's 32 is repeated.
+      assert.ok(ratio >= 1 && ratio < 1.1, `${type}: ${ratio}`);
     }
   }
 });

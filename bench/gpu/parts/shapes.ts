@@ -9,7 +9,7 @@ import { measurePeak } from "../../../src/kernels/peak/peak.ts";
 import { Llama } from "../../../src/llama/llama.ts";
 import { MAX_ROWS } from "../../../src/spec/lanes/lane.ts";
 import { decode } from "../../fixture.ts";
-import { startPeer } from "../../peer.ts";
+import { type Peer, startPeer } from "../../peer.ts";
 import { partOptions, tell, timed } from "../part.ts";
 import { type MixName, type ShapeName, SHAPES, writeRandomModel } from "../random-model.ts";
 
@@ -28,6 +28,7 @@ const PREFILLS = full ? [512, 2048] : [64];
 const STEPS = full ? 64 : 8;
 const ROUNDS = 3;
 const CAPACITY = full ? 4352 : 256;
+const PEER_MS = full ? 40_000 : 15_000;
 
 /** Tokens that look like a text: no two neighbours are alike. */
 const tokensOf = (count: number) => Array.from({ length: count }, (_, i) => 1 + i * 7 % 251);
@@ -47,6 +48,9 @@ for (const [shape, mix] of MODELS) {
     await Deno.remove(path);
   }
 }
+
+// A llama.cpp that hangs must not hold the part.
+Deno.exit();
 
 async function measureOurs(name: string, path: string, fileBytes: number, writeMs: number): Promise<void> {
   const device = new Device(await openDevice({ adapter, label: "verify" }));
@@ -120,25 +124,32 @@ async function tellVerifications(name: string, llama: Llama, multiplyAddsPerMs: 
   }
 }
 
+/** llama.cpp gets a time of its own, in ms: where it hangs, the next model is still measured. */
 async function measurePeer(name: string, path: string): Promise<void> {
-  const peer = await startPeer("vulkan", { model: path, context: CAPACITY, device: adapter.index }).catch(
-    (error: Error) => {
-      tell(`${name}: llama.cpp`, { error: error.message });
-      return null;
-    },
-  );
-  if (!peer) return;
+  const starting = startPeer("vulkan", { model: path, context: CAPACITY, device: adapter.index });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`llama.cpp took more than ${PEER_MS / 1000} s`)), PEER_MS);
+  });
   try {
-    await peer.ask({ tokens: tokensOf(16), steps: 4 });
-    for (const position of POSITIONS) {
-      const { decodeMs } = await peer.ask({ tokens: tokensOf(position), steps: STEPS });
-      tell(`${name}: llama.cpp decodes at ${position}`, { ms: decodeMs / STEPS });
-    }
-    for (const count of PREFILLS) {
-      const { prefillMs } = await peer.ask({ tokens: tokensOf(count + 1), steps: 1 });
-      tell(`${name}: llama.cpp prefills ${count}`, { ms: prefillMs, tokensPerS: 1000 * count / prefillMs });
-    }
+    await Promise.race([starting.then((peer) => askPeer(name, peer)), late]);
+  } catch (error) {
+    tell(`${name}: llama.cpp`, { error: (error as Error).message });
   } finally {
-    await peer.close();
+    clearTimeout(timer);
+    // Nobody waits for one that has not even started: run.ts ends what a part leaves behind.
+    starting.then((peer) => peer.close(), () => {});
+  }
+}
+
+async function askPeer(name: string, peer: Peer): Promise<void> {
+  await peer.ask({ tokens: tokensOf(16), steps: 4 });
+  for (const position of POSITIONS) {
+    const { decodeMs } = await peer.ask({ tokens: tokensOf(position), steps: STEPS });
+    tell(`${name}: llama.cpp decodes at ${position}`, { ms: decodeMs / STEPS });
+  }
+  for (const count of PREFILLS) {
+    const { prefillMs } = await peer.ask({ tokens: tokensOf(count + 1), steps: 1 });
+    tell(`${name}: llama.cpp prefills ${count}`, { ms: prefillMs, tokensPerS: 1000 * count / prefillMs });
   }
 }

@@ -1,6 +1,11 @@
 // Where a weight matrix keeps a unit: 32 elements of k, for four weight rows, a quad. A matrix holds a plane of quants,
 // then one of scales, then one of super-block scales, all in 16-byte words whose component i belongs to row i of the
 // quad. See weight-layout.ts.
+// A format's own file, which stands behind this one, says by constants how its unit is read:
+//   OCTET_WORDS  words of quants for each octet of k, read octet by octet
+//   UNIT_WORDS   words of quants in all: those beyond the octets' are read once for the unit
+//   HALVES       parts of a unit that have a scale of their own: 1, or 2 of 16 elements
+//   SCALED       whether there are scales;  MINIMUMS  whether there are minimums
 // A tile is the TILE_N weight rows that a workgroup owns; tile_quad says which quad of them an invocation has.
 const TILE_QUADS = TILE_N / 4u;
 var<private> tile: u32;

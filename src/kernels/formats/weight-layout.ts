@@ -9,8 +9,8 @@
  *     supers  [tile][unit / 8][quad]
  *
  * The WGSL that reads them: formats/*.wgsl, split-n.wgsl, split-k.wgsl. The bits are the file's own, element e of a
- * unit at nibble e % 8 of word e / 8 and so on, but for F16 where invocations split N (`rebias`); weight rows that pad
- * the last tile are zero. Block formats: ggml-quants.h of ggml-org/llama.cpp.
+ * unit at nibble e % 8 of component e / 8 and so on, but for F16 where invocations split N (`rebias`); weight rows that
+ * pad the last tile are zero. Block formats: ggml-quants.h of ggml-org/llama.cpp.
  */
 
 /** The formats that kernels read. */
@@ -104,7 +104,7 @@ export function repack(layout: WeightLayout, source: Uint8Array, n: number): Rep
   const supers = new Uint32Array(tiles * layout.superWords * 4);
   const scaleHalves = new Uint16Array(scales.buffer);
   const take = layout.rebiased ? copyRebiased : UNPACK[type];
-  const unit: Unit = { words: new Uint32Array(words), scale: 0, superScale: 0 };
+  const unit: Unit = { components: new Uint32Array(words), scale: 0, superScale: 0 };
   const weightRowBytes = packedBytes(type, units * 32);
   // The place of word w of unit u in its tile, for the first quad.
   const placeOf = (u: number, w: number) => {
@@ -120,7 +120,7 @@ export function repack(layout: WeightLayout, source: Uint8Array, n: number): Rep
       const block = i * weightRowBytes + Math.floor(u * 32 / elements) * bytes;
       take(source, block, u % 8, unit);
       const at = tile * layout.quantWords + quad;
-      for (let w = 0; w < words; w++) quants[(at + placeOf(u, w)) * 4 + component] = unit.words[w]!;
+      for (let w = 0; w < words; w++) quants[(at + placeOf(u, w)) * 4 + component] = unit.components[w]!;
       if (scaleBytes === 4) {
         scales[(tile * layout.scaleWords + u * quads + quad) * 4 + component] = unit.scale;
       } else if (scaleBytes === 2) {
@@ -164,7 +164,7 @@ function rebiasedOf(half: number): number {
 }
 
 interface Unit {
-  readonly words: Uint32Array;
+  readonly components: Uint32Array;
   scale: number;
   superScale: number;
 }
@@ -179,12 +179,12 @@ const u16 = (s: Uint8Array, at: number) => s[at]! | s[at + 1]! << 8;
 const u32 = (s: Uint8Array, at: number) => s[at]! | s[at + 1]! << 8 | s[at + 2]! << 16 | s[at + 3]! << 24;
 
 function copyWords(source: Uint8Array, at: number, unit: Unit): void {
-  for (let w = 0; w < unit.words.length; w++) unit.words[w] = u32(source, at + 4 * w);
+  for (let w = 0; w < unit.components.length; w++) unit.components[w] = u32(source, at + 4 * w);
 }
 
 function copyRebiased(source: Uint8Array, at: number, _: number, unit: Unit): void {
-  for (let w = 0; w < unit.words.length; w++) {
-    unit.words[w] = rebias(u16(source, at + 4 * w)) | rebias(u16(source, at + 4 * w + 2)) << 16;
+  for (let w = 0; w < unit.components.length; w++) {
+    unit.components[w] = rebias(u16(source, at + 4 * w)) | rebias(u16(source, at + 4 * w + 2)) << 16;
   }
 }
 
@@ -195,22 +195,22 @@ function packNibbles(word: number): number {
 }
 
 /**
- * Low nibbles are elements 0 to 15 and high ones 16 to 31 in the file; in `words` element e is nibble e % 8 of word
+ * Low nibbles are elements 0 to 15 and high ones 16 to 31 in the file; in `out` element e is nibble e % 8 of component
  * e / 8.
  */
-function splitNibbles(source: Uint8Array, at: number, words: Uint32Array): void {
+function splitNibbles(source: Uint8Array, at: number, out: Uint32Array): void {
   for (let w = 0; w < 2; w++) {
     const [a, b] = [u32(source, at + 8 * w), u32(source, at + 8 * w + 4)];
-    words[w] = packNibbles(a) | packNibbles(b) << 16;
-    words[w + 2] = packNibbles(a >>> 4) | packNibbles(b >>> 4) << 16;
+    out[w] = packNibbles(a) | packNibbles(b) << 16;
+    out[w + 2] = packNibbles(a >>> 4) | packNibbles(b >>> 4) << 16;
   }
 }
 
 /** The low or the high nibbles of 32 bytes, in order. */
-function joinNibbles(source: Uint8Array, at: number, shift: 0 | 4, words: Uint32Array): void {
+function joinNibbles(source: Uint8Array, at: number, shift: 0 | 4, out: Uint32Array): void {
   for (let w = 0; w < 4; w++) {
     const [a, b] = [u32(source, at + 8 * w), u32(source, at + 8 * w + 4)];
-    words[w] = packNibbles(a >>> shift) | packNibbles(b >>> shift) << 16;
+    out[w] = packNibbles(a >>> shift) | packNibbles(b >>> shift) << 16;
   }
 }
 
@@ -237,11 +237,11 @@ const UNPACK: Readonly<Record<WeightType, Unpack>> = {
   BF16: (s, at, _, unit) => copyWords(s, at, unit),
   Q4_0: (s, at, _, unit) => {
     unit.scale = u16(s, at);
-    splitNibbles(s, at + 2, unit.words);
+    splitNibbles(s, at + 2, unit.components);
   },
   Q4_1: (s, at, _, unit) => {
     unit.scale = u32(s, at);
-    splitNibbles(s, at + 4, unit.words);
+    splitNibbles(s, at + 4, unit.components);
   },
   Q8_0: (s, at, _, unit) => {
     unit.scale = u16(s, at);
@@ -250,27 +250,27 @@ const UNPACK: Readonly<Record<WeightType, Unpack>> = {
   Q4_K: (s, at, index, unit) => {
     unit.superScale = u32(s, at);
     unit.scale = scaleAndMinimum(s, at + 4, index);
-    joinNibbles(s, at + 16 + 32 * (index >> 1), index % 2 === 1 ? 4 : 0, unit.words);
+    joinNibbles(s, at + 16 + 32 * (index >> 1), index % 2 === 1 ? 4 : 0, unit.components);
   },
   Q5_K: (s, at, index, unit) => {
     unit.superScale = u32(s, at);
     unit.scale = scaleAndMinimum(s, at + 4, index);
-    joinNibbles(s, at + 48 + 32 * (index >> 1), index % 2 === 1 ? 4 : 0, unit.words);
+    joinNibbles(s, at + 48 + 32 * (index >> 1), index % 2 === 1 ? 4 : 0, unit.components);
     let high = 0;
     for (let i = 0; i < 32; i++) high |= (s[at + 16 + i]! >> index & 1) << i;
-    unit.words[4] = high;
+    unit.components[4] = high;
   },
   Q6_K: (s, at, index, unit) => {
     const [half, quarter] = [index >> 2, index & 3];
     unit.superScale = u16(s, at + 208);
     unit.scale = u16(s, at + 192 + 2 * index);
-    joinNibbles(s, at + 64 * half + 32 * (quarter & 1), quarter >= 2 ? 4 : 0, unit.words);
+    joinNibbles(s, at + 64 * half + 32 * (quarter & 1), quarter >= 2 ? 4 : 0, unit.components);
     for (let w = 0; w < 2; w++) {
       let high = 0;
       for (let i = 0; i < 4; i++) {
         high |= packCrumbs(u32(s, at + 128 + 32 * half + 16 * w + 4 * i) >>> 2 * quarter) << 8 * i;
       }
-      unit.words[4 + w] = high;
+      unit.components[4 + w] = high;
     }
   },
 };

@@ -16,8 +16,9 @@ export interface LaunchRule {
   launchNow(chances: readonly number[], stale: number): number | null;
   /**
    * Asked while a verification is in flight: how many pending drafted tokens to verify in a second one queued behind it
-   * (`null`: none is queued for now). Of `chances`, the first `verifying` are being judged, the next one guesses the
-   * token that the verification adds, and only those after it can be taken. `hedge` has the chance that the
+   * (0: the token that the first one adds, alone; `null`: none is queued for now). Of `chances`, the first `verifying`
+   * are being judged, the next one guesses the token that the verification adds, and only those after it, from index
+   * `verifying + 1` on, can be taken and are counted; there may be none of all these. `hedge` has the chance that the
    * verification ends with the hedge's first token, then those of the hedge's other tokens; it is empty without a
    * hedge.
    */
