@@ -56,9 +56,14 @@ function adapterInfo(adapter: TestAdapter): Promise<AdapterInfo | Error> {
   return found.get(adapter)!;
 }
 
-/** The adapter itself. Rejects with an Error where there is no such adapter. */
+/**
+ * The adapter itself. A GPU runs SwiftShader's tests too: those are for kernels with barriers, which llvmpipe is slow to
+ * compile. Rejects with an Error where there is no such adapter.
+ */
 export async function findTestAdapter(adapter: TestAdapter): Promise<AdapterInfo> {
   if (adapter === "default") return (await listAdapters())[0]!;
+  const strongest = await listAdapters().then(([first]) => first, () => undefined);
+  if (strongest && strongest.kind !== "software") return strongest;
   const before = getEnv(DRIVER_VARIABLE);
   setEnv(DRIVER_VARIABLE, adapter);
   try {

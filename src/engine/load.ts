@@ -8,7 +8,7 @@ import {
 import { Device } from "../gpu/device.ts";
 import { Llama } from "../llama/llama.ts";
 import { tunedVariant } from "../llama/tuning.ts";
-import { isBrowser } from "../platform/platform.ts";
+import { isBrowser, isFile, listFolder } from "../platform/platform.ts";
 import { RealClock } from "../spec/clock.ts";
 import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
 import { NgramLane } from "../spec/lanes/ngram-lane.ts";
@@ -105,8 +105,8 @@ export async function load(options: LoadOptions): Promise<Engine> {
 /** The local path of a model, which is fetched from its hub where need be. */
 async function pathOf(model: string, { offline, signal, onProgress }: LoadOptions): Promise<string> {
   throwIfAborted(signal);
-  if (isBrowser) return model;
-  // A browser never loads this module, which needs files.
+  if (isBrowser || await isFile(model) || await listFolder(model)) return model;
+  // A browser never loads this module, which needs files; nor does who brings files of their own.
   const { fetchModel } = await import("../hub/hub.ts");
   return await fetchModel(model, {
     offline,
