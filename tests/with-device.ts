@@ -57,8 +57,8 @@ function adapterInfo(adapter: TestAdapter): Promise<AdapterInfo | Error> {
 }
 
 /**
- * The adapter itself. A GPU runs SwiftShader's tests too: those are for kernels with barriers, which llvmpipe is slow to
- * compile. Rejects with an Error where there is no such adapter.
+ * The adapter itself. A GPU runs SwiftShader's tests too: those are for kernels with barriers, which llvmpipe is slow
+ * to compile. Rejects with an Error where there is no such adapter.
  */
 export async function findTestAdapter(adapter: TestAdapter): Promise<AdapterInfo> {
   if (adapter === "default") return (await listAdapters())[0]!;

@@ -5,6 +5,7 @@ import path from "node:path";
 import { drawSvg, standaloneSvg, WIDTH } from "../../src/benchmark/viz/draw.ts";
 import { markdownTable } from "../../src/util/text-table.ts";
 import { ratio } from "../../src/util/numbers.ts";
+import { quit } from "./quit.ts";
 import { cellOf, type Figure, type GpuResults } from "./results.ts";
 
 /** One aim: what it is held against is worked out of the figures; null where they are missing. */
@@ -226,12 +227,16 @@ async function picturesOf(results: GpuResults): Promise<Readonly<Record<string, 
   };
 }
 
-if (Deno.args.length === 0) throw new TypeError("Cannot read nothing: give the results.json of a run of the GPU kit");
-for (const [i, file] of Deno.args.entries()) {
-  const results = parse(await Deno.readTextFile(file), file);
-  console.log(`${i > 0 ? "\n" : ""}${report(results)}`);
-  if (i > 0) continue;
-  for (const [name, svg] of Object.entries(await picturesOf(results))) {
-    await Deno.writeTextFile(path.join(path.dirname(file), name), svg);
+async function read(files: readonly string[]): Promise<void> {
+  if (files.length === 0) throw new TypeError("Cannot read nothing: give the results.json of a run of the GPU kit");
+  for (const [i, file] of files.entries()) {
+    const results = parse(await Deno.readTextFile(file), file);
+    console.log(`${i > 0 ? "\n" : ""}${report(results)}`);
+    if (i > 0) continue;
+    for (const [name, svg] of Object.entries(await picturesOf(results))) {
+      await Deno.writeTextFile(path.join(path.dirname(file), name), svg);
+    }
   }
 }
+
+await read(Deno.args).catch(quit);

@@ -6,6 +6,8 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { lines } from "../line-process.ts";
+import type { Scale } from "./part.ts";
+import { quit } from "./quit.ts";
 import { type GpuResults, type PartResult, resultsText } from "./results.ts";
 
 const here = new URL("./", import.meta.url).pathname;
@@ -39,31 +41,44 @@ const LEAST_SECONDS = 5;
 /** The last lines of a part's stderr, which say why it failed. */
 const KEPT_LINES = 20;
 
-const { values } = parseArgs({
-  options: {
-    out: { type: "string", default: "results/gpu" },
-    scale: { type: "string", default: "full" },
-    minutes: { type: "string", default: "12" },
-    parts: { type: "string" },
-    models: { type: "string", default: path.join(root, "models") },
-  },
-});
-const { scale, out } = values;
-if (scale !== "full" && scale !== "tiny") throw new RangeError(`Cannot measure at scale "${scale}": full or tiny`);
-const minutes = Number(values.minutes);
-if (!(minutes > 0)) throw new RangeError(`Cannot measure for "${values.minutes}" minutes: a number above 0 is wanted`);
-const names = values.parts?.split(",") ?? PARTS.map(({ name }) => name);
-const unknown = names.find((name) => PARTS.every((part) => part.name !== name));
-if (unknown !== undefined) {
-  throw new RangeError(`Cannot run part "${unknown}": there are ${PARTS.map(({ name }) => name).join(", ")}`);
+interface Options {
+  readonly scale: Scale;
+  readonly out: string;
+  readonly minutes: number;
+  readonly parts: readonly Part[];
+  /** The folder of the embedded pair; null where it was not brought along. */
+  readonly models: string | null;
 }
-const hasModels = await Deno.stat(path.join(values.models, "smollm2-135m-instruct-q4_1.gguf")).then(
-  () => true,
-  () => false,
-);
 
+/** Throws an Error of one line for an argument that is wrong. */
+async function optionsOf(args: string[]): Promise<Options> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      out: { type: "string", default: "results/gpu" },
+      scale: { type: "string", default: "full" },
+      minutes: { type: "string", default: "12" },
+      parts: { type: "string" },
+      models: { type: "string", default: path.join(root, "models") },
+    },
+  });
+  const { scale, out, models } = values;
+  if (scale !== "full" && scale !== "tiny") throw new RangeError(`Cannot measure at scale "${scale}": full or tiny`);
+  const minutes = Number(values.minutes);
+  if (!(minutes > 0)) {
+    throw new RangeError(`Cannot measure for "${values.minutes}" minutes: a number above 0 is wanted`);
+  }
+  const all = PARTS.map(({ name }) => name);
+  const names = values.parts?.split(",") ?? all;
+  const unknown = names.find((name) => !all.includes(name));
+  if (unknown !== undefined) throw new RangeError(`Cannot run part "${unknown}": there are ${all.join(", ")}`);
+  const pair = await Deno.stat(path.join(models, "smollm2-135m-instruct-q4_1.gguf")).catch(() => null);
+  return { scale, out, minutes, parts: PARTS.filter(({ name }) => names.includes(name)), models: pair && models };
+}
+
+const { scale, out, minutes, parts, models } = await optionsOf(Deno.args).catch(quit);
 const scratch = path.join(out, "scratch");
-await mkdir(scratch, { recursive: true });
+await mkdir(scratch, { recursive: true }).catch(quit);
 const results: GpuResults = { format: "amusd gpu", version: 1, started: new Date().toISOString(), scale, parts: [] };
 
 /** Writes both files, each whole at any moment. */
@@ -98,7 +113,7 @@ async function run({ name, args }: Part, seconds: number): Promise<void> {
   const result: PartResult = { name, status: "running", seconds: 0, figures: [] };
   results.parts.push(result);
   const startMs = performance.now();
-  const options = ["--scale", scale, "--scratch", scratch, ...hasModels ? ["--models", values.models] : []];
+  const options = ["--scale", scale, "--scratch", scratch, ...models === null ? [] : ["--models", models]];
   const own = name === "tests" ? [] : options;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", ...args(scale === "tiny"), ...own],
@@ -141,7 +156,7 @@ function figureOf(line: string): PartResult["figures"][number] {
 
 const endMs = performance.now() + 60_000 * minutes;
 await save();
-for (const part of PARTS.filter(({ name }) => names.includes(name))) {
+for (const part of parts) {
   const leftSeconds = (endMs - performance.now()) / 1000;
   if (leftSeconds < LEAST_SECONDS) {
     results.parts.push({ name: part.name, status: "left out", seconds: 0, figures: [] });
