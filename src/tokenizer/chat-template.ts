@@ -36,6 +36,10 @@ export function renderChat(
   // Template.render() won't do: its strftime_now writes months in the machine's language, and can't be replaced.
   const environment = new Environment();
   const variables: Record<string, unknown> = {
+    // Jinja2 knows these constants in either case (its parser's parse_primary).
+    true: true,
+    false: false,
+    none: null,
     True: true,
     False: false,
     None: null,
@@ -52,7 +56,9 @@ export function renderChat(
   };
   for (const [name, value] of Object.entries(variables)) environment.set(name, value);
   try {
-    return String(new Interpreter(environment).run(new Template(source).parsed).value);
+    // Jinja2's lexer makes all line ends alike, and a template may have been edited on Windows.
+    const template = new Template(source.replace(/\r\n?/g, "\n"));
+    return String(new Interpreter(environment).run(template.parsed).value);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(

@@ -52,6 +52,23 @@ test("renderChat() writes what the embedded model's template says", () => {
   assert.is(renderChat(metadata, talk, open), text + "<|im_start|>assistant\n");
 });
 
+test("renderChat() knows Jinja's constants in either case", () => {
+  const template = "{% set seen = namespace(it=false) %}{% for m in messages %}{% set seen.it = true %}{% endfor %}" +
+    "{{ 'seen' if seen.it == True else 'unseen' }} {{ 'same' if none == None else 'other' }}" +
+    "{{ ' false' if not false and not False else '' }}";
+  // Jinja2 renders the same.
+  assert.is(renderChat(withTemplate(template), [user("a")], open), "seen same false");
+});
+
+test("renderChat() takes a template's line ends as one, however they are written", () => {
+  const template = "{% for m in messages %}\n{{ m.role }}\n{% endfor %}\nend\n";
+  const wanted = renderChat(withTemplate(template), [user("a")], open);
+  assert.is(wanted, "user\nend");
+  for (const end of ["\r\n", "\r"]) {
+    assert.is(renderChat(withTemplate(template.replaceAll("\n", end)), [user("a")], open), wanted);
+  }
+});
+
 test("renderChat() gives templates what Llama 3's use: BOS, the date, no tools, raise_exception, range", () => {
   // These are the parts of Llama 3.2's template that need values from outside.
   const template = `{{- bos_token }}
