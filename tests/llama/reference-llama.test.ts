@@ -104,7 +104,7 @@ test("a copy of the embedding as output is the same as a tied one", async () => 
   assert.ok(spread(await lastLogits(SMALL), tied) > 1e-3);
 });
 
-test("grouped key-value heads are the same as repeated ones", async () => {
+test("grouped KV heads are the same as repeated ones", async () => {
   for (const headSize of [64, 128]) {
     const options = { ...SMALL, headSize };
     const grouped = await lastLogits(options);
