@@ -8,12 +8,13 @@ import {
 import { Device } from "../gpu/device.ts";
 import { Llama } from "../llama/llama.ts";
 import { tunedVariant } from "../llama/tuning.ts";
-import { isBrowser, isFile, listFolder } from "../platform/platform.ts";
+import { isBrowser } from "../platform/platform.ts";
 import { RealClock } from "../spec/clock.ts";
 import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
 import { NgramLane } from "../spec/lanes/ngram-lane.ts";
 import { calibrate } from "../spec/schedule/calibrate.ts";
 import { Estimates } from "../spec/schedule/estimates.ts";
+import { sum } from "../util/numbers.ts";
 import { Engine, type EngineParts } from "./engine.ts";
 import { ModelLane } from "./model-lane.ts";
 import { closeModelPair, type ModelPair, openModelPair } from "./model-pair.ts";
@@ -105,8 +106,8 @@ export async function load(options: LoadOptions): Promise<Engine> {
 /** The local path of a model, which is fetched from its hub where need be. */
 async function pathOf(model: string, { offline, signal, onProgress }: LoadOptions): Promise<string> {
   throwIfAborted(signal);
-  if (isBrowser || await isFile(model) || await listFolder(model)) return model;
-  // A browser never loads this module, which needs files; nor does who brings files of their own.
+  if (isBrowser) return model;
+  // A browser never loads this module, which needs files.
   const { fetchModel } = await import("../hub/hub.ts");
   return await fetchModel(model, {
     offline,
@@ -174,8 +175,11 @@ function progressOf(models: number, { signal, onProgress }: LoadOptions) {
   return (model: number, done: number, total: number) => {
     throwIfAborted(signal);
     loaded[model] = { done, total };
-    const sum = (key: "done" | "total") => loaded.reduce((bytes, one) => bytes + one[key], 0);
-    onProgress?.({ step: "load", done: sum("done"), total: sum("total") });
+    onProgress?.({
+      step: "load",
+      done: sum(loaded.map(({ done }) => done)),
+      total: sum(loaded.map(({ total }) => total)),
+    });
   };
 }
 

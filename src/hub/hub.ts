@@ -1,4 +1,3 @@
-import { datasetInfo, listFiles, modelInfo } from "@huggingface/hub";
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
@@ -155,6 +154,9 @@ interface Access {
   readonly fetch: typeof fetch;
 }
 
+/** The package is loaded where a hub is asked: nobody waits for it who brings files of their own. */
+const hubPackage = () => import("@huggingface/hub");
+
 /** One repository on a hub. The messages of its errors are to follow "Cannot fetch ...: ". */
 class Hub {
   readonly #type: RepoType;
@@ -182,6 +184,7 @@ class Hub {
 
   /** Asks for the commit that a revision is at. */
   async commitOf(revision: string): Promise<string> {
+    const { datasetInfo, modelInfo } = await hubPackage();
     const asked = { name: this.#repo, revision, additionalFields: ["sha" as const] };
     const { sha }: { sha?: unknown } = await this.#answer<{ sha?: unknown }>((access) =>
       this.#type === "model" ? modelInfo({ ...asked, ...access }) : datasetInfo({ ...asked, ...access })
@@ -192,6 +195,7 @@ class Hub {
 
   /** Asks for the list of all files of a commit. */
   async files(commit: string): Promise<HubFile[]> {
+    const { listFiles } = await hubPackage();
     const repo = { type: this.#type, name: this.#repo };
     const entries = await this.#answer((access) =>
       collect(listFiles({ repo, revision: commit, recursive: true, ...access }))
