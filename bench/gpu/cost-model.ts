@@ -2,8 +2,9 @@
 // bench/gpu/cost-model.ts` prints the tables of docs/internals/gpu-cost.md.
 
 import { packedBytes, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
+import type { ModelShape } from "../../src/plan/model-work.ts";
 import { markdownTable } from "../../src/util/text-table.ts";
-import { MIXES, type ModelShape, SHAPES } from "./random-model.ts";
+import { MIXES, SHAPES } from "./random-model.ts";
 
 /** A GPU by its data sheet, and three assumptions that the kit's figures are to replace. */
 interface Gpu {

@@ -1,44 +1,19 @@
-import { open } from "node:fs/promises";
+import { open, rename, stat } from "node:fs/promises";
 import { FORMATS, type TensorType } from "../../src/checkpoint/formats.ts";
 import { randomOf } from "../../src/util/random.ts";
-import { byteLevelTokenizer, ggufFile, type MetadataEntry } from "../../tests/checkpoint/gguf-builder.ts";
+import { type ModelShape, shapeOf } from "../../src/plan/model-work.ts";
+import { ggufFile, llamaMetadata, llamaTensors } from "../../tests/checkpoint/gguf-builder.ts";
 import { quantize } from "../../tests/llama/quantize.ts";
 import type { Scale } from "./part.ts";
 
-export interface ModelShape {
-  readonly layers: number;
-  readonly hidden: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headSize: number;
-  readonly feedForward: number;
-  readonly vocabulary: number;
-  readonly tied: boolean;
-}
+/** The shape of a model's file. */
+type FileShape = ModelShape & { readonly tied: boolean };
 
-/** Llama 3.2 1B and Llama 3.1 8B, by their config.json; and their like in small, to try the kit out. */
-export const SHAPES: Readonly<Record<Scale, Readonly<Record<"1B" | "8B", ModelShape>>>> = {
+/** Llama 3.2 1B and Llama 3.1 8B; and their like in small, to try the kit out. */
+export const SHAPES: Readonly<Record<Scale, Readonly<Record<"1B" | "8B", FileShape>>>> = {
   full: {
-    "1B": {
-      layers: 16,
-      hidden: 2048,
-      heads: 32,
-      kvHeads: 8,
-      headSize: 64,
-      feedForward: 8192,
-      vocabulary: 128_256,
-      tied: true,
-    },
-    "8B": {
-      layers: 32,
-      hidden: 4096,
-      heads: 32,
-      kvHeads: 8,
-      headSize: 128,
-      feedForward: 14_336,
-      vocabulary: 128_256,
-      tied: false,
-    },
+    "1B": { ...shapeOf("llama-3.2-1b")!, tied: true },
+    "8B": { ...shapeOf("llama-3.1-8b")!, tied: false },
   },
   tiny: {
     "1B": {
@@ -84,31 +59,30 @@ const PATTERN = 1 << 20;
 /** Positions of a text; the shapes' own 128 Ki would need a larger RoPE table than is measured. */
 const CONTEXT = 8192;
 
+/**
+ * The path of a file with random weights in `folder`, which is written unless an earlier part has; its size in bytes.
+ */
+export async function randomModel(
+  folder: string,
+  scale: Scale,
+  shape: ShapeName,
+  mix: MixName,
+): Promise<{ path: string; bytes: number }> {
+  const path = `${folder}/${shape}-${mix}.gguf`;
+  const found = await stat(path).catch(() => null);
+  if (found) return { path, bytes: found.size };
+  const bytes = await writeRandomModel(`${path}.part`, SHAPES[scale][shape], mix);
+  await rename(`${path}.part`, path);
+  return { path, bytes };
+}
+
 /** Writes a GGUF file with random weights of that shape, whose tokens are bytes. Returns its size in bytes. */
-export async function writeRandomModel(path: string, shape: ModelShape, mix: MixName): Promise<number> {
-  const { hidden, heads, kvHeads, headSize, feedForward, vocabulary, layers } = shape;
-  const tensors: { name: string; shape: number[]; type: TensorType; bytes: number }[] = [];
-  const add = (name: string, shape: number[], type: TensorType) => {
+export async function writeRandomModel(path: string, shape: FileShape, mix: MixName): Promise<number> {
+  const tensors = llamaTensors(shape).map(({ name, shape: sizes }) => {
+    const type = sizes.length === 1 ? "F32" : MIXES[mix](name, shape.layers);
     const { blockElements, blockBytes } = FORMATS[type];
-    const elements = shape.reduce((a, b) => a * b);
-    tensors.push({ name, shape, type, bytes: elements / blockElements * blockBytes });
-  };
-  const matrix = (name: string, k: number, n: number) => add(name, [k, n], MIXES[mix](name, layers));
-  matrix("token_embd.weight", hidden, vocabulary);
-  for (let layer = 0; layer < layers; layer++) {
-    const at = (name: string) => `blk.${layer}.${name}.weight`;
-    add(at("attn_norm"), [hidden], "F32");
-    matrix(at("attn_q"), hidden, heads * headSize);
-    matrix(at("attn_k"), hidden, kvHeads * headSize);
-    matrix(at("attn_v"), hidden, kvHeads * headSize);
-    matrix(at("attn_output"), heads * headSize, hidden);
-    add(at("ffn_norm"), [hidden], "F32");
-    matrix(at("ffn_gate"), hidden, feedForward);
-    matrix(at("ffn_up"), hidden, feedForward);
-    matrix(at("ffn_down"), feedForward, hidden);
-  }
-  add("output_norm.weight", [hidden], "F32");
-  if (!shape.tied) matrix("output.weight", hidden, vocabulary);
+    return { name, shape: sizes, type, bytes: sizes.reduce((a, b) => a * b) / blockElements * blockBytes };
+  });
 
   const offsets: number[] = [];
   let end = 0;
@@ -117,7 +91,12 @@ export async function writeRandomModel(path: string, shape: ModelShape, mix: Mix
     end = offsets.at(-1)! + bytes;
   }
   const header = ggufFile(
-    metadataOf(shape),
+    llamaMetadata(shape, "random", true, [
+      ["llama.context_length", "u32", CONTEXT],
+      ["llama.rope.freq_base", "f32", 500_000],
+      ["llama.rope.dimension_count", "u32", shape.headSize],
+      ["llama.vocab_size", "u32", shape.vocabulary],
+    ]),
     tensors.map(({ name, shape, type }, i) => ({ name, shape, type, offset: offsets[i], bytes: new Uint8Array(0) })),
   );
   const start = Math.ceil(header.length / 32) * 32;
@@ -145,24 +124,4 @@ function patternOf(type: TensorType): Uint8Array {
   const random = randomOf(1);
   // A sum of uniform numbers is normal enough, and quick to make.
   return quantize(type, Float32Array.from({ length: PATTERN }, () => 0.03 * (random() + random() + random() - 1.5)));
-}
-
-function metadataOf(shape: ModelShape): MetadataEntry[] {
-  return [
-    ["general.architecture", "string", "llama"],
-    ["general.name", "string", "random"],
-    ["llama.block_count", "u32", shape.layers],
-    ["llama.context_length", "u32", CONTEXT],
-    ["llama.embedding_length", "u32", shape.hidden],
-    ["llama.feed_forward_length", "u32", shape.feedForward],
-    ["llama.attention.head_count", "u32", shape.heads],
-    ["llama.attention.head_count_kv", "u32", shape.kvHeads],
-    ["llama.attention.key_length", "u32", shape.headSize],
-    ["llama.attention.value_length", "u32", shape.headSize],
-    ["llama.attention.layer_norm_rms_epsilon", "f32", 1e-5],
-    ["llama.rope.freq_base", "f32", 500_000],
-    ["llama.rope.dimension_count", "u32", shape.headSize],
-    ["llama.vocab_size", "u32", shape.vocabulary],
-    ...byteLevelTokenizer(shape.vocabulary),
-  ];
 }

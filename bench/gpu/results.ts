@@ -1,4 +1,5 @@
 import { textTable } from "../../src/util/text-table.ts";
+import type { Scale } from "./part.ts";
 
 /** One figure, or a few that belong together: `what` names the row. */
 export type Figure = { readonly what: string } & Readonly<Record<string, unknown>>;
@@ -19,7 +20,7 @@ export interface GpuResults {
   readonly version: 1;
   /** ISO 8601. */
   readonly started: string;
-  readonly scale: "full" | "tiny";
+  readonly scale: Scale;
   readonly parts: PartResult[];
 }
 

@@ -14,20 +14,10 @@ import {
   type WeightType,
 } from "../../src/kernels/formats/weight-layout.ts";
 import { dequantize } from "../../src/checkpoint/dequantize.ts";
+import type { ModelShape } from "../../src/plan/model-work.ts";
 import { MAX_ROWS } from "../../src/spec/lanes/lane.ts";
 import { cacheFloats, randoms, read, write } from "../../tests/kernels/kernel-fixture.ts";
 import { quantize } from "../../tests/llama/quantize.ts";
-
-/** The figures of a Llama that the kernels' shapes follow from. */
-export interface Shape {
-  readonly layers: number;
-  readonly hidden: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headSize: number;
-  readonly feedForward: number;
-  readonly vocabulary: number;
-}
 
 export interface Case {
   readonly name: string;
@@ -126,7 +116,7 @@ async function embedCase(
   context: KernelContext,
   step: GPUBuffer,
   type: WeightType,
-  { hidden, vocabulary }: Shape,
+  { hidden, vocabulary }: ModelShape,
 ): Promise<Case> {
   const { device } = context;
   const { matrices, values, made } = createMatrices(context, type, vocabulary, hidden);
@@ -159,7 +149,7 @@ async function embedCase(
 async function attentionCase(
   context: KernelContext,
   step: GPUBuffer,
-  shape: Shape,
+  shape: ModelShape,
   positions: number,
 ): Promise<Case> {
   const { device } = context;
@@ -212,7 +202,7 @@ async function attentionCase(
   };
 }
 
-async function argmaxCase(context: KernelContext, step: GPUBuffer, { vocabulary }: Shape): Promise<Case> {
+async function argmaxCase(context: KernelContext, step: GPUBuffer, { vocabulary }: ModelShape): Promise<Case> {
   const { device } = context;
   const { TILES: tiles, TILE_TOKENS: tileTokens } = tileConstants(context.variant, vocabulary);
   const logits = randoms(5, MAX_ROWS * vocabulary);
@@ -262,7 +252,7 @@ interface Product {
 export async function createCases(
   context: KernelContext,
   step: GPUBuffer,
-  shape: Shape,
+  shape: ModelShape,
   type: WeightType,
   wanted: readonly string[],
   positions: number,

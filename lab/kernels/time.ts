@@ -21,25 +21,18 @@ import { KernelContext } from "../../src/kernels/kernel-context.ts";
 import { possibleVariants } from "../../src/kernels/kernel-variant.ts";
 import { PACKINGS, type WeightType } from "../../src/kernels/formats/weight-layout.ts";
 import { listFiles } from "../../src/platform/platform.ts";
+import { type ModelShape, shapeOf } from "../../src/plan/model-work.ts";
 import { MAX_ROWS } from "../../src/spec/lanes/lane.ts";
 import { findTestAdapter } from "../../tests/with-device.ts";
-import { type Case, createCases, type Shape } from "./cases.ts";
+import { type Case, createCases } from "./cases.ts";
 
 const SMOLLM2 = { hidden: 576, heads: 9, kvHeads: 3, headSize: 64, feedForward: 1536, vocabulary: 49152 };
-const MODELS: Readonly<Record<string, Shape>> = {
+const MODELS: Readonly<Record<string, ModelShape>> = {
   embedded: { ...SMOLLM2, layers: 30 },
   draft: { ...SMOLLM2, layers: 4 },
   /** The model of bench/formats.ts: each k is in whole blocks of 256. */
   random: { layers: 20, hidden: 768, heads: 12, kvHeads: 4, headSize: 64, feedForward: 2048, vocabulary: 8192 },
-  "llama-1b": {
-    layers: 16,
-    hidden: 2048,
-    heads: 32,
-    kvHeads: 8,
-    headSize: 64,
-    feedForward: 8192,
-    vocabulary: 128256,
-  },
+  "llama-1b": shapeOf("llama-3.2-1b")!,
 };
 /** The time of one timing on the device, about. */
 const TIMED_MS = 20;

@@ -1,7 +1,8 @@
 import { packedBytes, PACKINGS, type WeightType } from "../kernels/formats/weight-layout.ts";
 import type { ModelWork } from "./hardware-spec.ts";
 
-interface Shape {
+/** The figures of a Llama from which its matrices follow, as config.json has them. */
+export interface ModelShape {
   readonly layers: number;
   readonly hidden: number;
   readonly heads: number;
@@ -11,8 +12,8 @@ interface Shape {
   readonly vocabulary: number;
 }
 
-/** Shapes from the models' own config.json. */
-const SHAPES: Readonly<Record<string, Shape>> = {
+/** Shapes from the models' own config.json, by name. */
+const SHAPES: Readonly<Record<string, ModelShape>> = {
   "smollm2-135m": shape(30, 576, 9, 3, 64, 1536, 49_152),
   "smollm2-360m": shape(32, 960, 15, 5, 64, 2560, 49_152),
   "tinyllama-1.1b": shape(22, 2048, 32, 4, 64, 5632, 32_000),
@@ -30,17 +31,22 @@ function shape(
   headSize: number,
   feedForward: number,
   vocabulary: number,
-): Shape {
+): ModelShape {
   return { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary };
 }
 
 export const SHAPE_NAMES: readonly string[] = Object.keys(SHAPES);
 
+/** The shape of that name, if it is known. */
+export function shapeOf(name: string): ModelShape | undefined {
+  return Object.hasOwn(SHAPES, name) ? SHAPES[name] : undefined;
+}
+
 /** Bytes of an element in an f16 cache. */
 const CACHE_BYTES = 2;
 
 /** The work of a model of that shape, with an f16 cache and the kernels' five dispatches a layer. */
-export function workOf(name: string, shape: Shape, weightBytes: number): ModelWork {
+export function workOf(name: string, shape: ModelShape, weightBytes: number): ModelWork {
   const { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary } = shape;
   const attention = 2 * hidden * headSize * (heads + kvHeads);
   return {
@@ -56,7 +62,7 @@ export function workOf(name: string, shape: Shape, weightBytes: number): ModelWo
  * f16. Null where the name is no such one. */
 export function namedModel(name: string): ModelWork | null {
   const [shapeName = "", format = "f16"] = name.toLowerCase().split(":");
-  const shape = Object.hasOwn(SHAPES, shapeName) ? SHAPES[shapeName]! : undefined;
+  const shape = shapeOf(shapeName);
   // A mix such as q4_k_m counts as its main format, which is a little less.
   const type = format.replace(/_[sml]$/, "").toUpperCase();
   if (!shape || !Object.hasOwn(PACKINGS, type)) return null;

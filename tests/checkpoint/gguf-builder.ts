@@ -3,6 +3,7 @@ import { FORMATS, type TensorType } from "../../src/checkpoint/formats.ts";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import { openGguf } from "../../src/checkpoint/gguf.ts";
 import { TOKEN_TYPES } from "../../src/checkpoint/token-types.ts";
+import type { ModelShape } from "../../src/plan/model-work.ts";
 import { randomOf } from "../../src/util/random.ts";
 import { quantize } from "../llama/quantize.ts";
 
@@ -90,14 +91,7 @@ export function openBytes(bytes: Uint8Array<ArrayBuffer>, name = "test.gguf"): P
 }
 
 /** The shape of a model with random weights, and what its file has. */
-export interface RandomLlama {
-  readonly layers: number;
-  readonly hidden: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headSize: number;
-  readonly feedForward: number;
-  readonly vocabulary: number;
+export interface RandomLlama extends ModelShape {
   /** The type of all matrices, or of each by its name ("blk.0.attn_q.weight"). Rows must be whole blocks. */
   readonly type: TensorType | ((name: string) => TensorType);
   readonly tied: boolean;
@@ -110,41 +104,41 @@ export interface RandomLlama {
   readonly metadata?: readonly MetadataEntry[];
 }
 
-/** The metadata and the tensors of a model with random weights. Equal options give equal weights. */
-export function randomLlamaParts(options: RandomLlama): { metadata: MetadataEntry[]; tensors: TensorEntry[] } {
-  const { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary, type, tied, seed } = options;
-  const random = normals(seed);
-  const tensors: TensorEntry[] = [];
-  const add = (name: string, shape: number[], type: TensorType, value: (index: number) => number) => {
-    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, index) => value(index));
-    tensors.push({ name, shape, type, bytes: quantize(type, values) });
-  };
-  const matrix = (name: string, columns: number, rows: number, spread = 1 / Math.sqrt(columns)) =>
-    add(name, [columns, rows], typeof type === "string" ? type : type(name), () => random() * spread);
-  const norm = (name: string) => add(name, [hidden], "F32", () => 1 + 0.2 * random());
+/** The tensors of a Llama by name, in the order of a file, with their sizes in ggml's order. */
+export function llamaTensors(shape: ModelShape & { readonly tied: boolean }): { name: string; shape: number[] }[] {
+  const { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary, tied } = shape;
+  const ofLayer = (layer: number): [name: string, ...shape: number[]][] =>
+    ([
+      ["attn_norm", hidden],
+      ["attn_q", hidden, heads * headSize],
+      ["attn_k", hidden, kvHeads * headSize],
+      ["attn_v", hidden, kvHeads * headSize],
+      ["attn_output", heads * headSize, hidden],
+      ["ffn_norm", hidden],
+      ["ffn_gate", hidden, feedForward],
+      ["ffn_up", hidden, feedForward],
+      ["ffn_down", feedForward, hidden],
+    ] as const).map(([name, ...shape]) => [`blk.${layer}.${name}`, ...shape]);
+  const tensors: [name: string, ...shape: number[]][] = [
+    ["token_embd", hidden, vocabulary],
+    ...Array.from({ length: layers }, (_, layer) => ofLayer(layer)).flat(),
+    ["output_norm", hidden],
+    ...tied ? [] : [["output", hidden, vocabulary] as [string, number, number]],
+  ];
+  return tensors.map(([name, ...shape]) => ({ name: `${name}.weight`, shape }));
+}
 
-  matrix("token_embd.weight", hidden, vocabulary, 0.5);
-  for (let layer = 0; layer < layers; layer++) {
-    const block = `blk.${layer}`;
-    norm(`${block}.attn_norm.weight`);
-    matrix(`${block}.attn_q.weight`, hidden, heads * headSize);
-    matrix(`${block}.attn_k.weight`, hidden, kvHeads * headSize);
-    matrix(`${block}.attn_v.weight`, hidden, kvHeads * headSize);
-    matrix(`${block}.attn_output.weight`, heads * headSize, hidden);
-    norm(`${block}.ffn_norm.weight`);
-    matrix(`${block}.ffn_gate.weight`, hidden, feedForward);
-    matrix(`${block}.ffn_up.weight`, hidden, feedForward);
-    matrix(`${block}.ffn_down.weight`, feedForward, hidden);
-  }
-  norm("output_norm.weight");
-  if (!tied) matrix("output.weight", hidden, vocabulary);
-  const pairs = headSize / 2;
-  if (options.ropeFactors) add("rope_freqs.weight", [pairs], "F32", (pair) => 1 + 7 * pair / (pairs - 1));
-
-  const extra = options.metadata ?? [];
+/** The metadata of a Llama; `extra` replaces keys or comes beside them. */
+export function llamaMetadata(
+  shape: ModelShape,
+  name: string,
+  tokenizer: boolean,
+  extra: readonly MetadataEntry[] = [],
+): MetadataEntry[] {
+  const { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary } = shape;
   const defaults: MetadataEntry[] = [
     ["general.architecture", "string", "llama"],
-    ["general.name", "string", `random ${seed}`],
+    ["general.name", "string", name],
     ["llama.block_count", "u32", layers],
     ["llama.context_length", "u32", 2048],
     ["llama.embedding_length", "u32", hidden],
@@ -155,9 +149,30 @@ export function randomLlamaParts(options: RandomLlama): { metadata: MetadataEntr
     ["llama.attention.value_length", "u32", headSize],
     ["llama.attention.layer_norm_rms_epsilon", "f32", 1e-5],
     ["llama.rope.freq_base", "f32", 10_000],
-    ...options.tokenizer ? byteLevelTokenizer(vocabulary) : [],
+    ...tokenizer ? byteLevelTokenizer(vocabulary) : [],
   ];
-  return { metadata: [...defaults.filter(([key]) => extra.every(([other]) => other !== key)), ...extra], tensors };
+  return [...defaults.filter(([key]) => extra.every(([other]) => other !== key)), ...extra];
+}
+
+/** The metadata and the tensors of a model with random weights. Equal options give equal weights. */
+export function randomLlamaParts(options: RandomLlama): { metadata: MetadataEntry[]; tensors: TensorEntry[] } {
+  const { headSize, type, seed } = options;
+  const random = normals(seed);
+  const tensors: TensorEntry[] = [];
+  const add = (name: string, shape: number[], type: TensorType, value: (index: number) => number) => {
+    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, index) => value(index));
+    tensors.push({ name, shape, type, bytes: quantize(type, values) });
+  };
+  for (const { name, shape } of llamaTensors(options)) {
+    if (shape.length === 1) add(name, shape, "F32", () => 1 + 0.2 * random());
+    else {
+      const spread = name === "token_embd.weight" ? 0.5 : 1 / Math.sqrt(shape[0]!);
+      add(name, shape, typeof type === "string" ? type : type(name), () => random() * spread);
+    }
+  }
+  const pairs = headSize / 2;
+  if (options.ropeFactors) add("rope_freqs.weight", [pairs], "F32", (pair) => 1 + 7 * pair / (pairs - 1));
+  return { metadata: llamaMetadata(options, `random ${seed}`, options.tokenizer ?? false, options.metadata), tensors };
 }
 
 /** The GGUF file of a model with random weights. Equal options give equal files. */
@@ -178,7 +193,7 @@ const { NORMAL, UNUSED, CONTROL } = TOKEN_TYPES;
  * A byte-level tokenizer: the letters of the bytes, then merges of two small letters, then unused tokens, and as the
  * last token `<|endoftext|>`, which is both BOS and EOS.
  */
-export function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
+function byteLevelTokenizer(vocabulary: number): MetadataEntry[] {
   const tokens = [...BYTE_LETTERS];
   const types: number[] = tokens.map(() => NORMAL);
   const merges: string[] = [];

@@ -7,6 +7,7 @@ import { Device } from "../../../src/gpu/device.ts";
 import { KernelContext } from "../../../src/kernels/kernel-context.ts";
 import { possibleVariants } from "../../../src/kernels/kernel-variant.ts";
 import { measurePeak } from "../../../src/kernels/peak/peak.ts";
+import { median } from "../../../src/util/numbers.ts";
 import { partOptions, tell, timed } from "../part.ts";
 
 const { scale } = partOptions();
@@ -44,6 +45,5 @@ tell("copying, read and write", { GBs: 2 * bytes / Math.min(...copyMs) / 1e6 });
 
 const trips: number[] = [];
 for (let i = 0; i < ROUND_TRIPS; i++) trips.push((await timed(() => device.read(from!, 16))).ms);
-trips.sort((a, b) => a - b);
-tell("round trip", { medianMs: trips[ROUND_TRIPS / 2], leastMs: trips[0] });
+tell("round trip", { medianMs: median(trips), leastMs: Math.min(...trips) });
 device.close();

@@ -28,7 +28,7 @@ import { Trace } from "../../../src/spec/trace/trace.ts";
 import recorded from "../acceptance.json" with { type: "json" };
 import { partOptions, tell } from "../part.ts";
 import { PlayedLane } from "../played-lane.ts";
-import { type ShapeName, SHAPES, writeRandomModel } from "../random-model.ts";
+import { randomModel, type ShapeName } from "../random-model.ts";
 
 const { scale, scratch } = partOptions();
 const TEXTS = scale === "full" ? 4 : 1;
@@ -56,8 +56,7 @@ function acceptanceOf(committed: readonly number[]): Acceptance {
 
 const { verify: { adapter } } = chooseAdapters(await listAdapters());
 async function laneOf(label: "verify" | "draft", shape: ShapeName): Promise<ModelLane> {
-  const path = `${scratch}/${shape}-Q4_K_M.gguf`;
-  await writeRandomModel(path, SHAPES[scale][shape], "Q4_K_M");
+  const { path } = await randomModel(scratch, scale, shape, "Q4_K_M");
   const device = new Device(await openDevice({ adapter, label }));
   const { checkpoint, config } = await openModelFile(path);
   const branchCapacity = label === "draft" ? MAX_ROWS : 0;

@@ -6,13 +6,12 @@ import { openModelFile } from "../../../src/engine/model-pair.ts";
 import { Llama } from "../../../src/llama/llama.ts";
 import { decode } from "../../fixture.ts";
 import { partOptions, tell, timed } from "../part.ts";
-import { SHAPES, writeRandomModel } from "../random-model.ts";
+import { randomModel } from "../random-model.ts";
 
 const { scale, scratch } = partOptions();
 const STEPS = scale === "full" ? 200 : 8;
 
-const path = `${scratch}/1B-Q4_K_M.gguf`;
-await writeRandomModel(path, SHAPES[scale]["1B"], "Q4_K_M");
+const { path } = await randomModel(scratch, scale, "1B", "Q4_K_M");
 const { verify: { adapter } } = chooseAdapters(await listAdapters());
 const [one, two] = await Promise.all(["verify", "draft"].map(async (label) => {
   const device = new Device(await openDevice({ adapter, label }));
