@@ -46,3 +46,6 @@ export type {
   TraceEvent,
 } from "./src/spec/trace/trace-events.ts";
 export type { Sampling } from "./src/util/sampling.ts";
+export { createHandler } from "./src/serve/handler.ts";
+export type { AccessOptions } from "./src/serve/access.ts";
+export type { ServiceOptions } from "./src/serve/service.ts";

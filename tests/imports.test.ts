@@ -19,6 +19,7 @@ const FLOORS = [
   /^src\/benchmark\/monitor\//,
   /^src\/benchmark\/[^/]+$/,
   /^mod\.ts$/,
+  /^src\/serve\//,
   /^src\/engine\//,
   /^src\/hub\//,
   /^src\/llama\//,

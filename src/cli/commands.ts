@@ -4,6 +4,7 @@ import { devicesCommand } from "./devices.ts";
 import { generateCommand } from "./generate.ts";
 import { monitorCommand } from "./monitor.ts";
 import { planCommand } from "./plan.ts";
+import { serveCommand } from "./serve.ts";
 import { statsCommand } from "./stats.ts";
 import { tuneCommand } from "./tune.ts";
 import { vizCommand } from "./viz.ts";
@@ -11,6 +12,7 @@ import { vizCommand } from "./viz.ts";
 /** All commands by name, in the order in which help and docs/guide/cli.md show them. */
 export const COMMANDS: Readonly<Record<string, Command<CommandContext>>> = {
   generate: generateCommand,
+  serve: serveCommand,
   devices: devicesCommand,
   monitor: monitorCommand,
   benchmark: benchmarkCommand,

@@ -119,7 +119,7 @@ export class Engine {
     });
   }
 
-  /** A chat's turn is not fed again what the caches hold of its prompt as its run begins. */
+  /** A chat's turn, and what asks for it, is not fed again what the caches hold of its prompt as its run begins. */
   #generate(prompt: readonly number[], options: GenerationOptions, turn?: Turn): Generation {
     const draft = this.drafts ? this.#draft : undefined;
     const run = new GenerationRun({
@@ -139,7 +139,7 @@ export class Engine {
         if (this.#running) throw new Error("Cannot generate: another generation is running; wait for its end");
         turn?.begin();
         this.#running = true;
-        const { text, ...held } = turn ? this.#cached : NOTHING_CACHED;
+        const { text, ...held } = turn || options.reuseCache ? this.#cached : NOTHING_CACHED;
         const parting = prompt.findIndex((token, i) => token !== text[i]);
         const shared = parting < 0 ? prompt.length : parting;
         return { verify: Math.min(shared, held.verify), draft: Math.min(shared, held.draft) };

@@ -33,6 +33,11 @@ export interface GenerationOptions extends SamplingOptions {
   readonly stop?: readonly string[];
   /** The prompt is the text itself, not a message for the chat template. */
   readonly raw?: boolean;
+  /**
+   * The models are not fed again what their KV caches hold of the prompt's beginning. The text is the same, and sooner
+   * there; default false, so that times compare. A chat always does so.
+   */
+  readonly reuseCache?: boolean;
   /** An AbortSignal: once it is aborted, the run ends, and what has come is the answer. */
   readonly signal?: { readonly aborted: boolean };
   /** Tokens that `sd` drafts before each verification, 1 to 15; default 5. */
@@ -80,6 +85,8 @@ export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens
   readonly variants: Readonly<Record<string, string>>;
   /** The prompt, as it was fed. */
   readonly promptTokens: readonly number[];
+  /** How many of the prompt's first tokens the verify lane's cache held, which were not fed again. */
+  readonly cachedTokens: number;
   /** The answer's tokens, its end-of-text token included. */
   readonly tokens: readonly number[];
   /** The answer. */
@@ -140,6 +147,7 @@ export class GenerationRun {
   #text = "";
   #finishReason: FinishReason = "return";
   #draftLost = false;
+  #cachedTokens = 0;
   /** What greedy costs, as it was known when the run ended: later runs go on measuring. */
   #greedyMs: number | null = null;
 
@@ -205,6 +213,8 @@ export class GenerationRun {
     const draft = this.#strategy === "greedy" ? undefined : this.#source.draft;
     const { lookahead = 5, launch = "adaptive", hedge = true, signal, onPrefill, warn = console.error } = this.#options;
     const stream = this.#stream;
+    // The last token is always fed: what follows it is asked for.
+    this.#cachedTokens = Math.min(cached.verify, prompt.length - 1);
     // Both lanes draw with the same noise: where the models agree, so do their draws.
     for (const lane of [verify, draft]) lane?.sample(this.#sampling);
     try {
@@ -275,6 +285,7 @@ export class GenerationRun {
       devices: this.#source.devices,
       variants: this.#source.variants,
       promptTokens: this.#source.prompt,
+      cachedTokens: this.#cachedTokens,
       tokens: this.#tokens,
       text: this.#text,
       finishReason: this.#finishReason,

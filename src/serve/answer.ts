@@ -1,0 +1,139 @@
+import type { GenerationRecord, Piece } from "../engine/generation-run.ts";
+import { LaneLostError } from "../spec/lanes/lane.ts";
+import { ApiError, promptTooLong } from "./api-error.ts";
+import { EVENT_STREAM_HEADERS, eventStream, type ServerEvent } from "./events.ts";
+import { choiceSeed, type GenerationRequest } from "./generation-request.ts";
+import type { RequestWatch, Service } from "./service.ts";
+
+/** How a protocol writes what a request came to: whole, or as events while it comes. */
+export interface Dialect {
+  /** The answer's name, for the client and the log. */
+  readonly id: string;
+  /** The choice of that index begins. */
+  begin(index: number): Iterable<ServerEvent>;
+  /** Text of the choice of that index. */
+  piece(index: number, piece: Piece): Iterable<ServerEvent>;
+  /** The choice of that index has ended. */
+  end(index: number, record: GenerationRecord): Iterable<ServerEvent>;
+  /** All choices have ended. */
+  done(records: readonly GenerationRecord[]): Iterable<ServerEvent>;
+  /** The whole answer as JSON. */
+  whole(records: readonly GenerationRecord[]): unknown;
+}
+
+/**
+ * Answers a request, as soon as it has its turn. Throws an ApiError for prompts that don't fit, too many requests before
+ * this one, and whatever ends a generation.
+ */
+export async function answer(
+  service: Service,
+  request: Request,
+  asked: GenerationRequest,
+  dialect: Dialect,
+): Promise<Response> {
+  for (const { tokens } of asked.prompts) {
+    if (tokens.length >= service.context) throw promptTooLong(tokens.length, service.context);
+  }
+  const leave = new AbortController();
+  const signal = AbortSignal.any([request.signal, leave.signal, ...service.timeout()]);
+  const run = new RequestRun(service, asked, dialect.id, signal);
+  const turn = service.turns.take(signal);
+  // Whoever waits for the turn hears of its error.
+  turn.catch(() => {});
+  if (asked.stream) {
+    const events = streamed(run, turn, dialect);
+    return new Response(eventStream(events, () => leave.abort()), { headers: EVENT_STREAM_HEADERS });
+  }
+  for await (const _ of run.pieces(turn));
+  return Response.json(dialect.whole(run.records));
+}
+
+async function* streamed(
+  run: RequestRun,
+  turn: Promise<() => void>,
+  dialect: Dialect,
+): AsyncGenerator<ServerEvent, void, undefined> {
+  try {
+    for await (const { index, piece, record } of run.pieces(turn)) {
+      if (!piece && !record) yield* dialect.begin(index);
+      if (piece) yield* dialect.piece(index, piece);
+      if (record) yield* dialect.end(index, record);
+    }
+    yield* dialect.done(run.records);
+  } catch (error) {
+    yield { data: apiErrorOf(error).body };
+  }
+}
+
+/** What comes of a choice: its index alone as it begins, then text, and at its end the record. */
+interface ChoicePart {
+  readonly index: number;
+  readonly piece?: Piece;
+  readonly record?: GenerationRecord;
+}
+
+/** A request's choices, generated one after the other in one turn. */
+class RequestRun {
+  readonly records: GenerationRecord[] = [];
+  readonly #service: Service;
+  readonly #asked: GenerationRequest;
+  readonly #watch: RequestWatch;
+  readonly #signal: AbortSignal;
+
+  constructor(service: Service, asked: GenerationRequest, id: string, signal: AbortSignal) {
+    this.#service = service;
+    this.#asked = asked;
+    this.#watch = service.watch(id);
+    this.#signal = signal;
+  }
+
+  async *pieces(turn: Promise<() => void>): AsyncGenerator<ChoicePart, void, undefined> {
+    const { prompts, choices, options, seed } = this.#asked;
+    const [watch, signal] = [this.#watch, this.#signal];
+    const end = await turn;
+    try {
+      for (const { tokens } of prompts) {
+        for (let choice = 0; choice < choices; choice++) {
+          const index = this.records.length;
+          watch.begin();
+          yield { index };
+          const generation = this.#service.engine.generate(tokens, {
+            ...options,
+            ...options.temperature !== undefined && { seed: choiceSeed(seed, choice) },
+            maxTokens: Math.min(options.maxTokens ?? Infinity, this.#service.context - tokens.length),
+            signal,
+          });
+          for await (const piece of generation) {
+            watch.piece(piece);
+            yield { index, piece };
+          }
+          const record = await generation.record;
+          this.records.push(record);
+          watch.end(record);
+          signal.throwIfAborted();
+          yield { index, record };
+        }
+      }
+    } finally {
+      end();
+    }
+  }
+}
+
+/** What is thrown while a request is answered, as the client hears of it: without a path, a prompt or a stack. */
+export function apiErrorOf(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof LaneLostError) {
+    return new ApiError(503, "unavailable_error", "the device was lost; send the request again later");
+  }
+  if (error instanceof DOMException && error.name === "TimeoutError") {
+    return new ApiError(504, "server_error", "the answer took longer than the server allows; ask for fewer tokens");
+  }
+  if (error instanceof DOMException && error.name === "AbortError") {
+    return new ApiError(400, "invalid_request_error", "the client left before the answer was there");
+  }
+  if (error instanceof RangeError || error instanceof TypeError) {
+    return new ApiError(400, "invalid_request_error", error.message);
+  }
+  return new ApiError(500, "server_error", "the server failed; its log says how");
+}

@@ -1,0 +1,111 @@
+import type { GenerationRecord, Piece } from "../engine/generation-run.ts";
+import { answer, type Dialect } from "./answer.ts";
+import { promptsOf } from "./completions.ts";
+import type { ServerEvent } from "./events.ts";
+import { choiceSeed, type GenerationRequest, generationRequest } from "./generation-request.ts";
+import { checked } from "./schemas.ts";
+import type { Service } from "./service.ts";
+import { timingsOf } from "./usage.ts";
+
+/**
+ * llama.cpp's own completion (tools/server/README.md of ggml-org/llama.cpp): one object for one answer, a list for
+ * several; a stream's events have no end mark.
+ */
+export async function nativeCompletion(service: Service, request: Request, body: unknown): Promise<Response> {
+  const fields = checked("NativeCompletion", body);
+  const wanted = (fields.n_predict ?? fields.max_tokens ?? -1) as number;
+  const asked = generationRequest(fields, promptsOf(service, fields.prompt), wanted < 0 ? null : wanted);
+  const responseFields = (fields.response_fields ?? []) as readonly string[];
+  return await answer(service, request, asked, new NativeDialect(service, asked, responseFields));
+}
+
+class NativeDialect implements Dialect {
+  readonly id = `cmpl-${crypto.randomUUID()}`;
+  readonly #service: Service;
+  readonly #asked: GenerationRequest;
+  readonly #fields: readonly string[];
+  #written = 0;
+
+  constructor(service: Service, asked: GenerationRequest, fields: readonly string[]) {
+    this.#service = service;
+    this.#asked = asked;
+    this.#fields = fields;
+  }
+
+  *begin(): Iterable<ServerEvent> {
+    this.#written = 0;
+  }
+
+  *piece(index: number, { text, tokens }: Piece): Iterable<ServerEvent> {
+    if (text === "" && tokens.length === 0) return;
+    this.#written += tokens.length;
+    yield {
+      data: {
+        index,
+        content: text,
+        tokens: tokens.map(({ token }) => token),
+        stop: false,
+        id_slot: 0,
+        tokens_predicted: this.#written,
+        tokens_evaluated: this.#prompt(index).tokens.length,
+      },
+    };
+  }
+
+  *end(index: number, record: GenerationRecord): Iterable<ServerEvent> {
+    yield { data: { ...this.#final(index, record), content: "", tokens: [] } };
+  }
+
+  *done(): Iterable<ServerEvent> {}
+
+  whole(records: readonly GenerationRecord[]): unknown {
+    const finals = records.map((record, index) => {
+      const final: Record<string, unknown> = this.#final(index, record);
+      if (this.#fields.length === 0) return final;
+      return Object.fromEntries(this.#fields.flatMap((path) => {
+        const value = path.split("/").reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], final);
+        return value === undefined ? [] : [[path, value]];
+      }));
+    });
+    return finals.length === 1 ? finals[0] : finals;
+  }
+
+  #prompt(index: number) {
+    return this.#asked.prompts[Math.floor(index / this.#asked.choices)]!;
+  }
+
+  #final(index: number, record: GenerationRecord) {
+    const { options: { maxTokens = -1, temperature = 0, topK = 0, topP = 1, minP = 0, stop = [] } } = this.#asked;
+    const { codec, context } = this.#service.engine;
+    const { tokens, text, finishReason, promptTokens } = record;
+    const stopType = finishReason === "eos" ? "eos" : finishReason === "stop" ? "word" : "limit";
+    return {
+      index,
+      content: text,
+      tokens: this.#asked.returnTokens ? tokens : [],
+      id_slot: 0,
+      stop: true,
+      model: this.#service.model,
+      tokens_predicted: tokens.length,
+      tokens_evaluated: promptTokens.length,
+      generation_settings: {
+        n_predict: maxTokens,
+        n_ctx: context,
+        seed: choiceSeed(this.#asked.seed, index % this.#asked.choices),
+        temperature,
+        top_k: topK,
+        top_p: topP,
+        min_p: minP,
+        stop,
+        strategy: record.strategy,
+      },
+      prompt: codec.textOf(promptTokens),
+      has_new_line: text.includes("\n"),
+      truncated: finishReason === "context",
+      stop_type: stopType,
+      stopping_word: stopType === "word" ? record.stopText : "",
+      tokens_cached: promptTokens.length + tokens.length - 1,
+      timings: timingsOf(record),
+    };
+  }
+}
