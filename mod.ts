@@ -15,6 +15,7 @@
  */
 export { type DrafterName, type KvCache, load, type LoadOptions, type LoadProgress } from "./src/engine/load.ts";
 export type { Engine } from "./src/engine/engine.ts";
+export type { Certificate, Claim } from "./src/engine/certify.ts";
 export type { TextCodec } from "./src/engine/text-codec.ts";
 export type { Chat } from "./src/engine/chat.ts";
 export type { Generation, GenerationResult } from "./src/engine/generation.ts";
@@ -24,6 +25,7 @@ export type {
   GenerationRecord,
   Piece,
   StrategyName,
+  WrittenToken,
 } from "./src/engine/generation-run.ts";
 export type { SamplingOptions } from "./src/engine/sampling-options.ts";
 export { type AdapterInfo, type AdapterKind, type AdapterSelector, listAdapters } from "./src/gpu/adapters.ts";
@@ -46,6 +48,6 @@ export type {
   TraceEvent,
 } from "./src/spec/trace/trace-events.ts";
 export type { Sampling } from "./src/util/sampling.ts";
-export { createHandler } from "./src/serve/handler.ts";
+export { createHandler, type HandlerOptions } from "./src/serve/handler.ts";
 export type { AccessOptions } from "./src/serve/access.ts";
 export type { ServiceOptions } from "./src/serve/service.ts";

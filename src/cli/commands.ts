@@ -1,5 +1,6 @@
 import type { Command, CommandContext } from "@stricli/core";
 import { benchmarkCommand } from "./benchmark.ts";
+import { certifyCommand } from "./certify.ts";
 import { devicesCommand } from "./devices.ts";
 import { generateCommand } from "./generate.ts";
 import { monitorCommand } from "./monitor.ts";
@@ -13,6 +14,7 @@ import { vizCommand } from "./viz.ts";
 export const COMMANDS: Readonly<Record<string, Command<CommandContext>>> = {
   generate: generateCommand,
   serve: serveCommand,
+  certify: certifyCommand,
   devices: devicesCommand,
   monitor: monitorCommand,
   benchmark: benchmarkCommand,

@@ -5,13 +5,15 @@ import type { Llama } from "../llama/llama.ts";
 import { type ModelProfile, profileLlama } from "../llama/profile.ts";
 import { RealClock } from "../spec/clock.ts";
 import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
+import { NgramLane } from "../spec/lanes/ngram-lane.ts";
 import { AdaptiveLaunch } from "../spec/schedule/adaptive-launch.ts";
-import type { Estimates } from "../spec/schedule/estimates.ts";
+import { Estimates } from "../spec/schedule/estimates.ts";
 import type { LaunchRule } from "../spec/schedule/launch-rule.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { type Certificate, certify, type Claim } from "./certify.ts";
 import { Chat, type Turn } from "./chat.ts";
 import { Generation } from "./generation.ts";
-import { type GenerationOptions, GenerationRun } from "./generation-run.ts";
+import { assertPromptFits, type GenerationOptions, GenerationRun } from "./generation-run.ts";
 import type { ModelPair } from "./model-pair.ts";
 import type { TextCodec } from "./text-codec.ts";
 
@@ -33,6 +35,8 @@ export interface EngineParts {
   /** Positions of the KV caches. */
   readonly context: number;
   readonly draftVocabulary: number | null;
+  /** The verify model's; see the function of that name. */
+  readonly modelHash: string;
 }
 
 /** The tokens of `text` that the lanes' KV caches hold, counted from its beginning. */
@@ -61,6 +65,8 @@ export class Engine {
   readonly adapters: Readonly<Record<string, AdapterInfo>>;
   /** By lane: the variant of the kernels that runs there. */
   readonly variants: Readonly<Record<string, string>>;
+  /** A name for the verify model's weights, which records have too. */
+  readonly modelHash: string;
   /** Text to tokens and back, as the verify model has it. */
   readonly codec: TextCodec;
   readonly #tokenizer: Tokenizer;
@@ -70,13 +76,17 @@ export class Engine {
   /** Kept from one run to the next, as the launch rule is, for what they have learnt of whether drafting pays. */
   readonly #estimates: Estimates;
   readonly #launchRule: LaunchRule;
+  /** The same, for look-up in a prediction. */
+  readonly #lookUpEstimates = new Estimates();
+  readonly #lookUpLaunchRule = new AdaptiveLaunch(this.#lookUpEstimates, new RealClock());
   #cached = NOTHING_CACHED;
   #running = false;
   #draftLost = false;
   #closed = false;
 
   /** @internal */
-  constructor({ pair, codec, lanes, loaded, estimates, context, draftVocabulary }: EngineParts) {
+  constructor(parts: EngineParts) {
+    const { pair, codec, lanes, loaded, estimates, context, draftVocabulary, modelHash } = parts;
     const byLane = (values: readonly string[]) =>
       Object.fromEntries(lanes.map(({ name }, i) => [name, values[i] ?? NGRAM_LOOK_UP]));
     this.models = byLane([pair.verify, pair.draft].flatMap((file) => file ? [file.path] : []));
@@ -86,6 +96,7 @@ export class Engine {
     this.context = context;
     this.draftVocabulary = draftVocabulary;
     this.codec = codec;
+    this.modelHash = modelHash;
     this.#tokenizer = pair.verify.tokenizer;
     this.#loaded = loaded;
     this.#estimates = estimates;
@@ -121,18 +132,20 @@ export class Engine {
 
   /** A chat's turn, and what asks for it, is not fed again what the caches hold of its prompt as its run begins. */
   #generate(prompt: readonly number[], options: GenerationOptions, turn?: Turn): Generation {
-    const draft = this.drafts ? this.#draft : undefined;
+    const isPredicted = options.prediction !== undefined;
+    const draft = isPredicted ? this.#lookUpIn(options.prediction!) : this.drafts ? this.#draft : undefined;
     const run = new GenerationRun({
       tokenizer: this.#tokenizer,
       prompt,
       verify: this.#verify,
       draft,
-      estimates: this.#estimates,
-      adaptive: this.#launchRule,
-      models: this.models,
-      devices: this.devices,
+      estimates: isPredicted ? this.#lookUpEstimates : this.#estimates,
+      adaptive: isPredicted ? this.#lookUpLaunchRule : this.#launchRule,
+      models: isPredicted ? { ...this.models, draft: NGRAM_LOOK_UP } : this.models,
+      devices: isPredicted ? { ...this.devices, draft: NGRAM_LOOK_UP } : this.devices,
       variants: this.variants,
-    }, this.#draftLost ? { ...options, strategy: "greedy" } : options);
+      modelHash: this.modelHash,
+    }, this.#draftLost && !isPredicted ? { ...options, strategy: "greedy" } : options);
     return new Generation(run, {
       begin: () => {
         if (this.#closed) throw new Error("Cannot generate: the engine is closed; load one anew");
@@ -142,7 +155,7 @@ export class Engine {
         const { text, ...held } = turn || options.reuseCache ? this.#cached : NOTHING_CACHED;
         const parting = prompt.findIndex((token, i) => token !== text[i]);
         const shared = parting < 0 ? prompt.length : parting;
-        return { verify: Math.min(shared, held.verify), draft: Math.min(shared, held.draft) };
+        return { verify: Math.min(shared, held.verify), draft: isPredicted ? 0 : Math.min(shared, held.draft) };
       },
       end: (run, failed) => {
         this.#running = false;
@@ -150,10 +163,15 @@ export class Engine {
         this.#draftLost ||= run.draftLost;
         const text = [...prompt, ...run.tokens];
         const held = (lane: Lane | undefined) => lane ? run.cachedLength(lane.name, text) : 0;
-        this.#cached = { text, verify: held(this.#verify), draft: held(draft) };
+        this.#cached = { text, verify: held(this.#verify), draft: isPredicted ? 0 : held(draft) };
         turn?.end(run, failed);
       },
     });
+  }
+
+  /** A lane that drafts what followed in the prediction, or in the text before. */
+  #lookUpIn(prediction: string): Lane {
+    return new NgramLane("draft", this.context, new RealClock(), this.codec.encode(prediction, { raw: true }));
   }
 
   /**
@@ -178,6 +196,35 @@ export class Engine {
         profiles[device.label] = await profileLlama(llama, at, device.label === "draft" ? [1] : rows);
       }
       return profiles;
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /**
+   * Whether the verify model alone writes an answer as it is claimed; see `certify`. Throws an Error while a generation
+   * runs, or where another model is said to have written it, a RangeError where it doesn't fit the context.
+   */
+  async certify(claim: Claim): Promise<Certificate> {
+    if (claim.modelHash !== this.modelHash) {
+      throw new Error("Cannot certify: another model wrote this, by its hash; load that one");
+    }
+    assertPromptFits(claim.promptTokens.length, this.context);
+    const length = claim.promptTokens.length + claim.tokens.length;
+    const { vocabulary } = this.#tokenizer;
+    const stray = [...claim.promptTokens, ...claim.tokens].find((token) => !(token >= 0 && token < vocabulary));
+    if (length > this.context || stray !== undefined) {
+      const state = stray === undefined
+        ? `it has ${length} tokens, the context ${this.context} positions; load with a larger context`
+        : `token ${stray} is none of the vocabulary's ${vocabulary}; give the record as it was written`;
+      throw new RangeError(`Cannot certify: ${state}`);
+    }
+    if (this.#running) throw new Error("Cannot certify: a generation is running; wait for its end");
+    this.#running = true;
+    this.#cached = NOTHING_CACHED;
+    try {
+      await this.#verify.drain();
+      return await certify(this.#verify, claim);
     } finally {
       this.#running = false;
     }

@@ -42,6 +42,11 @@ export interface GenerationOptions extends SamplingOptions {
   readonly signal?: { readonly aborted: boolean };
   /** Tokens that `sd` drafts before each verification, 1 to 15; default 5. */
   readonly lookahead?: number;
+  /**
+   * A guess at the answer, say the file that it is an edit of: drafts come by look-up from it and from the text before,
+   * and not from the draft model. The text is the same, and sooner where the guess is near.
+   */
+  readonly prediction?: string;
   /** When `amusd` starts a verification, and with how much; default "adaptive". */
   readonly launch?: LaunchName;
   /** Whether `amusd` also drafts from second choices while a verification is in flight; default true. */
@@ -57,12 +62,18 @@ export interface GenerationOptions extends SamplingOptions {
   readonly warn?: (message: string) => void;
 }
 
+/** A token of an answer, who wrote it, and the text that came with it. */
+export interface WrittenToken extends CommittedToken {
+  /** The text that is certain since the token before; characters that are not may come with a later token. */
+  readonly text: string;
+}
+
 /** Text as it is committed, and the tokens that came with it. Some of their characters may still be held back. */
 export interface Piece {
   /** The text that is committed since the piece before; it may be empty. */
   readonly text: string;
   /** The tokens that were committed, and who wrote them; none where only held-back text comes. */
-  readonly tokens: readonly CommittedToken[];
+  readonly tokens: readonly WrittenToken[];
 }
 
 /**
@@ -79,6 +90,8 @@ export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens
   readonly sampling: Sampling | null;
   /** By lane ("verify", "draft"): the model's file. */
   readonly models: Readonly<Record<string, string>>;
+  /** A name for the verify model's weights, by which `certify` knows them. */
+  readonly modelHash: string;
   /** By lane: the device's name. */
   readonly devices: Readonly<Record<string, string>>;
   /** By lane: the variant of the kernels. It sets the order of summation, so near-ties may depend on it. */
@@ -118,6 +131,7 @@ export interface RunSource {
   readonly models: GenerationRecord["models"];
   readonly devices: GenerationRecord["devices"];
   readonly variants: GenerationRecord["variants"];
+  readonly modelHash: string;
 }
 
 /** A speed-up over fewer tokens says little: the first ones come one by one, and a verification is a large part. */
@@ -253,12 +267,14 @@ export class GenerationRun {
   #take(batch: readonly CommittedToken[]): Piece {
     const stream = this.#stream;
     let text = "";
-    const tokens: CommittedToken[] = [];
+    const tokens: WrittenToken[] = [];
     for (const committed of batch) {
       if (stream.stopped) break;
-      tokens.push(committed);
-      this.#tokens.push(committed.token);
-      if (!this.#source.tokenizer.eosIds.has(committed.token)) text += stream.push(committed.token);
+      const { token } = committed;
+      const own = this.#source.tokenizer.eosIds.has(token) ? "" : stream.push(token);
+      tokens.push({ ...committed, text: own });
+      this.#tokens.push(token);
+      text += own;
     }
     this.#text += text;
     return { text, tokens };
@@ -282,6 +298,7 @@ export class GenerationRun {
       strategy: this.#strategy,
       sampling: this.#sampling,
       models: this.#source.models,
+      modelHash: this.#source.modelHash,
       devices: this.#source.devices,
       variants: this.#source.variants,
       promptTokens: this.#source.prompt,

@@ -8,6 +8,7 @@ import {
 import { Device } from "../gpu/device.ts";
 import { Llama } from "../llama/llama.ts";
 import { tunedVariant } from "../llama/tuning.ts";
+import { modelHash } from "../checkpoint/model-hash.ts";
 import { isBrowser } from "../platform/platform.ts";
 import { RealClock } from "../spec/clock.ts";
 import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
@@ -157,6 +158,7 @@ async function open(pair: ModelPair, options: OpenOptions, opened: Device[]): Pr
     estimates,
     context,
     draftVocabulary: draftFile ? options.draftVocabulary ?? null : null,
+    modelHash: await modelHash(file.checkpoint),
   };
 }
 

@@ -1,5 +1,12 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { type ChatMessage, encodeChat } from "../tokenizer/chat-template.ts";
+import {
+  type ChatMessage,
+  type ChatOptions,
+  encodeChat,
+  encodeRendered,
+  renderChat,
+  specialToken,
+} from "../tokenizer/chat-template.ts";
 import { TextStream } from "../tokenizer/text-stream.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
@@ -7,6 +14,13 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 export class TextCodec {
   /** Tokens of a text that the model was trained for. */
   readonly contextLength: number;
+  /** The number of tokens; ids are below it. */
+  readonly vocabulary: number;
+  /** The names of the tokens that begin and end a text; null where there is none. */
+  readonly bosText: string | null;
+  readonly eosText: string | null;
+  /** The chat template; null where the model has none. */
+  readonly chatTemplate: string | null;
   readonly #tokenizer: Tokenizer;
   readonly #metadata: Checkpoint["metadata"];
 
@@ -15,6 +29,11 @@ export class TextCodec {
     this.#tokenizer = tokenizer;
     this.#metadata = metadata;
     this.contextLength = contextLength;
+    this.vocabulary = tokenizer.vocabulary;
+    this.bosText = specialToken(metadata, "bos_token_id") || null;
+    this.eosText = specialToken(metadata, "eos_token_id") || null;
+    const template = metadata.get("tokenizer.chat_template");
+    this.chatTemplate = typeof template === "string" ? template : null;
   }
 
   /** The tokens of a prompt: one user message in the chat template, or with `raw` the text itself. */
@@ -29,6 +48,38 @@ export class TextCodec {
    */
   encodeChat(messages: readonly ChatMessage[], date?: Date): number[] {
     return encodeChat(this.#tokenizer, this.#metadata, messages, { addGenerationPrompt: true, date });
+  }
+
+  /** The prompt that a conversation makes in the chat template. Throws an Error where the template refuses it. */
+  render(messages: readonly ChatMessage[], options: ChatOptions): string {
+    return renderChat(this.#metadata, messages, options);
+  }
+
+  /** The tokens of a text that the chat template made, or that is like one: with the model's BOS token, once. */
+  encodeRendered(text: string): number[] {
+    return encodeRendered(this.#tokenizer, text);
+  }
+
+  /** The tokens of a text; `special` says whether control tokens in it are tokens, or text like any other. */
+  encodeText(text: string, options: { readonly special: boolean; readonly addBos: boolean }): number[] {
+    return this.#tokenizer.encode(text, { ...options, addBos: options.addBos && this.#tokenizer.addBos });
+  }
+
+  /** The bytes that a token stands for; none for a control token. */
+  bytesOf(token: number): Uint8Array {
+    return this.#tokenizer.tokenBytes(token);
+  }
+
+  /** The text of tokens, control tokens by their names. */
+  textOf(tokens: readonly number[]): string {
+    const names = this.#metadata.get("tokenizer.ggml.tokens") as readonly string[];
+    let text = "";
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    for (const token of tokens) {
+      const bytes = this.bytesOf(token);
+      text += bytes.length > 0 ? decoder.decode(bytes, { stream: true }) : decoder.decode() + names[token];
+    }
+    return text + decoder.decode();
   }
 
   /** The text that each of an answer's tokens brings; joined, they are the answer's text. */

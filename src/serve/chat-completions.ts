@@ -92,7 +92,7 @@ class ChatDialect implements Dialect {
       index,
       delta: { content: text },
       ...returnTokens && { tokens: tokens.map(({ token }) => token) },
-      ...provenance && { provenance: tokens.map(({ token, origin }) => ({ token, origin })) },
+      ...provenance && { provenance: tokens.map(({ token, text, origin }) => ({ token, text, origin })) },
     });
   }
 

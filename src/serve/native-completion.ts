@@ -36,20 +36,16 @@ class NativeDialect implements Dialect {
     this.#written = 0;
   }
 
+  /** One event a token, as llama.cpp's clients count them. */
   *piece(index: number, { text, tokens }: Piece): Iterable<ServerEvent> {
-    if (text === "" && tokens.length === 0) return;
+    for (const { token, text: own } of tokens) yield this.#part(index, own, [token]);
+    if (tokens.length === 0) yield this.#part(index, text, []);
+  }
+
+  #part(index: number, content: string, tokens: readonly number[]): ServerEvent {
     this.#written += tokens.length;
-    yield {
-      data: {
-        index,
-        content: text,
-        tokens: tokens.map(({ token }) => token),
-        stop: false,
-        id_slot: 0,
-        tokens_predicted: this.#written,
-        tokens_evaluated: this.#prompt(index).tokens.length,
-      },
-    };
+    const counts = { tokens_predicted: this.#written, tokens_evaluated: this.#prompt(index).tokens.length };
+    return { data: { index, content, tokens, stop: false, id_slot: 0, ...counts } };
   }
 
   *end(index: number, record: GenerationRecord): Iterable<ServerEvent> {
@@ -103,7 +99,6 @@ class NativeDialect implements Dialect {
       has_new_line: text.includes("\n"),
       truncated: finishReason === "context",
       stop_type: stopType,
-      stopping_word: stopType === "word" ? record.stopText : "",
       tokens_cached: promptTokens.length + tokens.length - 1,
       timings: timingsOf(record),
     };

@@ -79,14 +79,18 @@ export function encodeChat(
   messages: readonly ChatMessage[],
   options: ChatOptions,
 ): number[] {
-  const text = renderChat(metadata, messages, options);
+  return encodeRendered(tokenizer, renderChat(metadata, messages, options));
+}
+
+/** The tokens of a rendered conversation, with the BOS token once where the model wants it. */
+export function encodeRendered(tokenizer: Tokenizer, text: string): number[] {
   const tokens = tokenizer.encode(text, { special: true, addBos: false });
   if (!tokenizer.addBos || tokens[0] === tokenizer.bosId) return tokens;
   return tokenizer.encode(text, { special: true, addBos: true });
 }
 
 /** The text of the token whose id the metadata has under `key`; "" where there is no such token. */
-function specialToken(metadata: ReadonlyMap<string, unknown>, key: string): string {
+export function specialToken(metadata: ReadonlyMap<string, unknown>, key: string): string {
   const tokens = metadata.get("tokenizer.ggml.tokens");
   const id = metadata.get("tokenizer.ggml." + key);
   const token: unknown = Array.isArray(tokens) && typeof id === "number" ? tokens[id] : undefined;

@@ -18,12 +18,17 @@ export class NgramLane implements Lane {
   readonly branchCapacity = 0;
   readonly #clock: Clock;
   readonly #state: LaneState;
-  readonly #text: number[] = [];
+  /** The example, and the text behind it. */
+  readonly #text: number[];
+  readonly #exampleLength: number;
   #chosen: number | undefined;
   /** The newest message; never rejects. */
   #newest: Promise<unknown> = Promise.resolve();
 
-  constructor(name: string, capacity: number, clock: Clock) {
+  /** What followed in `example` counts as what followed in the text before: a guess at the text, say. */
+  constructor(name: string, capacity: number, clock: Clock, example: readonly number[] = []) {
+    this.#text = [...example];
+    this.#exampleLength = example.length;
     this.name = name;
     this.capacity = capacity;
     this.#clock = clock;
@@ -81,7 +86,7 @@ export class NgramLane implements Lane {
     const text = this.#text;
     const startMs = this.#clock.now();
     const answer = { tokens: [] as number[], confidences: [] as number[], runnersUp: [] as number[] };
-    text.length = position;
+    text.length = this.#exampleLength + position;
     for (let i = 0; i < count; i++) {
       text.push(token(i));
       if (!chooses) continue;
