@@ -1,4 +1,5 @@
 import type { GenerationRecord, Piece } from "../engine/generation-run.ts";
+import { chromeTrace } from "../spec/trace/chrome-trace.ts";
 import type { ChatMessage } from "../tokenizer/chat-template.ts";
 import { answer, type Dialect } from "./answer.ts";
 import { ApiError, invalid } from "./api-error.ts";
@@ -97,7 +98,10 @@ class ChatDialect implements Dialect {
   }
 
   *end(index: number, record: GenerationRecord): Iterable<ServerEvent> {
-    yield this.#chunk({ index, delta: {}, finish_reason: finishReasonOf(record) }, { timings: timingsOf(record) });
+    yield this.#chunk({ index, delta: {}, finish_reason: finishReasonOf(record) }, {
+      timings: timingsOf(record),
+      ...record.events.length > 0 && { trace: chromeTrace(record.events) },
+    });
   }
 
   *done(records: readonly GenerationRecord[]): Iterable<ServerEvent> {

@@ -56,9 +56,10 @@ export function generationRequest(
       ...maxTokens !== null && { maxTokens },
       stop: typeof stop === "string" ? [stop] : (stop as string[] | null | undefined) ?? [],
       strategy: draft === false ? "greedy" : (strategy as StrategyName | null | undefined) ?? undefined,
+      prediction: predictionOf(fields.prediction),
       launch: launch as GenerationOptions["launch"] ?? undefined,
       reuseCache: cachePrompt !== false,
-      trace: "off",
+      trace: fields.trace === true ? "keep" : "off",
       warn: () => {},
     },
     stream: stream === true,
@@ -67,6 +68,13 @@ export function generationRequest(
     provenance: fields.provenance === true,
     timingsPerToken: fields.timings_per_token === true,
   };
+}
+
+/** OpenAI's guess at the answer, a text or parts of one. */
+function predictionOf(prediction: unknown): string | undefined {
+  if (!prediction) return undefined;
+  const { content } = prediction as { readonly content: string | readonly { readonly text?: string }[] };
+  return typeof content === "string" ? content : content.map(({ text = "" }) => text).join("");
 }
 
 /** The seed of the choice of that number: each draws differently. */

@@ -45,6 +45,7 @@ const writing = {
   return_tokens: flag,
   provenance: flag,
   timings_per_token: flag,
+  trace: flag,
 };
 
 const message = object({
