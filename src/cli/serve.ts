@@ -3,7 +3,7 @@ import { buildCommand } from "@stricli/core";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import process from "node:process";
-import { createHandler } from "../../mod.ts";
+import { createHandler, type TextCodec } from "../../mod.ts";
 import { UsageError } from "./errors.ts";
 import { count, notEmpty, text } from "./flags.ts";
 import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
@@ -88,11 +88,9 @@ export const serveCommand = buildCommand({
   },
   func: async (flags: ServeFlags) => {
     const apiKeys = await readKeys(flags);
-    const engine = await loadEngine(
-      flags,
-      flags.drafter !== "none",
-      (codec) => flags.context ?? Math.min(codec.contextLength, DEFAULT_CONTEXT),
-    );
+    const context = (codec: TextCodec) => flags.context ?? Math.min(codec.contextLength, DEFAULT_CONTEXT);
+    const open = () => loadEngine(flags, flags.drafter !== "none", context);
+    let engine = await open();
     try {
       const handler = createHandler(engine, {
         apiKeys,
@@ -102,6 +100,7 @@ export const serveCommand = buildCommand({
         queue: flags.queue,
         timeoutS: flags.timeout,
         metricsPrefix: flags["metrics-prefix"],
+        reload: async () => engine = await open(),
         log: flags.quiet ? undefined : (line) => console.error(line),
       });
       const server = await listen(handler, flags);

@@ -92,12 +92,13 @@ class RequestRun {
     const [watch, signal] = [this.#watch, this.#signal];
     const end = await turn;
     try {
+      const engine = await this.#service.ready();
       for (const { tokens } of prompts) {
         for (let choice = 0; choice < choices; choice++) {
           const index = this.records.length;
           watch.begin();
           yield { index };
-          const generation = this.#service.engine.generate(tokens, {
+          const generation = engine.generate(tokens, {
             ...options,
             ...options.temperature !== undefined && { seed: choiceSeed(seed, choice) },
             maxTokens: Math.min(options.maxTokens ?? Infinity, this.#service.context - tokens.length),
@@ -114,6 +115,9 @@ class RequestRun {
           yield { index, record };
         }
       }
+    } catch (error) {
+      if (error instanceof LaneLostError) this.#service.deviceLost();
+      throw error;
     } finally {
       end();
     }

@@ -65,12 +65,15 @@ export function createApp(engine: Engine, options: HandlerOptions): (request: Re
   const get = (paths: readonly string[], answer: () => unknown) => {
     for (const path of paths) app.get(path, ({ json }) => json(answer() as object));
   };
-  get(["/health", "/v1/health"], () => ({ status: "ok", drafting: engine.drafts }));
+  for (const path of ["/health", "/v1/health"]) {
+    app.get(path, ({ json }) =>
+      json({ status: service.status, drafting: service.engine.drafts }, service.status === "ok" ? 200 : 503));
+  }
   get(["/v1/models", "/models"], () => ({ object: "list", data: [modelOf(service)] }));
   get(["/v1/models/:id{.+}"], () => modelOf(service));
   get(["/tokenizer_info", "/v1/tokenizer_info"], () => tokenizerInfo(service));
   get(["/props"], () => propsOf(service));
-  get(["/slots"], () => [{ id: 0, n_ctx: service.context, is_processing: service.turns.running > 0, speculative: engine.drafts }]);
+  get(["/slots"], () => [{ id: 0, n_ctx: service.context, is_processing: service.turns.running > 0, speculative: service.engine.drafts }]);
   get(["/openapi.json"], () => openApi(service.model));
   app.get("/metrics", async ({ body }) =>
     body(await service.metrics.text(), 200, {

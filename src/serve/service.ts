@@ -1,5 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { GenerationRecord, Piece } from "../engine/generation-run.ts";
+import { ApiError } from "./api-error.ts";
 import { Metrics } from "./metrics.ts";
 import { Turns } from "./turns.ts";
 
@@ -15,14 +16,18 @@ export interface ServiceOptions {
   readonly metricsPrefix?: string;
   /** Takes one line for each request that was answered; default: none. */
   readonly log?: (line: string) => void;
+  /** Loads the models anew, once, after their device was lost; default: the server then answers nothing any more. */
+  readonly reload?: () => Promise<Engine>;
 }
 
 /** A guess at an answer's length, for how long one more request waits, before there was any. */
 const FIRST_GUESS_S = 5;
 
+/** Whether an engine answers: it does, it is loaded anew after its device was lost, or it won't any more. */
+export type ServiceStatus = "ok" | "restarting" | "lost";
+
 /** An engine that answers requests, and what is known of how it does. */
 export class Service {
-  readonly engine: Engine;
   readonly turns: Turns;
   readonly metrics: Metrics;
   /** The model's name in answers. */
@@ -32,10 +37,13 @@ export class Service {
   /** When the service began, in seconds since 1970. */
   readonly created: number = Math.floor(Date.now() / 1000);
   readonly #options: ServiceOptions;
+  #engine: Engine;
+  #status: ServiceStatus = "ok";
+  #restart: Promise<void> | undefined;
   #meanAnswerS = FIRST_GUESS_S;
 
   constructor(engine: Engine, options: ServiceOptions) {
-    this.engine = engine;
+    this.#engine = engine;
     this.#options = options;
     this.model = options.alias ?? engine.models.verify!.replace(/^.*[\\/]/, "");
     this.fingerprint = `b${hashOf([this.model, engine.variants.verify!, engine.devices.verify!].join("\n"))}`;
@@ -43,8 +51,43 @@ export class Service {
     this.metrics = new Metrics(options.metricsPrefix ?? "amusd:", {
       processing: () => this.turns.running,
       deferred: () => this.turns.waiting,
-      drafting: () => engine.drafts,
+      drafting: () => this.engine.drafts,
     });
+  }
+
+  get engine(): Engine {
+    return this.#engine;
+  }
+
+  get status(): ServiceStatus {
+    return this.#status;
+  }
+
+  /** Waits for an engine that is being loaded anew. Throws an ApiError (503) where none answers any more. */
+  async ready(): Promise<Engine> {
+    await this.#restart;
+    if (this.#status === "ok") return this.#engine;
+    throw new ApiError(503, "unavailable_error", "the device was lost; start the server again");
+  }
+
+  /** The verify model's device is gone: a new engine takes the place of the old one, if that was the first time. */
+  deviceLost(): void {
+    const { reload, log } = this.#options;
+    if (this.#restart || !reload) {
+      this.#status = "lost";
+      return;
+    }
+    this.#status = "restarting";
+    this.#restart = (async () => {
+      try {
+        await this.#engine.close().catch(() => {});
+        this.#engine = await reload();
+        this.#status = "ok";
+      } catch (error) {
+        this.#status = "lost";
+        log?.(`failed to load the models anew: ${(error as Error).message.split("\n")[0]}`);
+      }
+    })();
   }
 
   /** Positions of the KV cache. */

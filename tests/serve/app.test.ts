@@ -332,6 +332,27 @@ test("a lost verify device is told as unavailable", async () => {
   assert.is(events.at(-1).error.type, "unavailable_error");
 });
 
+test("after a lost device the models are loaded anew, once", async () => {
+  const lost = { verify: { failAtMs: 0 } };
+  const spares = [await simulatedEngine(), await simulatedEngine()];
+  const { post, send } = await serverOf({ reload: async () => spares.shift()! }, lost);
+  assert.is((await post("/v1/chat/completions", chat())).status, 503);
+  assert.is((await post("/v1/chat/completions", chat())).status, 200);
+  assert.is((await send("GET", "/health")).status, 200);
+  assert.is(spares.length, 1);
+  const twice = await serverOf({ reload: () => simulatedEngine(lost) }, lost);
+  for (let i = 0; i < 3; i++) assert.is((await twice.post("/v1/chat/completions", chat())).status, 503);
+  assert.equal(await (await twice.send("GET", "/health")).json(), { status: "lost", drafting: true });
+});
+
+test("without the draft device the server goes on, and says so", async () => {
+  const { engine, post, send } = await serverOf({}, { draft: { failAtMs: 0 } });
+  const { status, body } = await post("/v1/chat/completions", chat());
+  assert.is(status, 200);
+  assert.is(body.choices[0].message.content, await textAfter(engine, engine.codec.encodeChat(MESSAGES), 12));
+  assert.equal(await (await send("GET", "/health")).json(), { status: "ok", drafting: false });
+});
+
 test("keys are asked for, but for what anyone may know", async () => {
   const { send } = await serverOf({ apiKeys: ["one", "two"] });
   const status = async (method: string, path: string, headers: Record<string, string> = {}) => {
