@@ -4,7 +4,7 @@ import path from "node:path";
 import process from "node:process";
 import { createHandler } from "../../mod.ts";
 import { cacheFolder } from "../platform/platform.ts";
-import { ChatSession, type ChatServer, HELP } from "./chat/chat-session.ts";
+import { type ChatServer, ChatSession, HELP } from "./chat/chat-session.ts";
 import { Colours } from "./chat/colours.ts";
 import { Input } from "./chat/input.ts";
 import type { Settings } from "./chat/settings.ts";

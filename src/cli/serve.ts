@@ -41,8 +41,20 @@ export const serveCommand = buildCommand({
   parameters: {
     flags: {
       ...modelFlags,
-      host: { kind: "parsed", parse: notEmpty, brief: "Address to listen on", placeholder: "HOST", default: "127.0.0.1" },
-      port: { kind: "parsed", parse: count(0, 65_535), brief: "Port; 0: any free one", placeholder: "N", default: "8080" },
+      host: {
+        kind: "parsed",
+        parse: notEmpty,
+        brief: "Address to listen on",
+        placeholder: "HOST",
+        default: "127.0.0.1",
+      },
+      port: {
+        kind: "parsed",
+        parse: count(0, 65_535),
+        brief: "Port; 0: any free one",
+        placeholder: "N",
+        default: "8080",
+      },
       context: {
         kind: "parsed",
         parse: count(2),
@@ -75,7 +87,13 @@ export const serveCommand = buildCommand({
         placeholder: "N",
         default: "64",
       },
-      timeout: { kind: "parsed", parse: count(1), brief: "Longest answer, in seconds", placeholder: "S", optional: true },
+      timeout: {
+        kind: "parsed",
+        parse: count(1),
+        brief: "Longest answer, in seconds",
+        placeholder: "S",
+        optional: true,
+      },
       "metrics-prefix": {
         kind: "parsed",
         parse: notEmpty,

@@ -32,9 +32,14 @@ export async function assertAllowed(request: Request, { apiKeys = [], isLoopback
   let found = false;
   for (const key of apiKeys) found = equal(digest, await sha256(key)) || found;
   if (found) return;
-  throw new ApiError(401, "authentication_error", 'the API key is missing or wrong; send it as "Authorization: Bearer KEY"', {
-    code: "invalid_api_key",
-  });
+  throw new ApiError(
+    401,
+    "authentication_error",
+    'the API key is missing or wrong; send it as "Authorization: Bearer KEY"',
+    {
+      code: "invalid_api_key",
+    },
+  );
 }
 
 async function sha256(text: string): Promise<Uint8Array> {

@@ -41,7 +41,15 @@ const POSTS: Readonly<Record<string, Answerer>> = {
 };
 
 /** What peers have and this server has not. */
-const NOT_SUPPORTED = ["embedding", "embeddings", "rerank", "reranking", "audio/speech", "audio/transcriptions", "infill"];
+const NOT_SUPPORTED = [
+  "embedding",
+  "embeddings",
+  "rerank",
+  "reranking",
+  "audio/speech",
+  "audio/transcriptions",
+  "infill",
+];
 
 /** What `createHandler` gives, with all its parts loaded. */
 export function createApp(engine: Engine, options: HandlerOptions): (request: Request) => Promise<Response> {
@@ -66,14 +74,25 @@ export function createApp(engine: Engine, options: HandlerOptions): (request: Re
     for (const path of paths) app.get(path, ({ json }) => json(answer() as object));
   };
   for (const path of ["/health", "/v1/health"]) {
-    app.get(path, ({ json }) =>
-      json({ status: service.status, drafting: service.engine.drafts }, service.status === "ok" ? 200 : 503));
+    app.get(
+      path,
+      ({ json }) =>
+        json({ status: service.status, drafting: service.engine.drafts }, service.status === "ok" ? 200 : 503),
+    );
   }
   get(["/v1/models", "/models"], () => ({ object: "list", data: [modelOf(service)] }));
   get(["/v1/models/:id{.+}"], () => modelOf(service));
   get(["/tokenizer_info", "/v1/tokenizer_info"], () => tokenizerInfo(service));
   get(["/props"], () => propsOf(service));
-  get(["/slots"], () => [{ id: 0, n_ctx: service.context, is_processing: service.turns.running > 0, speculative: service.engine.drafts }]);
+  get(
+    ["/slots"],
+    () => [{
+      id: 0,
+      n_ctx: service.context,
+      is_processing: service.turns.running > 0,
+      speculative: service.engine.drafts,
+    }],
+  );
   get(["/openapi.json"], () => openApi(service.model));
   app.get("/metrics", async ({ body }) =>
     body(await service.metrics.text(), 200, {
@@ -90,7 +109,11 @@ export function createApp(engine: Engine, options: HandlerOptions): (request: Re
   const paths = new Set(app.routes.filter(({ method }) => method !== "ALL").map(({ path }) => path));
   app.notFound(({ req }) => {
     if (paths.has(req.path)) {
-      throw new ApiError(405, "invalid_request_error", `${req.method} does not fit ${req.path}; /openapi.json lists all`);
+      throw new ApiError(
+        405,
+        "invalid_request_error",
+        `${req.method} does not fit ${req.path}; /openapi.json lists all`,
+      );
     }
     throw new ApiError(404, "not_found_error", "there is no such endpoint; /openapi.json lists all");
   });

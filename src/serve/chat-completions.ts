@@ -26,7 +26,9 @@ export function chatPrompt({ engine: { codec } }: Service, fields: Fields): Prom
     throw invalid("continue_final_message", 'and "add_generation_prompt" exclude each other; leave one out');
   }
   const endsWithAnswer = messages.at(-1)!.role === "assistant";
-  if (goesOn && !endsWithAnswer) throw invalid("continue_final_message", "is for messages that end with an assistant's");
+  if (goesOn && !endsWithAnswer) {
+    throw invalid("continue_final_message", "is for messages that end with an assistant's");
+  }
   if (endsWithAnswer && messages.at(-2)?.role === "assistant") {
     throw invalid("messages", "end with two or more of the assistant; one may be gone on with");
   }
@@ -107,7 +109,9 @@ class ChatDialect implements Dialect {
   *done(records: readonly GenerationRecord[]): Iterable<ServerEvent> {
     if (this.#asked.includeUsage) {
       const usage = usageOf(records, this.#asked.choices);
-      yield { data: { ...this.#base("chat.completion.chunk"), choices: [], usage, timings: timingsOf(records.at(-1)!) } };
+      yield {
+        data: { ...this.#base("chat.completion.chunk"), choices: [], usage, timings: timingsOf(records.at(-1)!) },
+      };
     }
     yield { data: "[DONE]" };
   }

@@ -73,7 +73,9 @@ const prompt = {
   type: ["string", "array", "object"],
   minItems: 1,
   maxItems: MAX_ITEMS,
-  items: { anyOf: [text, token, { type: "array", maxItems: MAX_ITEMS, items: { anyOf: [token, text] } }, { type: "object" }] },
+  items: {
+    anyOf: [text, token, { type: "array", maxItems: MAX_ITEMS, items: { anyOf: [token, text] } }, { type: "object" }],
+  },
   properties: { prompt_string: text },
 };
 

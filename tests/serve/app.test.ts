@@ -254,8 +254,15 @@ test("any body gets an answer of JSON, and never a failure of the server", async
     fc.constantFrom("x", ["x"], [1], [[1]], MESSAGES, { type: "content", content: "x" }, -1, 0, 1, 1e9, true, null),
   );
   const names = ["messages", "prompt", "input", "tokens", "content", "temperature", "seed", "stop", "n", "max_tokens"];
-  const paths = ["/v1/chat/completions", "/v1/completions", "/completion", "/v1/responses", "/tokenize", "/detokenize",
-    "/apply-template"];
+  const paths = [
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/completion",
+    "/v1/responses",
+    "/tokenize",
+    "/detokenize",
+    "/apply-template",
+  ];
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...paths),

@@ -214,13 +214,17 @@ export class ChatSession {
     this.conversation.add({ role: "user", content }, { role: "assistant", content: answers.at(-1)!.text });
     const same = answers[0]!.text === answers[1]!.text ? "the same text" : "different texts: one was stopped";
     this.#output.note(
-      `greedy ${greedy.toFixed(1)} ms a token, amusd ${amusd.toFixed(1)}: ${(greedy / amusd).toFixed(2)} times as fast; ` +
+      `greedy ${greedy.toFixed(1)} ms a token, amusd ${amusd.toFixed(1)}: ${
+        (greedy / amusd).toFixed(2)
+      } times as fast; ` +
         same,
     );
   }
 }
 
-function figuresText({ predicted_n, predicted_per_token_ms, draft_n, draft_n_accepted, cache_n }: AnswerFigures): string {
+function figuresText(
+  { predicted_n, predicted_per_token_ms, draft_n, draft_n_accepted, cache_n }: AnswerFigures,
+): string {
   const drafts = draft_n === 0 ? "no drafts" : `${draft_n_accepted} of ${draft_n} drafted accepted`;
   return `${predicted_n} tokens, ${predicted_per_token_ms.toFixed(1)} ms a token, ${drafts}, ${cache_n} cached`;
 }

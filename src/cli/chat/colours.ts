@@ -1,7 +1,12 @@
 import type { AnswerToken } from "./client.ts";
 
 /** ANSI colours by who wrote a token: the draft model, a verification that corrected it, went on behind it, or alone. */
-const COLOURS: Readonly<Record<AnswerToken["origin"], number>> = { accepted: 32, correction: 33, bonus: 36, verify: 39 };
+const COLOURS: Readonly<Record<AnswerToken["origin"], number>> = {
+  accepted: 32,
+  correction: 33,
+  bonus: 36,
+  verify: 39,
+};
 
 const LEGEND: Readonly<Record<AnswerToken["origin"], string>> = {
   accepted: "drafted, accepted",

@@ -17,7 +17,8 @@ const number = (fits: (value: number) => boolean, wanted: string) => (text: stri
   if (text === "" || !fits(value)) throw new Error(`"${text}" is none; ${wanted} is wanted`);
   return value;
 };
-const whole = (min: number) => number((value) => Number.isInteger(value) && value >= min, `a whole number from ${min} on`);
+const whole = (min: number) =>
+  number((value) => Number.isInteger(value) && value >= min, `a whole number from ${min} on`);
 
 /** How each setting is read. */
 const PARSERS: { readonly [Name in keyof Required<Settings>]: (text: string) => Settings[Name] } = {
