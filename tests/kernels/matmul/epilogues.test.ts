@@ -109,7 +109,7 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
       const [keys, values] = [context.createCache("keys", size), context.createCache("values", size)];
       const queries = untouched(device, ROOM * qN);
       const step = new StepBuffer(device);
-      const epilogue = qkvEpilogue(context, rms, { heads, kvHeads, headSize, kvCache, branchSlots }, {
+      const epilogue = qkvEpilogue(context, rms, { heads, kvHeads, headSize, window: null, kvCache, branchSlots }, {
         rope: device.upload("rope", ropeTable(capacity, rope)),
         queries,
         keys,
