@@ -13,24 +13,33 @@ export interface LlamaConfig {
   readonly heads: number;
   /** The number of key-value heads. Each serves `heads / kvHeads` query heads. */
   readonly kvHeads: number;
-  /** The length of a head's queries, keys and values. */
-  readonly headSize: 64 | 128;
+  /** The length of a head's queries, keys and values, a multiple of 16 from 32 to 256. */
+  readonly headSize: number;
   /** The width of the feed-forward part, a multiple of 32. */
   readonly feedForward: number;
   /** The number of tokens, which is that of the rows of the embedding and of the output matrix. */
   readonly vocabulary: number;
   /** The number of positions that the model was trained for. */
   readonly contextLength: number;
-  /** RoPE turns pair i of a head by position * ropeBase^(-2i / headSize) / ropeFactors[i] / ropeScale. */
-  readonly ropeBase: number;
-  /** Llama 3's scaling, `headSize / 2` factors, or `null` for factors of 1. */
-  readonly ropeFactors: Float32Array | null;
-  /** The factor of linear scaling; 1 where there is none. */
-  readonly ropeScale: number;
+  readonly rope: Rope;
+  /** For each layer, whether RoPE turns its queries and keys. */
+  readonly ropeLayers: readonly boolean[];
+  /** For each layer, how many positions a row sees, itself included; `null` where it sees all before it. */
+  readonly windows: readonly (number | null)[];
   /** The number that RMS norm adds to the mean square. */
   readonly rmsEpsilon: number;
   /** Whether the embedding serves as the output matrix too. */
   readonly tied: boolean;
+}
+
+/** How RoPE turns the heads of queries and keys (arXiv 2104.09864). */
+export interface Rope {
+  /** The elements at a head's begin that are turned, an even number; those behind stay as they are. */
+  readonly size: number;
+  /** `size / 2` frequencies: elements 2i and 2i + 1 turn by position * frequencies[i] radians. */
+  readonly frequencies: Float64Array;
+  /** The turned elements are multiplied by this; 1 but for YaRN. */
+  readonly magnitude: number;
 }
 
 /** The elements of a unit in the kernels' layout of weights (weight-layout.ts): rows have to be whole units. */
@@ -132,6 +141,11 @@ export async function llamaConfig(checkpoint: Checkpoint): Promise<LlamaConfig> 
     const bad = ropeFactors.find((factor) => !(factor > 0 && factor < Infinity));
     if (bad !== undefined) throw wrong(`tensor "rope_freqs.weight" has a factor of ${bad}, wanted more than 0`);
   }
+  const base = positive("rope.freq_base", 10_000);
+  const frequencies = Float64Array.from(
+    { length: headSize / 2 },
+    (_, pair) => base ** (-2 * pair / headSize) / (ropeFactors?.[pair] ?? 1) / ropeScale,
+  );
   // The forward pass would leave out any other tensor in silence: a bias, a norm of Q and K, an expert.
   const unknown = [...checkpoint.tensors.keys()].find((name) => !seen.has(name));
   if (unknown !== undefined) {
@@ -149,9 +163,9 @@ export async function llamaConfig(checkpoint: Checkpoint): Promise<LlamaConfig> 
     feedForward,
     vocabulary,
     contextLength: count("context_length"),
-    ropeBase: positive("rope.freq_base", 10_000),
-    ropeFactors,
-    ropeScale,
+    rope: { size: headSize, frequencies, magnitude: 1 },
+    ropeLayers: Array<boolean>(layers).fill(true),
+    windows: Array<null>(layers).fill(null),
     rmsEpsilon: positive("attention.layer_norm_rms_epsilon"),
     tied,
   };

@@ -123,8 +123,7 @@ class LlamaBuilder {
     this.#onBytes = onBytes;
     this.#activations = createActivations(parts);
     this.#rms = { hidden: config.hidden, epsilon: config.rmsEpsilon, squares: this.#activations.squares };
-    const { headSize, ropeBase: base, ropeFactors: factors, ropeScale: scale } = config;
-    this.#rope = context.device.upload("rope", ropeTable(sizes.capacity, { headSize, base, factors, scale }));
+    this.#rope = context.device.upload("rope", ropeTable(sizes.capacity, config.rope));
   }
 
   load(plan: MatrixPlan): Promise<Matrix> {

@@ -42,6 +42,10 @@ function changed(
   return openBytes(ggufFile(entries, tensors)).then(llamaConfig);
 }
 
+/** RoPE's frequencies, which `factor` divides. */
+const frequencies = (size: number, base: number, factor: (pair: number) => number = () => 1) =>
+  Float64Array.from({ length: size / 2 }, (_, i) => base ** (-2 * i / size) / factor(i));
+
 for (const [file, layers] of [["smollm2-135m-instruct-q4_1", 30], ["smollm2-draft-42m-q8_0", 4]] as const) {
   test(`the embedded pair: ${file}`, async () => {
     const checkpoint = await openGguf(
@@ -60,9 +64,9 @@ for (const [file, layers] of [["smollm2-135m-instruct-q4_1", 30], ["smollm2-draf
       feedForward: 1536,
       vocabulary: 49152,
       contextLength: 8192,
-      ropeBase: 100_000,
-      ropeFactors: null,
-      ropeScale: 1,
+      rope: { size: 64, frequencies: frequencies(64, 100_000), magnitude: 1 },
+      ropeLayers: Array(layers).fill(true),
+      windows: Array(layers).fill(null),
       tied: true,
     });
   });
@@ -95,9 +99,13 @@ test("a random model's shape comes back", async () => {
       feedForward,
       vocabulary,
       contextLength: 2048,
-      ropeBase: 10_000,
-      ropeFactors: ropeFactors ? Float32Array.from({ length: 64 }, (_, i) => 1 + 7 * i / 63) : null,
-      ropeScale: 1,
+      rope: {
+        size: headSize,
+        frequencies: frequencies(headSize, 10_000, (i) => ropeFactors ? Math.fround(1 + 7 * i / 63) : 1),
+        magnitude: 1,
+      },
+      ropeLayers: [true, true],
+      windows: [null, null],
       rmsEpsilon: Math.fround(1e-5),
       tied,
     });
@@ -110,7 +118,7 @@ test("the same options give the same file, another seed another", () => {
 });
 
 test("what a file leaves out has a default", async () => {
-  const { name, kvHeads, headSize, ropeBase } = await changed({
+  const { name, kvHeads, headSize, rope } = await changed({
     "general.name": null,
     "llama.attention.head_count": ["u32", 1],
     "llama.attention.head_count_kv": null,
@@ -119,7 +127,7 @@ test("what a file leaves out has a default", async () => {
     "llama.rope.freq_base": null,
     "llama.embedding_length": ["u32", 64],
   }, randomLlamaParts({ ...SMALL, hidden: 64, heads: 1, kvHeads: 1 }).tensors);
-  assert.equal([name, kvHeads, headSize, ropeBase], ["test.gguf", 1, 64, 10_000]);
+  assert.equal([name, kvHeads, headSize, rope.frequencies], ["test.gguf", 1, 64, frequencies(64, 10_000)]);
 });
 
 test("linear RoPE scaling", async () => {
@@ -132,7 +140,7 @@ test("linear RoPE scaling", async () => {
     ] as [Entry, Entry, number][]
   ) {
     const config = await changed({ "llama.rope.scaling.type": type, "llama.rope.scaling.factor": factor });
-    assert.is(config.ropeScale, wanted);
+    assert.equal(config.rope.frequencies, frequencies(64, 10_000, () => wanted));
   }
 });
 

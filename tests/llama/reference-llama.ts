@@ -97,13 +97,13 @@ export class ReferenceLlama {
 
   /** RoPE on pairs (2i, 2i + 1) of each head, as GGUF orders the rows of Q and K. */
   #rotate(vector: Float64Array, position: number): void {
-    const { headSize, ropeBase, ropeFactors, ropeScale } = this.config;
+    const { headSize, rope: { size, frequencies, magnitude } } = this.config;
     for (let at = 0; at < vector.length; at += 2) {
-      const pair = at % headSize / 2;
-      const angle = position / ropeScale * ropeBase ** (-2 * pair / headSize) / (ropeFactors?.[pair] ?? 1);
+      if (at % headSize >= size) continue;
+      const angle = position * frequencies[at % headSize / 2]!;
       const [even, odd] = [vector[at]!, vector[at + 1]!];
-      vector[at] = even * Math.cos(angle) - odd * Math.sin(angle);
-      vector[at + 1] = even * Math.sin(angle) + odd * Math.cos(angle);
+      vector[at] = magnitude * (even * Math.cos(angle) - odd * Math.sin(angle));
+      vector[at + 1] = magnitude * (even * Math.sin(angle) + odd * Math.cos(angle));
     }
   }
 }

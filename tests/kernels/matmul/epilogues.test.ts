@@ -104,7 +104,8 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
         MemoryTensor,
       ];
       const { weighted, rms, normed } = normInput(context, randoms(5, ROWS * HIDDEN));
-      const rope = { headSize, base: 100, factors: randoms(6, headSize / 2, 1, 3), scale: 2 };
+      const frequencies = Float64Array.from(randoms(6, headSize / 2, 0.01, 1));
+      const rope = { size: headSize, frequencies, magnitude: 1 };
       const size = (branchSlots + capacity) * kvN * KV_CACHE_BYTES[kvCache];
       const [keys, values] = [context.createCache("keys", size), context.createCache("values", size)];
       const queries = untouched(device, ROOM * qN);
@@ -134,8 +135,7 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
         y.map((value, i) => {
           const dimension = i % (y.length / ROWS) % headSize;
           const pair = dimension >> 1;
-          const angle = (position + Math.floor(i / (y.length / ROWS))) *
-            rope.base ** (-2 * pair / headSize) / rope.factors[pair]! / rope.scale;
+          const angle = (position + Math.floor(i / (y.length / ROWS))) * frequencies[pair]!;
           const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
           return scale * (dimension % 2 ? value * cos + y[i - 1]! * sin : value * cos - y[i + 1]! * sin);
         });
