@@ -1,7 +1,7 @@
 import type { Device } from "../../src/gpu/device.ts";
 import type { KvCacheType } from "../../src/kernels/attention/attention.ts";
 import type { KernelVariant } from "../../src/kernels/kernel-variant.ts";
-import { llamaConfig } from "../../src/checkpoint/config.ts";
+import { type LlamaConfig, llamaConfig } from "../../src/checkpoint/config.ts";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import { Llama } from "../../src/llama/llama.ts";
 import { randomOf } from "../../src/util/random.ts";
@@ -28,6 +28,8 @@ export const tokensOf = (count: number, seed = 1) => {
 };
 
 export interface LoadOptions {
+  /** By default the file's own. */
+  readonly config?: LlamaConfig;
   readonly kvCache?: KvCacheType;
   readonly variant?: KernelVariant;
   readonly capacity?: number;
@@ -35,7 +37,8 @@ export interface LoadOptions {
 }
 
 export async function load(device: Device, checkpoint: Checkpoint, options: LoadOptions = {}): Promise<Llama> {
-  return await Llama.load(device, checkpoint, await llamaConfig(checkpoint), { capacity: 256, ...options });
+  const { config = await llamaConfig(checkpoint), ...others } = options;
+  return await Llama.load(device, checkpoint, config, { capacity: 256, ...others });
 }
 
 /** The logits after each token, by verifications of `rows` rows. */

@@ -1,11 +1,13 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
+import { type LlamaConfig, llamaConfig } from "../../src/checkpoint/config.ts";
 import type { KvCacheType } from "../../src/kernels/attention/attention.ts";
 import { possibleVariants, splitVariant } from "../../src/kernels/kernel-variant.ts";
 import type { TensorType } from "../../src/checkpoint/formats.ts";
-import { assertClose, assertSameBits } from "../kernels/kernel-fixture.ts";
+import { assertClose, assertSameBits, randoms } from "../kernels/kernel-fixture.ts";
 import { type TestAdapter, withDevice } from "../with-device.ts";
-import { openBytes, type RandomLlama, randomLlama } from "../checkpoint/gguf-builder.ts";
+import { ggufFile, openBytes, type RandomLlama, randomLlama, randomLlamaParts } from "../checkpoint/gguf-builder.ts";
 import { load, SMALL, tokensOf, verifyAll } from "./llama-fixture.ts";
 import { ReferenceLlama } from "./reference-llama.ts";
 
@@ -49,6 +51,104 @@ for (const [title, model, kvCache, split] of shapes) {
     );
     const answer = await llama.verify(tokens.slice(15), 15);
     assert.equal(answer.tokens, wanted.slice(15).map((row) => row.indexOf(Math.max(...row))));
+  }, { adapter });
+}
+
+/** What a Llama's kin have beside or in place of what a Llama has. */
+interface Features {
+  /** The matrices with a bias, by the names of their tensors in a layer. */
+  readonly biases?: readonly string[];
+  /** Whether the heads of queries and keys have norms. */
+  readonly qkNorms?: boolean;
+  readonly config?: Partial<LlamaConfig>;
+}
+
+/** A model with random weights, biases and norms, and its config, which no file's metadata have a part in. */
+async function modelWith(
+  model: RandomLlama,
+  { biases = [], qkNorms = false, config = {} }: Features,
+): Promise<{ checkpoint: Checkpoint; config: LlamaConfig }> {
+  const { metadata, tensors } = randomLlamaParts(model);
+  const plain = await openBytes(ggufFile(metadata, tensors));
+  const extra = Array.from({ length: model.layers }, (_, layer) =>
+    [
+      ...biases.map((name) => {
+        const weight = tensors.find((tensor) => tensor.name === `blk.${layer}.${name}.weight`)!;
+        return { name: `${name}.bias`, values: randoms(layer, weight.shape[1]!) };
+      }),
+      ...qkNorms
+        ? ["q", "k"].map((name, i) => (
+          { name: `attn_${name}_norm.weight`, values: randoms(i + 7, model.headSize, 0.5, 1.5) }
+        ))
+        : [],
+    ].map(({ name, values }) => ({
+      name: `blk.${layer}.${name}`,
+      shape: [values.length],
+      type: "F32" as const,
+      bytes: new Uint8Array(values.buffer),
+    }))).flat();
+  const checkpoint = await openBytes(ggufFile(metadata, [...tensors, ...extra]));
+  return { checkpoint, config: { ...await llamaConfig(plain), ...config } };
+}
+
+/** RoPE of the first `size` elements. */
+const rope = (size: number, magnitude = 1) => ({
+  size,
+  frequencies: Float64Array.from({ length: size / 2 }, (_, pair) => 100 ** (-2 * pair / size)),
+  magnitude,
+});
+
+const QKV = ["attn_q", "attn_k", "attn_v"];
+const ALL = [...QKV, "attn_output", "ffn_gate", "ffn_up", "ffn_down"];
+/** Four heads of 16 elements more or less than an invocation's share; all features at once. */
+const everything = (headSize: number): Features => ({
+  biases: ALL,
+  qkNorms: true,
+  config: { rope: rope(headSize / 2, 1.2), ropeLayers: [false, true], windows: [null, 6] },
+});
+
+const kin: (readonly [title: string, model: Partial<RandomLlama>, Features, KvCacheType, split?: boolean])[] = [
+  ["Qwen2: biases of Q, K and V, seven heads of 32 in a group", { heads: 7, headSize: 32 }, { biases: QKV }, "f16"],
+  ["Qwen3: norms of Q and K", { heads: 4, kvHeads: 2, headSize: 48 }, { qkNorms: true }, "f32"],
+  ["Qwen3, heads of 128", { heads: 2, headSize: 128 }, { qkNorms: true }, "f16"],
+  ["Mistral: a window smaller than the text", { heads: 2, headSize: 96 }, { config: { windows: [7, 7] } }, "f32"],
+  ["SmolLM3: a layer without RoPE", {}, { config: { ropeLayers: [true, false] } }, "f32"],
+  ["RoPE of 20 elements in 80, magnified", { heads: 2, headSize: 80 }, { config: { rope: rope(20, 1.3) } }, "f32"],
+  ["biases of all matrices, V apart", { ...BLOCKS_OF_256, type: mixed, kvHeads: 1, headSize: 80 }, {
+    biases: ALL,
+  }, "f32"],
+  ["a bias of K alone, split K", { heads: 2, headSize: 112 }, { biases: ["attn_k"] }, "f32", true],
+  ...[32, 144, 160, 192, 256].map((headSize) =>
+    [`all of it, heads of ${headSize}`, { heads: 2, headSize }, everything(headSize), "f32"] as const
+  ),
+  ["all of it, split K", { heads: 4, kvHeads: 2, headSize: 48 }, everything(48), "f32", true],
+];
+
+for (const [title, model, features, kvCache, split] of kin) {
+  const adapter: TestAdapter = split ? "swiftshader" : "default";
+  await withDevice(`${title}, ${kvCache} cache: as the reference, alone and among others`, async (device) => {
+    const { checkpoint, config } = await modelWith({ ...SMALL, ...model }, features);
+    const tokens = tokensOf(20);
+    const wanted = (await ReferenceLlama.load(checkpoint, config)).logits(tokens).flatMap((row) => [...row]);
+    const variant = split ? splitVariant() : undefined;
+    const llama = await load(device, checkpoint, { config, kvCache, variant, branchCapacity: 4 });
+    const alone = await verifyAll(llama, tokens, 1);
+    const tolerance = kvCache === "f16" ? 5e-3 : 1e-4;
+    assertClose(title, alone, wanted, tolerance, tolerance);
+    for (const rows of [3, 16]) assertSameBits(`${rows} rows`, await verifyAll(llama, tokens, rows), alone);
+    // A branch behind position 17 has the same bits, and so has what is kept of it.
+    const { vocabulary } = llama.config;
+    for (const at of [17, 18]) {
+      await llama.decode(tokens[at]!, at, 1, 17);
+      assertSameBits(
+        `branch at ${at}`,
+        await llama.logits(1),
+        alone.subarray(at * vocabulary, (at + 1) * vocabulary),
+      );
+    }
+    await llama.verify([0, 0, 0], 17);
+    await llama.keep(17, 2);
+    assertSameBits("behind what is kept", await verifyAll(llama, tokens, 1, 19), alone.subarray(19 * vocabulary));
   }, { adapter });
 }
 

@@ -2,6 +2,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Device, Resource } from "../../../src/gpu/device.ts";
 import { createArgmax, createArgmaxTiles } from "../../../src/kernels/sampling/argmax.ts";
+import { createQkNorm } from "../../../src/kernels/attention/qk-norm.ts";
 import { KV_CACHE_BYTES, type KvCacheType } from "../../../src/kernels/attention/attention.ts";
 import type { KernelContext } from "../../../src/kernels/kernel-context.ts";
 import {
@@ -93,8 +94,17 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
   const check = (name: string, body: (context: KernelContext) => Promise<void>) =>
     withDevice(`${title}: ${name}`, (device) => body(contextOf(device)), { adapter });
 
-  for (const [kvCache, headSize] of [["f16", 64], ["f32", 128]] as [KvCacheType, number][]) {
-    await check(`Q, K and V are rotated and lie in an ${kvCache} cache`, async (context) => {
+  for (
+    const [kvCache, headSize, rotates, qkNorms] of [
+      ["f16", 64, true, false],
+      ["f32", 128, true, false],
+      ["f16", 48, true, true],
+      ["f32", 80, false, true],
+      ["f16", 32, false, false],
+    ] as [KvCacheType, number, boolean, boolean][]
+  ) {
+    const done = [...qkNorms ? ["normed"] : [], ...rotates ? ["rotated"] : []].join(" and ") || "as they are";
+    await check(`Q, K and V, heads of ${headSize}, are ${done} and lie in an ${kvCache} cache`, async (context) => {
       const { device } = context;
       const [heads, kvHeads, position, capacity, branchSlots] = [4, 2, 9, 20, 8];
       const [qN, kvN] = [heads * headSize, kvHeads * headSize];
@@ -109,10 +119,13 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
       const size = (branchSlots + capacity) * kvN * KV_CACHE_BYTES[kvCache];
       const [keys, values] = [context.createCache("keys", size), context.createCache("values", size)];
       const queries = untouched(device, ROOM * qN);
+      const projected = device.storage("projected", ROOM * (qN + kvN) * 4);
       const step = new StepBuffer(device);
-      const epilogue = qkvEpilogue(context, rms, { heads, kvHeads, headSize, window: null, kvCache, branchSlots }, {
-        rope: device.upload("rope", ropeTable(capacity, rope)),
-        queries,
+      const shape = { heads, kvHeads, headSize, window: null, rotates, qkNorms, kvCache, branchSlots };
+      const table = device.upload("rope", ropeTable(capacity, headSize, rope));
+      const epilogue = qkvEpilogue(context, rms, shape, {
+        rope: table,
+        queries: qkNorms ? projected : queries,
         keys,
         values,
       });
@@ -127,23 +140,34 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
       const kernels = await Promise.all(
         matrices.map((matrix) => createMatmul(context, matrix, step.buffer, weighted, epilogue)),
       );
+      const norms = [randoms(30, headSize, 0.5, 1.5), randoms(31, headSize, 0.5, 1.5)] as const;
+      if (qkNorms) {
+        const weights = norms.map((norm) => device.upload("norm", norm));
+        const resources = [step.buffer, projected, ...weights, table, queries, keys, values];
+        kernels.push([await createQkNorm(context, shape, EPSILON, resources)]);
+      }
       step.run(kernels.flat(), ROWS, position);
       // The same rows, those behind the first one in the branch slots.
       step.run(kernels.flat(), ROWS, position, 0, position + 1);
 
+      const norm = (y: Float64Array, weights: Float32Array) =>
+        y.map((value, i) => {
+          const at = i - i % headSize;
+          const square = y.subarray(at, at + headSize).reduce((sum, value) => sum + value * value, 0);
+          return value / Math.sqrt(square / headSize + EPSILON) * weights[i % headSize]!;
+        });
       const rotate = (y: Float64Array, scale: number) =>
         y.map((value, i) => {
           const dimension = i % (y.length / ROWS) % headSize;
           const pair = dimension >> 1;
-          const angle = (position + Math.floor(i / (y.length / ROWS))) * frequencies[pair]!;
+          const angle = rotates ? (position + Math.floor(i / (y.length / ROWS))) * frequencies[pair]! : 0;
           const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
           return scale * (dimension % 2 ? value * cos + y[i - 1]! * sin : value * cos - y[i + 1]! * sin);
         });
-      const [q, k, v] = tensors.map(({ values }) => product(values, normed, HIDDEN)) as [
-        Float64Array,
-        Float64Array,
-        Float64Array,
-      ];
+      const [q, k, v] = tensors.map(({ values }, i) => {
+        const y = product(values, normed, HIDDEN);
+        return qkNorms && i < 2 ? norm(y, norms[i]!) : y;
+      }) as [Float64Array, Float64Array, Float64Array];
       const wantedQ = rotate(q, 1 / Math.sqrt(headSize));
       assertWritten("queries", await readFloats(device, queries, ROOM * qN), wantedQ, 3e-5, 3e-5);
       for (const [name, resource, wanted] of [["keys", keys, rotate(k, 1)], ["values", values, v]] as const) {
