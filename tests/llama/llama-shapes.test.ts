@@ -1,14 +1,12 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
-import { type LlamaConfig, llamaConfig } from "../../src/checkpoint/config.ts";
 import type { KvCacheType } from "../../src/kernels/attention/attention.ts";
 import { possibleVariants, splitVariant } from "../../src/kernels/kernel-variant.ts";
 import type { TensorType } from "../../src/checkpoint/formats.ts";
-import { assertClose, assertSameBits, randoms } from "../kernels/kernel-fixture.ts";
+import { assertClose, assertSameBits } from "../kernels/kernel-fixture.ts";
 import { type TestAdapter, withDevice } from "../with-device.ts";
-import { ggufFile, openBytes, type RandomLlama, randomLlama, randomLlamaParts } from "../checkpoint/gguf-builder.ts";
-import { load, SMALL, tokensOf, verifyAll } from "./llama-fixture.ts";
+import { openBytes, type RandomLlama, randomLlama } from "../checkpoint/gguf-builder.ts";
+import { type Features, load, modelWith, SMALL, tokensOf, verifyAll } from "./llama-fixture.ts";
 import { ReferenceLlama } from "./reference-llama.ts";
 
 /** Q4_K_M's mixture: V and the down matrix in six bits. */
@@ -52,43 +50,6 @@ for (const [title, model, kvCache, split] of shapes) {
     const answer = await llama.verify(tokens.slice(15), 15);
     assert.equal(answer.tokens, wanted.slice(15).map((row) => row.indexOf(Math.max(...row))));
   }, { adapter });
-}
-
-/** What a Llama's kin have beside or in place of what a Llama has. */
-interface Features {
-  /** The matrices with a bias, by the names of their tensors in a layer. */
-  readonly biases?: readonly string[];
-  /** Whether the heads of queries and keys have norms. */
-  readonly qkNorms?: boolean;
-  readonly config?: Partial<LlamaConfig>;
-}
-
-/** A model with random weights, biases and norms, and its config, which no file's metadata have a part in. */
-async function modelWith(
-  model: RandomLlama,
-  { biases = [], qkNorms = false, config = {} }: Features,
-): Promise<{ checkpoint: Checkpoint; config: LlamaConfig }> {
-  const { metadata, tensors } = randomLlamaParts(model);
-  const plain = await openBytes(ggufFile(metadata, tensors));
-  const extra = Array.from({ length: model.layers }, (_, layer) =>
-    [
-      ...biases.map((name) => {
-        const weight = tensors.find((tensor) => tensor.name === `blk.${layer}.${name}.weight`)!;
-        return { name: `${name}.bias`, values: randoms(layer, weight.shape[1]!) };
-      }),
-      ...qkNorms
-        ? ["q", "k"].map((name, i) => (
-          { name: `attn_${name}_norm.weight`, values: randoms(i + 7, model.headSize, 0.5, 1.5) }
-        ))
-        : [],
-    ].map(({ name, values }) => ({
-      name: `blk.${layer}.${name}`,
-      shape: [values.length],
-      type: "F32" as const,
-      bytes: new Uint8Array(values.buffer),
-    }))).flat();
-  const checkpoint = await openBytes(ggufFile(metadata, [...tensors, ...extra]));
-  return { checkpoint, config: { ...await llamaConfig(plain), ...config } };
 }
 
 /** RoPE of the first `size` elements. */
