@@ -17,7 +17,8 @@ export interface LayerPlan {
   readonly qkv: readonly { readonly plan: MatrixPlan; readonly firstN: number }[];
   readonly attentionOutput: MatrixPlan;
   readonly feedForwardNorm: CheckpointTensor;
-  readonly gateUp: MatrixPlan;
+  /** Gate and up as one matrix, or each as its own where their types differ. */
+  readonly gateUp: readonly MatrixPlan[];
   readonly down: MatrixPlan;
 }
 
@@ -39,7 +40,7 @@ export function matricesOf({ embedding, layers, output }: ModelPlan): MatrixPlan
     ...layers.flatMap(({ qkv, attentionOutput, gateUp, down }) => [
       ...qkv.map(({ plan }) => plan),
       attentionOutput,
-      gateUp,
+      ...gateUp,
       down,
     ]),
     ...output ? [output] : [],
@@ -61,9 +62,14 @@ function planLayer(tensor: (name: string) => CheckpointTensor): LayerPlan {
     qkv,
     attentionOutput: concatenate("attention output", [tensor("attn_output")]),
     feedForwardNorm: tensor("ffn_norm"),
-    gateUp: { name: "gate and up", tensors: [tensor("ffn_gate"), tensor("ffn_up")], arrangement: "alternate" },
+    gateUp: planGateUp(tensor("ffn_gate"), tensor("ffn_up")),
     down: concatenate("down", [tensor("ffn_down")]),
   };
+}
+
+function planGateUp(gate: CheckpointTensor, up: CheckpointTensor): MatrixPlan[] {
+  if (gate.type !== up.type) return [concatenate("gate", [gate]), concatenate("up", [up])];
+  return [{ name: "gate and up", tensors: [gate, up], arrangement: "alternate" }];
 }
 
 function concatenate(name: string, tensors: readonly CheckpointTensor[]): MatrixPlan {
