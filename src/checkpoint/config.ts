@@ -184,14 +184,8 @@ export async function llamaConfig(checkpoint: Checkpoint): Promise<LlamaConfig> 
       check(`${block}.attn_v.weight`, hidden, kvRows);
       check(`${block}.attn_output.weight`, queryRows, hidden);
       check(`${block}.ffn_norm.weight`, hidden);
-      const gate = check(`${block}.ffn_gate.weight`, hidden, feedForward);
-      const up = check(`${block}.ffn_up.weight`, hidden, feedForward);
-      // The two are one matrix on the device.
-      if (gate.type !== up.type) {
-        throw unsupported(
-          `its "${gate.name}" is ${gate.type} and its "${up.name}" ${up.type}, wanted one type for both`,
-        );
-      }
+      check(`${block}.ffn_gate.weight`, hidden, feedForward);
+      check(`${block}.ffn_up.weight`, hidden, feedForward);
       check(`${block}.ffn_down.weight`, feedForward, hidden);
       for (const [vector, size] of vectors) {
         const { name, type } = check(`${block}.${vector}`, size);

@@ -8,6 +8,7 @@ import { createEmbed } from "../kernels/embed/embed.ts";
 import type { Kernel } from "../kernels/kernel.ts";
 import type { KernelContext } from "../kernels/kernel-context.ts";
 import {
+  gateAndUpEpilogues,
   logitsEpilogue,
   qkvEpilogue,
   residualEpilogue,
@@ -116,6 +117,8 @@ class LlamaBuilder {
   readonly #activations: Activations;
   readonly #rms: Rms;
   readonly #rope: GPUBuffer;
+  /** The gates of a layer whose ups are of another type; only where there is one. */
+  #gates: GPUBuffer | undefined;
   /** Keys and values, layer by layer. */
   readonly #caches: Resource[] = [];
 
@@ -160,7 +163,7 @@ class LlamaBuilder {
     const shape = { heads, kvHeads, headSize, window, rotates, qkNorms, kvCache, branchSlots };
     const rope = this.#rope;
     const qkv = qkvEpilogue(context, this.#rms, shape, { rope, queries: qkNorms ? projected! : queries, keys, values });
-    const swiglu = swigluEpilogue(context, this.#rms, config.feedForward, activation);
+    const gateUp = this.#gateUpEpilogues(plan.gateUp.length);
     const kernels: Kernel[] = [];
     for (const { plan: part, firstN } of plan.qkv) {
       kernels.push(...await this.#createMatmul(shifted(await this.load(part), firstN), weighted, qkv));
@@ -174,7 +177,7 @@ class LlamaBuilder {
     for (
       const [matrix, x, epilogue] of [
         [plan.attentionOutput, attended, this.#residualEpilogue(feedForwardNorm)],
-        [plan.gateUp, weighted, swiglu],
+        ...plan.gateUp.map((matrix, i) => [matrix, weighted, gateUp[i]!] as const),
         [plan.down, activation, this.#residualEpilogue(nextNorm)],
       ] as const
     ) kernels.push(...await this.#createMatmul(await this.load(matrix), x, epilogue));
@@ -209,6 +212,15 @@ class LlamaBuilder {
 
   #residualEpilogue(norm: GPUBuffer): Epilogue {
     return residualEpilogue(this.#parts.context, this.#parts.config.hidden, { ...this.#activations, norm });
+  }
+
+  /** The epilogues of gate and up as one matrix or as two. */
+  #gateUpEpilogues(matrices: number): Epilogue[] {
+    const { context, queue, config: { feedForward } } = this.#parts;
+    const { activation } = this.#activations;
+    if (matrices === 1) return [swigluEpilogue(context, this.#rms, feedForward, activation)];
+    this.#gates ??= context.device.storage("gates", queue.maxRows * feedForward * 4);
+    return gateAndUpEpilogues(context, this.#rms, feedForward, this.#gates, activation);
   }
 
   #createCache(label: string): Resource {

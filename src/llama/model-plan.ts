@@ -19,7 +19,8 @@ export interface LayerPlan {
   readonly qkNorms: readonly [q: CheckpointTensor, k: CheckpointTensor] | null;
   readonly attentionOutput: MatrixPlan;
   readonly feedForwardNorm: CheckpointTensor;
-  readonly gateUp: MatrixPlan;
+  /** Gate and up as one matrix, or each as its own where their types differ. */
+  readonly gateUp: readonly MatrixPlan[];
   readonly down: MatrixPlan;
 }
 
@@ -41,7 +42,7 @@ export function matricesOf({ embedding, layers, output }: ModelPlan): MatrixPlan
     ...layers.flatMap(({ qkv, attentionOutput, gateUp, down }) => [
       ...qkv.map(({ plan }) => plan),
       attentionOutput,
-      gateUp,
+      ...gateUp,
       down,
     ]),
     ...output ? [output] : [],
@@ -74,7 +75,9 @@ function planLayer(find: (name: string) => CheckpointTensor | undefined): LayerP
     qkNorms: qNorm && kNorm ? [qNorm, kNorm] : null,
     attentionOutput: matrix("attention output", ["attn_output"]),
     feedForwardNorm: tensor("ffn_norm"),
-    gateUp: matrix("gate and up", ["ffn_gate", "ffn_up"], "alternate"),
+    gateUp: tensor("ffn_gate").type === tensor("ffn_up").type
+      ? [matrix("gate and up", ["ffn_gate", "ffn_up"], "alternate")]
+      : [matrix("gate", ["ffn_gate"]), matrix("up", ["ffn_up"])],
     down: matrix("down", ["ffn_down"]),
   };
 }

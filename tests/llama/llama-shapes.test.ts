@@ -28,6 +28,10 @@ const shapes: (readonly [title: string, model: Partial<RandomLlama>, kvCache: Kv
   ["Q4_K and Q6_K, mixed", { ...BLOCKS_OF_256, type: mixed, tied: false }, "f16"],
   ["Q5_K", { ...BLOCKS_OF_256, type: "Q5_K" }, "f32"],
   ["Q6_K", { ...BLOCKS_OF_256, type: "Q6_K" }, "f32"],
+  ["gate in Q8_0 and up in Q4_0, then the other way", {
+    type: (name) => /0.ffn_gate|1.ffn_up/.test(name) ? "Q8_0" : "Q4_0",
+  }, "f32"],
+  ["gate in Q8_0 and up in Q4_0, split K", { type: (name) => /ffn_gate/.test(name) ? "Q8_0" : "Q4_0" }, "f32", true],
   ["Q4_1, split K", {}, "f16", true],
   ["Q4_K and Q6_K, mixed, split K", { ...BLOCKS_OF_256, type: mixed, kvHeads: 4, tied: false }, "f32", true],
 ];

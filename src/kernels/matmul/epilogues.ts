@@ -3,10 +3,12 @@ import { type AttentionShape, CACHE_SOURCES } from "../attention/attention.ts";
 import ropeSource from "../attention/rope.wgsl" with { type: "text" };
 import type { KernelContext } from "../kernel-context.ts";
 import { tileConstants } from "../sampling/argmax.ts";
+import epilogueGate from "./epilogue-gate.wgsl" with { type: "text" };
 import epilogueLogits from "./epilogue-logits.wgsl" with { type: "text" };
 import epilogueQkv from "./epilogue-qkv.wgsl" with { type: "text" };
 import epilogueResidual from "./epilogue-residual.wgsl" with { type: "text" };
 import epilogueSwiglu from "./epilogue-swiglu.wgsl" with { type: "text" };
+import epilogueUp from "./epilogue-up.wgsl" with { type: "text" };
 import type { Epilogue } from "./matmul.ts";
 import rmsSource from "./rms.wgsl" with { type: "text" };
 
@@ -92,6 +94,24 @@ export function swigluEpilogue(
     constants: { ...rmsConstants(rms), FEED_FORWARD: feedForward, OUT_QUADS: feedForward / 4 },
     resources: [rms.squares, activation],
   };
+}
+
+/**
+ * The same of gates and ups in two matrices, one product after the other; the first leaves `gates` (float32,
+ * [rows][feedForward]) for the second.
+ */
+export function gateAndUpEpilogues(
+  { variant }: KernelContext,
+  rms: Rms,
+  feedForward: number,
+  gates: Resource,
+  activation: Resource,
+): [gate: Epilogue, up: Epilogue] {
+  const constants = { ...rmsConstants(rms), FEED_FORWARD: feedForward, OUT_QUADS: feedForward / 4 };
+  return [
+    { source: rmsSource + epilogueGate, constants, resources: [rms.squares, gates] },
+    { source: variant.memory.out + rmsSource + epilogueUp, constants, resources: [rms.squares, activation, gates] },
+  ];
 }
 
 /** Writes the logits [rows][vocabulary], and each tile's best token into `argmaxTiles` (of `createArgmaxTiles`). */

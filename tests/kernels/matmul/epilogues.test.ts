@@ -6,6 +6,7 @@ import { createQkNorm } from "../../../src/kernels/attention/qk-norm.ts";
 import { KV_CACHE_BYTES, type KvCacheType } from "../../../src/kernels/attention/attention.ts";
 import type { KernelContext } from "../../../src/kernels/kernel-context.ts";
 import {
+  gateAndUpEpilogues,
   logitsEpilogue,
   qkvEpilogue,
   residualEpilogue,
@@ -228,6 +229,28 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
       return gate / (1 + Math.exp(-gate)) * up;
     });
     assertWritten("activation", await readFloats(device, activation, ROOM * feedForward), wanted, 0.05, 1e-4);
+  });
+
+  await check("gates of one format and ups of another become silu(gate) * up", async (context) => {
+    const { device } = context;
+    const feedForward = 68;
+    const tensors = (["Q8_0", "Q4_1"] as const).map((type, i) =>
+      memoryTensor(type, HIDDEN, randoms(i, feedForward * HIDDEN, -20, 20))
+    );
+    const { weighted, rms, normed } = normInput(context, randoms(2, ROWS * HIDDEN));
+    const activation = untouchedRows(context, feedForward);
+    const gates = untouched(device, ROOM * feedForward);
+    const step = new StepBuffer(device);
+    const epilogues = gateAndUpEpilogues(context, rms, feedForward, gates, activation);
+    for (const [i, tensor] of tensors.entries()) {
+      const matrix = await load(context, [tensor], true);
+      step.run(await createMatmul(context, matrix, step.buffer, weighted, epilogues[i]!), ROWS);
+    }
+    const [gate, up] = tensors.map(({ values }) => product(values, normed, HIDDEN));
+    assert.ok(Math.min(...gate!) < -100 && Math.max(...gate!) > 100);
+    const wanted = gate!.map((value, i) => value / (1 + Math.exp(-value)) * up![i]!);
+    assertWritten("activation", await readFloats(device, activation, ROOM * feedForward), wanted, 0.05, 1e-4);
+    assertWritten("gates", await readFloats(device, gates, ROOM * feedForward), gate!, 1e-3, 1e-4);
   });
 
   await check("each row's largest logit is chosen, of equal ones the lowest token", async (context) => {
