@@ -11,6 +11,7 @@ import {
 } from "./checkpoint.ts";
 import { describeTypeId, FORMATS, typeOfId } from "./formats.ts";
 import { GGUF_TYPES, GgufReader } from "./gguf-reader.ts";
+import { interleavedGguf } from "./interleave.ts";
 
 /** The most tensors. A 405B model has 1138; mixtures with a tensor for each expert have some 45 000. */
 const MAX_TENSORS = 2 ** 16;
@@ -95,7 +96,7 @@ function join(parts: readonly Part[], close: () => Promise<void>): Checkpoint {
   const wanted = parts.length > 1 ? metadata.get("split.tensors.count") ?? tensors.size : tensors.size;
   if (wanted !== tensors.size) throw damagedError(name, `its parts have ${tensors.size} tensors, wanted ${wanted}`);
 
-  return checkpointOf(name, metadata, tensors, close);
+  return checkpointOf(name, metadata, interleavedGguf(metadata, tensors), close);
 }
 
 async function readPart(source: ByteSource): Promise<Part> {

@@ -41,9 +41,9 @@ type PassParts = PassWork["parts"];
 
 /**
  * A Llama on a device: embedding, layers, output and choice as one pass over 1 to 16 rows, with a static KV cache.
- * A layer is five dispatches (six where V has a type of its own): QKV with RMSNorm and RoPE, attention, output with the
- * residual, gate and up with RMSNorm and SwiGLU, down with the residual. A row's bits don't depend on the rows beside
- * it.
+ * A layer is five dispatches (more where Q, K and V, or gate and up, differ in type, and one more for norms of Q and K):
+ * QKV with RMSNorm and RoPE, attention, output with the residual, gate and up with RMSNorm and SwiGLU, down with the
+ * residual. A row's bits don't depend on the rows beside it.
  */
 export class Llama {
   readonly config: LlamaConfig;
@@ -246,7 +246,8 @@ function assertFits(
   const weightBytes = sum(matricesOf(plan).map((matrix) => matrixBytes(matrix, variant)));
   const cacheBytes = (branchCapacity + capacity) * slotBytes(config, kvCache);
   // A prefill's rows are larger than a tile of weights with the same k, below which no matrix can be cut.
-  const rowBytes = 4 * Math.max(config.hidden, config.heads * config.headSize, config.feedForward);
+  const projected = (config.heads + config.kvHeads) * config.headSize;
+  const rowBytes = 4 * Math.max(config.hidden, projected, config.feedForward);
   const largest = Math.max(
     cacheBytes,
     capacity * config.headSize * 4,

@@ -47,12 +47,12 @@ async function outcome(bytes: Uint8Array<ArrayBuffer>): Promise<"refused" | "sou
   for (const [key, value] of checkpoint.metadata) {
     if (typeof value === "object") assert.ok(value.length < bytes.length, key);
   }
-  const { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary, contextLength, ropeFactors } = config;
+  const { layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary, contextLength, rope } = config;
   for (const count of [layers, hidden, heads, kvHeads, headSize, feedForward, vocabulary, contextLength]) {
     assert.ok(Number.isInteger(count) && count > 0);
   }
   assert.equal(checkpoint.tensors.get(`blk.${layers - 1}.attn_k.weight`)!.shape, [hidden, kvHeads * headSize]);
-  for (const value of [config.ropeBase, config.ropeScale, config.rmsEpsilon, ...ropeFactors ?? []]) {
+  for (const value of [...rope.frequencies, rope.magnitude, config.rmsEpsilon]) {
     assert.ok(value > 0 && value < Infinity);
   }
   return "sound";

@@ -72,6 +72,9 @@ async function configOf(change: Record<string, unknown>, files = FOLDER) {
   return file.config;
 }
 
+const frequencies = (base: number, factor: (pair: number) => number) =>
+  Float64Array.from({ length: 32 }, (_, pair) => base ** (-2 * pair / 64) / factor(pair));
+
 test("RoPE's base and scaling stand in rope_theta and rope_scaling, or in rope_parameters", async () => {
   const linear = { rope_type: "linear", factor: 4 };
   for (
@@ -79,11 +82,10 @@ test("RoPE's base and scaling stand in rope_theta and rope_scaling, or in rope_p
       rope_parameters: { ...linear, rope_theta: 500_000 },
     }, { rope_theta: 500_000, rope_scaling: { type: "linear", factor: 4 } }]
   ) {
-    const { ropeBase, ropeScale, ropeFactors } = await configOf(change);
-    assert.equal([ropeBase, ropeScale, ropeFactors], [500_000, 4, null]);
+    assert.equal((await configOf(change)).rope.frequencies, frequencies(500_000, () => 4));
   }
-  const { ropeBase, ropeScale } = await configOf({ rope_theta: undefined, rope_scaling: null });
-  assert.equal([ropeBase, ropeScale], [10_000, 1]);
+  const { rope } = await configOf({ rope_theta: undefined, rope_scaling: null });
+  assert.equal(rope.frequencies, frequencies(10_000, () => 1));
 });
 
 test("Llama 3.2's frequencies are divided as in its GGUF's rope_freqs.weight", async () => {
@@ -94,7 +96,7 @@ test("Llama 3.2's frequencies are divided as in its GGUF's rope_freqs.weight", a
     high_freq_factor: 4,
     original_max_position_embeddings: 8192,
   };
-  const { ropeFactors } = await configOf({ rope_theta: 500_000, rope_scaling: scaling });
+  const { rope } = await configOf({ rope_theta: 500_000, rope_scaling: scaling });
   // This is transformers' formula, frequency by frequency and in the same order of operations.
   const wanted = Float32Array.from({ length: 32 }, (_, pair) => {
     const frequency = 1 / 500_000 ** (2 * pair / 64);
@@ -104,9 +106,10 @@ test("Llama 3.2's frequencies are divided as in its GGUF's rope_freqs.weight", a
     const smooth = (8192 / wave - 1) / (4 - 1);
     return frequency / ((1 - smooth) * frequency / 32 + smooth * frequency);
   });
-  for (const [pair, factor] of wanted.entries()) assert.ok(Math.abs(ropeFactors![pair]! / factor - 1) < 1e-6);
-  assert.equal([ropeFactors![0], ropeFactors![31]], [1, 32]);
-  assert.is(ropeFactors!.filter((factor) => factor > 1 && factor < 32).length, 3);
+  const ropeFactors = frequencies(500_000, (pair) => rope.frequencies[pair]!);
+  for (const [pair, factor] of wanted.entries()) assert.ok(Math.abs(ropeFactors[pair]! / factor - 1) < 1e-6);
+  assert.equal([ropeFactors[0], ropeFactors[31]], [1, 32]);
+  assert.is(ropeFactors.filter((factor) => factor > 1 && factor < 32).length, 3);
 });
 
 test("tokens that end a text come from generation_config.json, then from config.json", async () => {
