@@ -2,7 +2,9 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import zlib from "node:zlib";
-import { type Dataset, openDataset, sampleAt } from "../../src/benchmark/datasets.ts";
+import type { DatasetSample } from "../../src/benchmark/conversation.ts";
+import { bundledPrompts, readSample, readSamples } from "../../src/benchmark/datasets.ts";
+import { withTempFolder } from "../temp-folder.ts";
 
 const humanEval = [
   {
