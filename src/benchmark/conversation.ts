@@ -85,11 +85,9 @@ export function userTurns({ messages }: DatasetSample): ChatMessage[] {
  * message of the user's behind the last assistant turn, which it leaves out.
  */
 export function lastPrompt({ messages }: DatasetSample): readonly ChatMessage[] {
-  const lastOf = (...roles: string[]) => messages.findLastIndex(({ role }) => roles.includes(role));
-  const answer = lastOf("assistant");
-  if (answer < lastOf("user", "tool")) return messages;
-  const prompt = messages.slice(0, answer);
-  return prompt.some(({ role }) => role === "user") ? prompt : messages.slice(0, lastOf("user") + 1);
+  const answer = messages.findLastIndex(({ role }) => role === "assistant");
+  const question = messages.findLastIndex(({ role }) => role === "user" || role === "tool");
+  return answer < question ? messages : messages.slice(0, answer);
 }
 
 /** What the messages say, a blank line between two, for a model without a chat template. */

@@ -140,7 +140,9 @@ async function* allRows(
     } catch (cause) {
       throw new SyntaxError(`${cannot}: ${(cause as Error).message}`, { cause });
     }
-    if (isEmpty) throw new SyntaxError(`${cannot}: it is empty, wanted a ${isParquet ? "row" : "JSON object"} a sample`);
+    if (isEmpty) {
+      throw new SyntaxError(`${cannot}: it is empty, wanted a ${isParquet ? "row" : "JSON object"} a sample`);
+    }
   }
 }
 

@@ -7,15 +7,14 @@ import type { Row } from "./text-rows.ts";
 const FIRST_ROWS = 64;
 
 /**
- * The rows of a parquet file, with those of the `wanted` columns that it has; where it has none of them, with the names
- * of all and no values. Only the needed columns and row groups are read, once a row's value is asked for. Throws a
+ * The rows of a parquet file, with null in columns that aren't `wanted`. Only the needed columns and row groups are read, once a row's value is asked for. Throws a
  * SyntaxError, without the file's name, where the file is damaged.
  */
 export async function* parquetRows(path: string, wanted: readonly string[]): AsyncGenerator<Row, void, undefined> {
   const metadata = await withBuffer(path, (file) => parquetMetadataAsync(file));
   const names = parquetSchema(metadata).children.map(({ element }) => element.name);
   const columns = names.filter((name) => wanted.includes(name));
-  const none = Object.fromEntries(names.map((name) => [name, null]));
+  const unread = Object.fromEntries(names.map((name) => [name, null]));
   let [groupStart, at] = [0, 0];
   for (const { num_rows } of metadata.row_groups) {
     const groupEnd = groupStart + Number(num_rows);
@@ -25,7 +24,7 @@ export async function* parquetRows(path: string, wanted: readonly string[]): Asy
       const read = () =>
         withBuffer(path, (file) => parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors }));
       for (let i = 0; i < rowEnd - rowStart; i++) {
-        yield { name: `row ${++at}`, value: async () => columns.length ? (await (rows ??= read()))[i] : none };
+        yield { name: `row ${++at}`, value: async () => ({ ...unread, ...(await (rows ??= read()))[i] }) };
       }
     }
     groupStart = groupEnd;

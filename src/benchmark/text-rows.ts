@@ -42,9 +42,7 @@ async function* gunzippedChunks(path: string): AsyncGenerator<Uint8Array, void, 
     const feed = async () => {
       let fed = 0;
       for await (const chunk of fileChunks(path, from)) {
-        await new Promise<void>((resolve, reject) =>
-          gunzip.write(chunk, (error) => error ? reject(error) : resolve())
-        );
+        await new Promise<void>((resolve, reject) => gunzip.write(chunk, (error) => error ? reject(error) : resolve()));
         fed += chunk.length;
         // Zlib takes members that stand side by side for one stream, and stops at a zero.
         if (gunzip.bytesWritten < fed) break;

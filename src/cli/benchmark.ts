@@ -71,7 +71,8 @@ export const benchmarkCommand = buildCommand({
       turns: {
         kind: "enum",
         values: ["all", "last"],
-        brief: "Answer all messages of the user's, behind the models' own answers; or, as the original program does, the " +
+        brief:
+          "Answer all messages of the user's, behind the models' own answers; or, as the original program does, the " +
           "last turn alone, behind system text and answers as the dataset has them",
         default: "all",
       },
