@@ -85,7 +85,7 @@ export async function warmUp(
   strategies: readonly StrategyName[],
   decoding: GenerationOptions,
 ): Promise<void> {
-  const tokens = engine.codec.encode("Hello");
+  const tokens = engine.codec.encode("Hello", { raw: true });
   for (const strategy of strategies) {
     await engine.generate(tokens, { ...decoding, strategy, maxTokens: 8 });
   }
