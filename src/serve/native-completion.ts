@@ -32,8 +32,9 @@ class NativeDialect implements Dialect {
     this.#fields = fields;
   }
 
-  *begin(): Iterable<ServerEvent> {
+  begin(): Iterable<ServerEvent> {
     this.#written = 0;
+    return [];
   }
 
   /** One event a token, as llama.cpp's clients count them. */
@@ -52,7 +53,9 @@ class NativeDialect implements Dialect {
     yield { data: { ...this.#final(index, record), content: "", tokens: [] } };
   }
 
-  *done(): Iterable<ServerEvent> {}
+  done(): Iterable<ServerEvent> {
+    return [];
+  }
 
   whole(records: readonly GenerationRecord[]): unknown {
     const finals = records.map((record, index) => {

@@ -81,7 +81,9 @@ class ResponseDialect implements Dialect {
     yield this.#event(type, { response, timings: timingsOf(record) });
   }
 
-  *done(): Iterable<ServerEvent> {}
+  done(): Iterable<ServerEvent> {
+    return [];
+  }
 
   whole(records: readonly GenerationRecord[]) {
     const record = records[0]!;
