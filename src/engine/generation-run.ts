@@ -196,7 +196,11 @@ export class GenerationRun {
     }
     this.#stream = new TextStream(source.tokenizer, { stop: options.stop ?? [] });
     this.#strategy = strategy;
-    this.#sampling = samplingOf(options);
+    this.#sampling = samplingOf(options, {
+      promptTokens: source.prompt.length,
+      vocabulary,
+      eosIds: source.tokenizer.eosIds,
+    });
     this.#maxTokens = maxTokens;
     this.#source = source;
     this.#options = options;

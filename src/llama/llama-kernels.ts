@@ -17,8 +17,8 @@ import {
 } from "../kernels/matmul/epilogues.ts";
 import { createMatmul, type Epilogue, type Matrix } from "../kernels/matmul/matmul.ts";
 import { createAccept, createArgmax, createArgmaxTiles } from "../kernels/sampling/argmax.ts";
-import { Sampler } from "../kernels/sampling/sampling.ts";
 import { MAX_ROWS } from "../spec/lanes/lane.ts";
+import { Chooser } from "./chooser.ts";
 import type { LayerPlan, ModelPlan } from "./model-plan.ts";
 import type { PassQueue } from "./pass-queue.ts";
 import { ropeTable } from "./rope-table.ts";
@@ -56,8 +56,8 @@ export interface LlamaKernels {
   /** [MAX_ROWS][vocabulary] in float32; the scores, where a sampler made some of them. */
   readonly logits: GPUBuffer;
   readonly branchSlots: BranchSlots;
-  /** Compiles the kernels of a sampler on these logits. */
-  createSampler(): Promise<Sampler>;
+  /** Chooses otherwise than by argmax alone. */
+  readonly chooser: Chooser;
 }
 
 /** Loads the weights and compiles the kernels. `onBytes` hears of each of the file's bytes that lie on the device. */
@@ -119,6 +119,8 @@ class LlamaBuilder {
   readonly #activations: Activations;
   readonly #rms: Rms;
   readonly #rope: GPUBuffer;
+  /** The token in each slot of the caches. */
+  readonly #history: GPUBuffer;
   /** The gates of a layer whose ups are of another type; only where there is one. */
   #gates: GPUBuffer | undefined;
   /** Keys and values, layer by layer. */
@@ -131,6 +133,7 @@ class LlamaBuilder {
     this.#activations = createActivations(parts, plan);
     this.#rms = { hidden: config.hidden, epsilon: config.rmsEpsilon, squares: this.#activations.squares };
     this.#rope = context.device.upload("rope", ropeTable(sizes.capacity, config.headSize, config.rope));
+    this.#history = context.device.storage("history", (sizes.branchCapacity + sizes.capacity) * 4);
   }
 
   load(plan: MatrixPlan): Promise<Matrix> {
@@ -144,9 +147,10 @@ class LlamaBuilder {
   }
 
   createEmbedding(matrix: Matrix, norm: GPUBuffer): Promise<Kernel[]> {
-    const { context, queue: { tokens, step } } = this.#parts;
+    const { context, queue: { tokens, step }, sizes: { branchCapacity } } = this.#parts;
     const { weighted, residual, squares } = this.#activations;
-    return createEmbed(context, matrix, step, [tokens, norm, weighted, residual, squares]);
+    const resources = [tokens, norm, weighted, residual, squares, this.#history];
+    return createEmbed(context, matrix, step, branchCapacity, resources);
   }
 
   /** `nextNorm` is the norm behind this layer: the next layer's, or the output's. */
@@ -188,7 +192,7 @@ class LlamaBuilder {
 
   /** The output product, the choice and what follows it; `matrix` may be the embedding's. */
   async createHead(matrix: Matrix): Promise<Omit<LlamaKernels, "layers" | "branchSlots">> {
-    const { context, queue: { step, tokens, chosen }, sizes: { vocabulary, lacking } } = this.#parts;
+    const { context, queue: { step, tokens, chosen }, sizes: { vocabulary, lacking, branchCapacity } } = this.#parts;
     const logits = context.device.storage("logits", MAX_ROWS * vocabulary * 4);
     const argmaxTiles = createArgmaxTiles(context, MAX_ROWS, vocabulary);
     const bits = lacking.size > 0 ? context.device.upload("lacking", bitsOf(lacking, vocabulary)) : undefined;
@@ -199,14 +203,29 @@ class LlamaBuilder {
       argmax: await createArgmax(context, vocabulary, [step, argmaxTiles, logits, chosen, tokens]),
       accept: await createAccept(context, [step, chosen, tokens]),
       logits,
-      createSampler: () => Sampler.create(context, { rows: MAX_ROWS, vocabulary, step, logits, argmaxTiles }),
+      chooser: new Chooser(context, {
+        rows: MAX_ROWS,
+        vocabulary,
+        step,
+        tokens,
+        history: this.#history,
+        branchSlots: branchCapacity,
+        logits,
+        argmaxTiles,
+        chosen,
+      }),
     };
   }
 
   /** The branch slots of all layers made so far. */
   createBranchSlots(): BranchSlots {
     const { context, config, sizes: { branchCapacity, kvCache } } = this.#parts;
-    return new BranchSlots(context.device, this.#caches, branchCapacity, slotBytes(config, kvCache));
+    const bytes = slotBytes(config, kvCache);
+    const caches = [...this.#caches.map((cache) => ({ cache, slotBytes: bytes })), {
+      cache: this.#history,
+      slotBytes: 4,
+    }];
+    return new BranchSlots(context.device, caches, branchCapacity);
   }
 
   #createMatmul(matrix: Matrix, x: Resource, epilogue: Epilogue): Promise<Kernel[]> {

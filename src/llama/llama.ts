@@ -5,10 +5,10 @@ import type { KvCacheType } from "../kernels/attention/attention.ts";
 import { encodeKernel, encodeWarmUp, type Kernel } from "../kernels/kernel.ts";
 import { KernelContext } from "../kernels/kernel-context.ts";
 import type { KernelVariant } from "../kernels/kernel-variant.ts";
-import type { Sampler } from "../kernels/sampling/sampling.ts";
 import { type LaneResult, MAX_ROWS } from "../spec/lanes/lane.ts";
 import { sum } from "../util/numbers.ts";
 import type { Sampling } from "../util/sampling.ts";
+import type { Choice } from "./chooser.ts";
 import { createLlamaKernels, type LlamaKernels, type LlamaParts, type LlamaSizes, slotBytes } from "./llama-kernels.ts";
 import { matricesOf, type ModelPlan, planModel } from "./model-plan.ts";
 import { joinResults, PassQueue, type PassWork } from "./pass-queue.ts";
@@ -57,11 +57,10 @@ export class Llama {
   readonly #queue: PassQueue;
   readonly #kernels: LlamaKernels;
   readonly #prefillParts: PassParts;
-  /** Keyed by the kernels that make scores of the logits, of which argmax needs none. */
-  readonly #choosingParts = new Map<readonly Kernel[], PassParts>();
+  /** Keyed by the kernels around argmax. */
+  readonly #choosingParts = new Map<Choice["kernels"], PassParts>();
   readonly #encodeAccept: EncodePass;
-  #sampler: Promise<Sampler> | undefined;
-  #sampling: Sampling | null = null;
+  #choice: Promise<Choice> | null = null;
 
   private constructor({ config, sizes, context, queue }: LlamaParts, kernels: LlamaKernels) {
     this.config = config;
@@ -179,35 +178,30 @@ export class Llama {
   }
 
   /**
-   * Sets how the messages sent from now on choose: by argmax with null. The first other sampling has kernels compiled,
-   * and messages wait for them.
+   * Sets how the messages sent from now on choose: by argmax with null. What needs other kernels has them compiled the
+   * first time, and messages wait for them.
    */
   sample(sampling: Sampling | null): void {
-    this.#sampling = sampling;
-    if (!sampling || this.#sampler) return;
-    this.#sampler = this.#kernels.createSampler().catch((error) => {
+    this.#choice = sampling && this.#kernels.chooser.choice(sampling).catch((error) => {
       this.context.device.check();
       throw error;
     });
-    // The messages that wait for the sampler tell of the error.
-    this.#sampler.catch(() => {});
+    // The messages that wait for the kernels tell of the error.
+    this.#choice?.catch(() => {});
   }
 
   get #work(): PassWork | Promise<PassWork> {
-    const sampling = this.#sampling;
-    if (!sampling) return { parts: this.#partsWith(NO_SCORERS) };
-    return this.#sampler!.then((sampler) => ({
-      parts: this.#partsWith(sampler.kernels(sampling)),
-      write: () => sampler.write(sampling),
-    }));
+    if (!this.#choice) return { parts: this.#partsWith(ARGMAX_ALONE) };
+    return this.#choice.then(({ kernels, write, logprobs }) => ({ parts: this.#partsWith(kernels), write, logprobs }));
   }
 
-  /** A pass whose logits `scorers` make scores of; the same array for the same `scorers`. */
-  #partsWith(scorers: readonly Kernel[]): PassParts {
-    let parts = this.#choosingParts.get(scorers);
+  /** A pass that chooses with these kernels; the same array for the same ones. */
+  #partsWith(around: Choice["kernels"]): PassParts {
+    let parts = this.#choosingParts.get(around);
     if (!parts) {
       const { layers, output, argmax } = this.#kernels;
-      this.#choosingParts.set(scorers, parts = passParts([...layers, ...output, ...scorers, argmax]));
+      const kernels = [...layers, ...output, ...around.before, argmax, ...around.after];
+      this.#choosingParts.set(around, parts = passParts(kernels));
     }
     return parts;
   }
@@ -218,7 +212,7 @@ export class Llama {
   }
 }
 
-const NO_SCORERS: readonly Kernel[] = [];
+const ARGMAX_ALONE: Choice["kernels"] = { before: [], after: [] };
 
 /**
  * A pass with at least this many dispatches is sent in two parts, an eighth of it first: to send fewer dispatches takes

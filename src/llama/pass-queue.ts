@@ -2,6 +2,7 @@ import type { Device } from "../gpu/device.ts";
 import { countSubmission } from "../gpu/garbage.ts";
 import { expectAnswer } from "../gpu/poll-shim.ts";
 import { CHOSEN_BYTES } from "../kernels/sampling/argmax.ts";
+import { LOGPROBS_BYTES, readLogprobs } from "../kernels/sampling/logprobs.ts";
 import type { LaneResult } from "../spec/lanes/lane.ts";
 import { AnswerForecast } from "./answer-forecast.ts";
 import { CommandCache, type Encoded } from "./command-cache.ts";
@@ -14,6 +15,7 @@ export function joinResults(results: readonly LaneResult[]): LaneResult {
     tokens: results.flatMap(({ tokens }) => tokens),
     confidences: results.flatMap(({ confidences }) => confidences),
     runnersUp: results.flatMap(({ runnersUp }) => runnersUp),
+    ...results[0]!.logprobs && { logprobs: results.flatMap(({ logprobs = [] }) => logprobs) },
     startMs: results[0]!.startMs,
     endMs: results.at(-1)!.endMs,
   };
@@ -25,6 +27,8 @@ export interface PassWork {
   readonly parts: readonly EncodePass[];
   /** Writes to the device what the kernels need, right before each submission. */
   readonly write?: () => void;
+  /** Where the kernels leave log-probabilities, and how many of the likeliest tokens are wanted of them. */
+  readonly logprobs?: { readonly buffer: GPUBuffer; readonly top: number } | null;
 }
 
 /**
@@ -69,6 +73,8 @@ interface Submission {
   readonly kind: object;
   /** Tokens in its answer. */
   readonly chosen: number;
+  /** How many of the likeliest tokens come with each; none where undefined. */
+  readonly top?: number;
   readonly encoded: () => Promise<Encoded<Slot>>;
   readonly write?: () => void;
   /** Encodes the next one of its kind. */
@@ -125,12 +131,13 @@ export class PassQueue {
       );
     }
     return this.#enqueue(
-      Promise.resolve(passes.work).then(({ parts, write }) => {
+      Promise.resolve(passes.work).then(({ parts, write, logprobs }) => {
         const keeps = { keepsToken: tokens[0] === null, keepsPosition: position === null };
-        const shape = this.#shapes.of({ parts, before, rows, steps, ...keeps });
+        const shape = this.#shapes.of({ parts, before, rows, steps, ...keeps, logprobs: logprobs?.buffer ?? null });
         return {
           kind: shape,
           chosen: steps * chosenRows,
+          top: logprobs?.top,
           encoded: () => this.#commands.take(shape),
           write: () => {
             write?.();
@@ -154,7 +161,7 @@ export class PassQueue {
         encoder.beginComputePass(timed(slot, true, false)).end();
         encode(encoder);
         encoder.beginComputePass(timed(slot, false, true)).end();
-        this.#encodeAnswer(encoder, slot);
+        this.#encodeAnswer(encoder, slot, null);
         return { slot, commands: [encoder.finish()] };
       },
     });
@@ -168,7 +175,7 @@ export class PassQueue {
   }
 
   /** Returns the function that waits for the answer. */
-  async #submit({ kind, chosen, encoded, write, encodeNext }: Submission): Promise<() => Promise<LaneResult>> {
+  async #submit({ kind, chosen, top, encoded, write, encodeNext }: Submission): Promise<() => Promise<LaneResult>> {
     this.#device.check();
     const { slot, commands } = await encoded();
     write?.();
@@ -177,14 +184,15 @@ export class PassQueue {
     countSubmission();
     // A kind that came twice comes again.
     if (encodeNext && this.#forecast.knows(kind)) setTimeout(encodeNext, 0);
-    return () => this.#answer(slot, chosen, submitMs, kind).finally(() => this.#commands.release(slot));
+    return () => this.#answer(slot, chosen, top, submitMs, kind).finally(() => this.#commands.release(slot));
   }
 
   /**
    * Encodes passes. The first part of several is a command buffer of its own: the device begins with it while the host,
    * which takes about 0.7 ms to send a pass, is busy with the rest.
    */
-  #encode({ parts, before, rows, steps, keepsToken, keepsPosition }: PassShape, slot: Slot): GPUCommandBuffer[] {
+  #encode(shape: PassShape, slot: Slot): GPUCommandBuffer[] {
+    const { parts, before, rows, steps, keepsToken, keepsPosition, logprobs } = shape;
     const commands: GPUCommandBuffer[] = [];
     let encoder = this.#device.encoder();
     if (before) {
@@ -205,7 +213,7 @@ export class PassQueue {
         encoder = this.#device.encoder();
       }
     }
-    this.#encodeAnswer(encoder, slot);
+    this.#encodeAnswer(encoder, slot, logprobs);
     return [...commands, encoder.finish()];
   }
 
@@ -215,12 +223,18 @@ export class PassQueue {
     if (skip < bytes) encoder.copyBufferToBuffer(this.#input, from + skip, to, skip, bytes - skip);
   }
 
-  #encodeAnswer(encoder: GPUCommandEncoder, { staging, resolved, timestamps }: Slot): void {
+  #encodeAnswer(
+    encoder: GPUCommandEncoder,
+    { staging, resolved, timestamps }: Slot,
+    logprobs: GPUBuffer | null,
+  ): void {
     if (timestamps) {
       encoder.resolveQuerySet(timestamps, 0, 2, resolved!, 0);
       encoder.copyBufferToBuffer(resolved!, 0, staging, 0, TIMES_BYTES);
     }
     encoder.copyBufferToBuffer(this.chosen, 0, staging, TIMES_BYTES, this.#maxChosen * CHOSEN_BYTES);
+    if (!logprobs) return;
+    encoder.copyBufferToBuffer(logprobs, 0, staging, this.#logprobsAt, this.#maxChosen * LOGPROBS_BYTES);
   }
 
   #write({ tokens, position, steps, fork = NO_FORK, chosenRows }: Passes): void {
@@ -232,17 +246,28 @@ export class PassQueue {
     this.#device.queue.writeBuffer(this.#input, 0, this.#inputData, 0, this.#tokensAt / 4 + rows);
   }
 
+  /** Where in a staging buffer the log-probabilities begin, in bytes. */
+  get #logprobsAt(): number {
+    return TIMES_BYTES + this.#maxChosen * CHOSEN_BYTES;
+  }
+
   /** Where in the input the tokens begin, in bytes. */
   get #tokensAt(): number {
     return this.#maxChosen * STEP_BYTES;
   }
 
-  async #answer(slot: Slot, count: number, submitMs: number, kind: object): Promise<LaneResult> {
+  async #answer(
+    slot: Slot,
+    count: number,
+    top: number | undefined,
+    submitMs: number,
+    kind: object,
+  ): Promise<LaneResult> {
     this.#forecast.sent(kind, submitMs);
     try {
       await slot.staging.mapAsync(GPUMapMode.READ);
       const doneMs = performance.now();
-      const { deviceMs, ...chosen } = readAnswer(slot, count);
+      const { deviceMs, ...chosen } = readAnswer(slot, count, top, this.#logprobsAt);
       this.#device.check();
       const { startMs, endMs } = this.#clock.interval(deviceMs, submitMs, doneMs);
       this.#forecast.answered(startMs, endMs);
@@ -259,14 +284,21 @@ function createSlot(device: Device, maxChosen: number): Slot {
   const { QUERY_RESOLVE, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
   const timestamps = device.timestamps(2);
   return {
-    staging: device.buffer("answer", TIMES_BYTES + maxChosen * CHOSEN_BYTES, MAP_READ | COPY_DST),
+    staging: device.buffer(
+      "answer",
+      TIMES_BYTES + maxChosen * (CHOSEN_BYTES + LOGPROBS_BYTES),
+      MAP_READ | COPY_DST,
+    ),
     resolved: timestamps ? device.buffer("timestamps", TIMES_BYTES, QUERY_RESOLVE | COPY_SRC) : null,
     timestamps,
   };
 }
 
-/** Reads a mapped slot, and unmaps it: `count` chosen tokens, and when the device began and ended by its own clock. */
-function readAnswer({ staging, timestamps }: Slot, count: number) {
+/**
+ * Reads a mapped slot, and unmaps it: `count` chosen tokens, their log-probabilities with the `top` likeliest tokens if
+ * that is given, and when the device began and ended by its own clock.
+ */
+function readAnswer({ staging, timestamps }: Slot, count: number, top: number | undefined, logprobsAt: number) {
   const bytes = staging.getMappedRange();
   // A Chosen (chosen.wgsl) is three words: token, confidence, runner-up.
   const length = count * CHOSEN_BYTES / 4;
@@ -276,6 +308,7 @@ function readAnswer({ staging, timestamps }: Slot, count: number) {
     tokens: starts.map((at) => words[at]!),
     confidences: starts.map((at) => floats[at + 1]!),
     runnersUp: starts.map((at) => words[at + 2]!),
+    ...top !== undefined && { logprobs: readLogprobs(bytes, logprobsAt, count, top) },
     deviceMs: timestamps ? deviceTimes(bytes) : null,
   };
   staging.unmap();

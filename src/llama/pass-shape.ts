@@ -18,6 +18,8 @@ export interface PassShape {
   readonly keepsToken: boolean;
   /** Whether the position is the one that is on the device. */
   readonly keepsPosition: boolean;
+  /** Log-probabilities that come back with the chosen tokens; null for none. */
+  readonly logprobs: GPUBuffer | null;
 }
 
 /** Gives one object for all that are equal in every field, so that kinds can be compared by identity. */

@@ -1,3 +1,4 @@
+import type { TokenLogprobs } from "../util/sampling.ts";
 /**
  * Who wrote a committed token: a verification of drafted tokens (`accepted`, `correction`, `bonus`), or the verify lane
  * alone.
@@ -12,6 +13,8 @@ export interface CommittedToken {
   readonly position: number;
   /** Who wrote the token. */
   readonly origin: Origin;
+  /** Its log-probabilities by the verify model, where they were asked for. */
+  readonly logprobs?: TokenLogprobs;
 }
 
 /** How sure the draft model was of a token that it chose, and its second choice; see LaneResult. */

@@ -72,6 +72,7 @@ function runOf(options: GenerationOptions, setup: Setup = {}): GenerationRun {
     models: { verify: "v.gguf", draft: "d.gguf" },
     devices: { verify: "one", draft: "two" },
     variants: { verify: "rows-8", draft: "split-64" },
+    modelHash: "00",
     ...setup,
   }, options);
 }

@@ -55,7 +55,7 @@ export async function simulatedEngine(
     }),
   ];
   return new Engine({
-    pair: { verify: file, draft: { ...file, path: "/somewhere/draft.gguf" } },
+    pair: { verify: file, draft: { ...file, path: "/somewhere/draft.gguf", lacking: new Set() } },
     codec: new TextCodec(file.tokenizer, checkpoint.metadata, CONTEXT),
     lanes,
     loaded: [],

@@ -1,39 +1,48 @@
 import type { Device, Resource } from "../../gpu/device.ts";
+import { sum } from "../../util/numbers.ts";
 import { TEXTURE_WIDTH } from "../kernel-context.ts";
 
-/** The branch slots of KV caches, and their copy into the main sequence; see cache-slot.wgsl. */
+/** A cache of positions, and the bytes that one takes in it. */
+export interface SlottedCache {
+  readonly cache: Resource;
+  readonly slotBytes: number;
+}
+
+/** The branch slots of caches, and their copy into the main sequence; see cache-slot.wgsl. */
 export class BranchSlots {
   /** Positions that a branch can take. */
   readonly count: number;
-  readonly #caches: readonly Resource[];
-  readonly #slotBytes: number;
+  readonly #caches: readonly SlottedCache[];
   /** Slots go by way of this buffer, since nothing can be copied within a buffer or a texture. */
   readonly #between: GPUBuffer;
 
-  /** The first `count` slots of each of `caches` are branch slots; a slot takes `slotBytes` bytes. */
-  constructor(device: Device, caches: readonly Resource[], count: number, slotBytes: number) {
+  /** The first `count` slots of each of `caches` are branch slots. */
+  constructor(device: Device, caches: readonly SlottedCache[], count: number) {
     this.count = count;
     this.#caches = caches;
-    this.#slotBytes = slotBytes;
     const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    this.#between = device.buffer("branch slots", caches.length * count * slotBytes, usage);
+    this.#between = device.buffer("branch slots", count * sum(caches.map(({ slotBytes }) => slotBytes)), usage);
   }
 
   /** Copies the first `count` branch slots to positions `fork` and on of the main sequence. */
   encodeKeep(encoder: GPUCommandEncoder, fork: number, count: number): void {
-    const bytes = count * this.#slotBytes;
     const buffer = this.#between;
-    for (const [i, cache] of this.#caches.entries()) {
+    let begin = 0;
+    const parts = this.#caches.map(({ cache, slotBytes }) => {
+      const part = { cache, bytes: count * slotBytes, target: (this.count + fork) * slotBytes, begin };
+      begin += part.bytes;
+      return part;
+    });
+    for (const { cache, bytes, begin } of parts) {
       copyRun(cache, 0, bytes, (at, size, origin) => {
-        const offset = i * bytes + at;
+        const offset = begin + at;
         if ("mapState" in cache) encoder.copyBufferToBuffer(cache, at, buffer, offset, size);
         else encoder.copyTextureToBuffer({ texture: cache, origin }, { buffer, offset }, [size / 16, 1]);
       });
     }
-    const target = (this.count + fork) * this.#slotBytes;
-    for (const [i, cache] of this.#caches.entries()) {
+    for (const { cache, bytes, target, begin } of parts) {
       copyRun(cache, target, bytes, (at, size, origin) => {
-        const offset = i * bytes + at - target;
+        const offset = begin + at - target;
         if ("mapState" in cache) encoder.copyBufferToBuffer(buffer, offset, cache, at, size);
         else encoder.copyBufferToTexture({ buffer, offset }, { texture: cache, origin }, [size / 16, 1]);
       });

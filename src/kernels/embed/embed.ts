@@ -1,5 +1,6 @@
 import type { Resource } from "../../gpu/device.ts";
 import { shaderText } from "../../gpu/shader-text.ts";
+import cacheSlot from "../attention/cache-slot.wgsl" with { type: "text" };
 import embed from "./embed.wgsl" with { type: "text" };
 import { FORMAT_SOURCES, planeConstants, planesSource } from "../formats/formats.ts";
 import { tileBytes } from "../formats/weight-layout.ts";
@@ -16,6 +17,7 @@ export function createEmbed(
   { device, variant }: KernelContext,
   matrix: Matrix,
   step: GPUBuffer,
+  branchSlots: number,
   resources: readonly Resource[],
 ): Promise<Kernel[]> {
   return Promise.all(matrix.parts.map((part) => {
@@ -25,10 +27,12 @@ export function createEmbed(
       TEXTURE_WIDTH,
       N_OFFSET: part.firstN,
       N: part.n,
+      BRANCH_SLOTS: branchSlots,
       ...planeConstants(variant, matrix.layout, part.tiles),
     };
     const code = shaderText(constants, [
       stepStruct,
+      cacheSlot,
       embed,
       variant.memory.weights,
       variant.memory.out,

@@ -1,11 +1,12 @@
 // The embedding of each row's token, decoded from the quantised matrix, as the start of the residual stream (see
-// epilogue-residual.wgsl). N of the matrix is the vocabulary, K is HIDDEN; it may hold only N rows from N_OFFSET on.
+// epilogue-residual.wgsl), and the token itself in its slot, for what depends on the text. N of the matrix is the vocabulary, K is HIDDEN; it may hold only N rows from N_OFFSET on.
 // Grid: (ceil(HIDDEN / 32 / 64), M); an invocation decodes a unit of 32 elements.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> tokens: array<u32>;  // [M]
 @group(0) @binding(3) var<storage, read> norm_weight: array<vec4f>;  // [HIDDEN / 4]
 @group(0) @binding(5) var<storage, read_write> residual: array<vec4f>;  // [M][HIDDEN / 4]
 @group(0) @binding(6) var<storage, read_write> squares: array<f32>;  // [M][HIDDEN / TILE_N]
+@group(0) @binding(7) var<storage, read_write> history: array<u32>;  // the token of each slot of the KV cache
 
 fn quant_index(unit: u32, word: u32) -> u32 {
   if (TILE_QUADS == 1u) { return (tile * UNIT_WORDS + word) * UNITS + unit; }
@@ -18,6 +19,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let row = id.y;
   let n = tokens[row] - N_OFFSET;
   if (unit >= UNITS || tokens[row] < N_OFFSET || n >= N) { return; }
+  if (unit == 0u) { history[slot(step.position + row)] = tokens[row]; }
   tile = n / TILE_N;
   tile_quad = n / 4u % TILE_QUADS;
   let scales = load_scales(unit);

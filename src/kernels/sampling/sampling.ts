@@ -10,14 +10,25 @@ import samplingStruct from "./sampling.wgsl" with { type: "text" };
 import stepStruct from "../step.wgsl" with { type: "text" };
 import topKTopP from "./top-k-top-p.wgsl" with { type: "text" };
 
-/** The buffers that a sampler works on, as epilogue-logits.wgsl leaves them; `rows` rows at most. */
-export interface SamplerInput {
+/** The buffers that a choice works on; `rows` rows at most. */
+export interface ChoiceBuffers {
   readonly rows: number;
   readonly vocabulary: number;
   readonly step: GPUBuffer;
+  /** The tokens of a pass. */
+  readonly tokens: GPUBuffer;
+  /** The token in each slot of the KV cache, of which the first `branchSlots` are a branch's. */
+  readonly history: GPUBuffer;
+  readonly branchSlots: number;
+  /** Logits and tiles as epilogue-logits.wgsl leaves them. */
   readonly logits: GPUBuffer;
   readonly argmaxTiles: GPUBuffer;
+  /** The tokens that argmax chose. */
+  readonly chosen: GPUBuffer;
 }
+
+/** Those of them that a sampler works on. */
+type SamplerBuffers = Pick<ChoiceBuffers, "rows" | "vocabulary" | "step" | "logits" | "argmaxTiles">;
 
 /** The kernels of a sampler, without filters and with them. */
 interface SamplerKernels {
@@ -38,7 +49,7 @@ export class Sampler {
     this.#kernels = kernels;
   }
 
-  static async create({ device, variant }: KernelContext, input: SamplerInput): Promise<Sampler> {
+  static async create({ device, variant }: KernelContext, input: SamplerBuffers): Promise<Sampler> {
     const { rows, vocabulary, step, logits, argmaxTiles } = input;
     const uniform = device.buffer("sampling", 24, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
     const cutoffs = device.storage("cutoffs", rows * 12);

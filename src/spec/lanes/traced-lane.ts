@@ -114,7 +114,7 @@ export class TracedLane {
     const wasIdle = this.#sentMs.length === 0;
     this.#sentMs.push(now);
     const traced = message.finally(() => this.#sentMs.shift()).then(({ startMs, endMs, ...answer }) => {
-      const { tokens: chosen, confidences, runnersUp } = answer;
+      const { tokens: chosen, confidences, runnersUp, logprobs } = answer;
       if (this.#onLost && chosen.includes(NO_TOKEN)) throw new NoNumbersError("Cannot draft", this.#lane.name);
       this.#turnaroundMs = wasIdle ? this.#trace.now - now - (endMs - startMs) : undefined;
       this.#busy.push([startMs, endMs]);
@@ -131,6 +131,7 @@ export class TracedLane {
         tokens: fed(chosen),
         chosen,
         ...(chosen.length > 0 && { confidences, runnersUp }),
+        ...(logprobs && { logprobs }),
         startMs,
         endMs,
         // Until someone makes use of the answer.

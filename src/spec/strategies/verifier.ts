@@ -103,9 +103,11 @@ export class Verifier {
     const pending = log.pending();
     const chosen = this.#usable(answer);
     const eosAt = chosen.findIndex((token) => eosIds.includes(token));
-    const batch = chosen.length > 0
+    const committed = chosen.length > 0
       ? log.commit(answer.tokens.slice(1), eosAt < 0 ? chosen : chosen.slice(0, eosAt + 1))
       : [];
+    const { logprobs } = answer;
+    const batch = logprobs ? committed.map((token, i) => ({ ...token, logprobs: logprobs[i]! })) : committed;
     answer.accepted = batch.filter(({ origin }) => origin === "accepted").length;
     answer.stale = false;
     scheduler.observe(answer, {

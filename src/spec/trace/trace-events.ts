@@ -1,3 +1,4 @@
+import type { TokenLogprobs } from "../../util/sampling.ts";
 import type { CommittedToken } from "../token-log.ts";
 
 /** The times of a draft step and of a verification, in ms, as far as they are known. */
@@ -55,6 +56,8 @@ export interface Operation {
   readonly confidences?: readonly number[];
   /** For each chosen token the token with the second largest score. */
   readonly runnersUp?: readonly number[];
+  /** For each chosen token its log-probabilities, where they were asked for. */
+  readonly logprobs?: readonly TokenLogprobs[];
   /** When the device began, in ms; time in the queue is not counted in. */
   readonly startMs: number;
   /** When the device ended, in ms. */

@@ -21,7 +21,12 @@ for (const [memory, variant] of [["textures", rowsVariant(4)], ["buffers", split
       write(device, resource, words);
       return { resource, words };
     });
-    const slots = new BranchSlots(device, caches.map(({ resource }) => resource), BRANCH_SLOTS, SLOT_BYTES);
+    // Another cache of other slots, of one word, comes last.
+    const tokens = device.upload("tokens", Uint32Array.from({ length: BRANCH_SLOTS + CAPACITY }, (_, i) => i));
+    const slots = new BranchSlots(device, [
+      ...caches.map(({ resource }) => ({ cache: resource, slotBytes: SLOT_BYTES })),
+      { cache: tokens, slotBytes: 4 },
+    ], BRANCH_SLOTS);
     // Across the ends of a texture's first two texel rows, and at both ends of the main sequence; one slot, some, all.
     const rowEnd = TEXTURE_WIDTH * 16 / SLOT_BYTES;
     const first = Math.floor(rowEnd) - BRANCH_SLOTS;
@@ -37,6 +42,8 @@ for (const [memory, variant] of [["textures", rowsVariant(4)], ["buffers", split
         const got = new Uint32Array(await read(device, resource, words.byteLength));
         assert.ok(got.every((word, i) => word === words[i]), `${count} slots at ${fork}`);
       }
+      const kept = new Uint32Array(await read(device, tokens, tokens.size)).slice(BRANCH_SLOTS + fork);
+      assert.equal([...kept.slice(0, count)], Array.from({ length: count }, (_, i) => i));
     }
   });
 }

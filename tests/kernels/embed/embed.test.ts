@@ -10,6 +10,7 @@ import {
   memoryTensor,
   randomMatrix,
   randoms,
+  read,
   readFloats,
   StepBuffer,
   VARIANT_CASES,
@@ -17,6 +18,7 @@ import {
 } from "../kernel-fixture.ts";
 
 const VOCABULARY = 75;
+const BRANCH_SLOTS = 3;
 /** Tokens of both parts, the first and the last one, one twice. */
 const TOKENS = [74, 0, 31, 63, 64, 31, 2];
 
@@ -41,8 +43,11 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
       const squares = device.storage("squares", room * hidden / tileN * 4);
       const step = new StepBuffer(device);
       const tokens = device.upload("tokens", new Uint32Array(TOKENS));
-      const buffers = [tokens, device.upload("norm", norm), weighted, residual, squares];
-      step.run(await createEmbed(context, matrix, step.buffer, buffers), TOKENS.length);
+      const history = device.storage("history", 4 * (BRANCH_SLOTS + TOKENS.length));
+      const buffers = [tokens, device.upload("norm", norm), weighted, residual, squares, history];
+      step.run(await createEmbed(context, matrix, step.buffer, BRANCH_SLOTS, buffers), TOKENS.length);
+      const held = new Uint32Array(await read(device, history, history.size));
+      assert.equal([...held], [...Array(BRANCH_SLOTS).fill(0), ...TOKENS], "each token in its slot");
 
       const wanted = new Float64Array(room * hidden);
       TOKENS.forEach((token, i) =>

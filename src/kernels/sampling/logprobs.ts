@@ -1,0 +1,86 @@
+import { shaderText } from "../../gpu/shader-text.ts";
+import { type TokenLogprobs, TOP_LOGPROBS } from "../../util/sampling.ts";
+import argmaxTile from "../argmax-tile.wgsl" with { type: "text" };
+import { createKernel, type Kernel } from "../kernel.ts";
+import type { KernelContext } from "../kernel-context.ts";
+import stepStruct from "../step.wgsl" with { type: "text" };
+import { tileConstants } from "./argmax.ts";
+import chosenLogits from "./chosen-logits.wgsl" with { type: "text" };
+import chosenStruct from "./chosen.wgsl" with { type: "text" };
+import logprobsStruct from "./logprobs-struct.wgsl" with { type: "text" };
+import logprobs from "./logprobs.wgsl" with { type: "text" };
+import rawLogits from "./raw-logits.wgsl" with { type: "text" };
+import type { ChoiceBuffers } from "./sampling.ts";
+
+/** Bytes of a `Logprobs` (logprobs-struct.wgsl). */
+export const LOGPROBS_BYTES = 12 + 8 * TOP_LOGPROBS;
+
+/** The kernels that tell log-probabilities of what is chosen. */
+export interface LogprobsKernels {
+  /** Right behind the output product, before anything changes the logits. */
+  readonly before: readonly Kernel[];
+  /** Behind argmax. */
+  readonly after: readonly Kernel[];
+  /** A `Logprobs` for each chosen token. */
+  readonly buffer: GPUBuffer;
+}
+
+export async function createLogprobs(
+  { device, variant }: KernelContext,
+  buffers: ChoiceBuffers,
+): Promise<LogprobsKernels> {
+  const { rows, vocabulary, step, tokens, chosen, logits, argmaxTiles } = buffers;
+  const raw = device.storage("raw logits", rows * vocabulary * 4);
+  const buffer = device.storage("logprobs", rows * LOGPROBS_BYTES);
+  // Barriers are dear on a software adapter, but for those of one subgroup.
+  const invocations = variant.kind === "subgroup" ? variant.invocations : 256;
+  const constants = { ...tileConstants(variant, vocabulary), TOP: TOP_LOGPROBS };
+  const structs = [argmaxTile, logprobsStruct];
+  const kernel = (label: string, code: string, resources: readonly GPUBuffer[], width = 1) =>
+    createKernel(device, label, [code], resources, width);
+  return {
+    before: [
+      await kernel(
+        "raw logits",
+        shaderText(constants, [rawLogits]),
+        [logits, raw],
+        Math.ceil(vocabulary / 64),
+      ),
+      await kernel(
+        "logprobs",
+        shaderText({ ...constants, INVOCATIONS: invocations }, [stepStruct, ...structs, logprobs]),
+        [step, logits, argmaxTiles, buffer],
+      ),
+    ],
+    after: [
+      await kernel(
+        "chosen logits",
+        shaderText(constants, [stepStruct, chosenStruct, ...structs, chosenLogits]),
+        [step, raw, chosen, tokens, buffer],
+      ),
+    ],
+    buffer,
+  };
+}
+
+/** Reads `count` log-probabilities out of the bytes of that buffer, each with the `top` likeliest tokens. */
+export function readLogprobs(bytes: ArrayBuffer, offset: number, count: number, top: number): TokenLogprobs[] {
+  const words = LOGPROBS_BYTES / 4;
+  const [ids, floats] = [new Uint32Array(bytes, offset, count * words), new Float32Array(bytes, offset, count * words)];
+  return Array.from({ length: count }, (_, i): TokenLogprobs => {
+    const at = i * words;
+    const logSum = floats[at]!;
+    const logprobOf = (logit: number) => Math.min(0, logit - logSum);
+    return {
+      logprob: logprobOf(floats[at + 1]!),
+      next: logprobOf(floats[at + 2]!),
+      top: Array.from({ length: top }, (_, place) => {
+        const one = at + 3 + 2 * place;
+        return { token: ids[one + 1]!, logprob: logprobOf(floats[one]!) };
+      }).filter(({ token }) => token !== NONE),
+    };
+  });
+}
+
+/** Stands where the vocabulary has no more tokens. */
+const NONE = 2 ** 32 - 1;
