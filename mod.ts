@@ -47,7 +47,7 @@ export type {
   Start,
   TraceEvent,
 } from "./src/spec/trace/trace-events.ts";
-export type { Sampling } from "./src/util/sampling.ts";
+export type { Adjustments, Sampling, TokenLogprobs } from "./src/util/sampling.ts";
 export { createHandler, type HandlerOptions } from "./src/serve/handler.ts";
 export type { AccessOptions } from "./src/serve/access.ts";
 export type { ServiceOptions } from "./src/serve/service.ts";

@@ -28,7 +28,7 @@ export interface Certificate {
  * model alone would, in a fraction of its passes. The lane is idle before and after.
  */
 export async function certify(verify: Lane, { promptTokens, tokens, sampling }: Claim): Promise<Certificate> {
-  verify.sample(sampling);
+  verify.sample(sampling && withInfinities(sampling));
   const before = promptTokens.slice(0, -1);
   if (before.length > 0) await verify.prefill(before, 0);
   const text = [promptTokens.at(-1)!, ...tokens];
@@ -45,4 +45,12 @@ export async function certify(verify: Lane, { promptTokens, tokens, sampling }: 
     };
   }
   return { certified: tokens.length, tokens: tokens.length, parting: null };
+}
+
+/** JSON has no infinity: a token that is forbidden has the bias null there. */
+function withInfinities(sampling: Sampling): Sampling {
+  const { adjustments } = sampling;
+  if (!adjustments) return sampling;
+  const biases = adjustments.biases.map(([token, bias]) => [token, bias ?? -Infinity] as const);
+  return { ...sampling, adjustments: { ...adjustments, biases } };
 }

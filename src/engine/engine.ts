@@ -10,11 +10,13 @@ import { AdaptiveLaunch } from "../spec/schedule/adaptive-launch.ts";
 import { Estimates } from "../spec/schedule/estimates.ts";
 import type { LaunchRule } from "../spec/schedule/launch-rule.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { TokenLogprobs } from "../util/sampling.ts";
 import { type Certificate, certify, type Claim } from "./certify.ts";
 import { Chat, type Turn } from "./chat.ts";
 import { Generation } from "./generation.ts";
 import { assertPromptFits, type GenerationOptions, GenerationRun } from "./generation-run.ts";
 import type { ModelPair } from "./model-pair.ts";
+import { score } from "./score.ts";
 import type { TextCodec } from "./text-codec.ts";
 
 /** A model on its device. */
@@ -202,6 +204,18 @@ export class Engine {
   }
 
   /**
+   * The log-probabilities of a text's tokens by the verify model, from the second token on, each with the `top`
+   * likeliest tokens in its place (0 to 20); see `score`. Throws an Error while a generation runs, a RangeError where
+   * the text doesn't fit the context.
+   */
+  async score(tokens: readonly number[], top: number): Promise<TokenLogprobs[]> {
+    if (tokens.length > this.context) {
+      throw new RangeError(`Cannot score ${tokens.length} tokens: the context has ${this.context} positions`);
+    }
+    return await this.#alone("score", () => score(this.#verify, tokens, top));
+  }
+
+  /**
    * Whether the verify model alone writes an answer as it is claimed; see `certify`. Throws an Error while a generation
    * runs, or where another model is said to have written it, a RangeError where it doesn't fit the context.
    */
@@ -219,12 +233,17 @@ export class Engine {
         : `token ${stray} is none of the vocabulary's ${vocabulary}; give the record as it was written`;
       throw new RangeError(`Cannot certify: ${state}`);
     }
-    if (this.#running) throw new Error("Cannot certify: a generation is running; wait for its end");
+    return await this.#alone("certify", () => certify(this.#verify, claim));
+  }
+
+  /** Does something with the verify lane that leaves nothing of a text in its cache. */
+  async #alone<T>(what: string, use: () => Promise<T>): Promise<T> {
+    if (this.#running) throw new Error(`Cannot ${what}: a generation is running; wait for its end`);
     this.#running = true;
     this.#cached = NOTHING_CACHED;
     try {
       await this.#verify.drain();
-      return await certify(this.#verify, claim);
+      return await use();
     } finally {
       this.#running = false;
     }

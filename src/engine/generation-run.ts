@@ -14,7 +14,7 @@ import type { TraceEvent } from "../spec/trace/trace-events.ts";
 import { Trace } from "../spec/trace/trace.ts";
 import { TextStream } from "../tokenizer/text-stream.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { Sampling } from "../util/sampling.ts";
+import type { Sampling, TokenLogprobs } from "../util/sampling.ts";
 import { samplingOf, type SamplingOptions } from "./sampling-options.ts";
 
 /** How the two models take turns: the large one alone, in turn with the small one, or both at once. */
@@ -104,6 +104,8 @@ export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens
   readonly tokens: readonly number[];
   /** The answer. */
   readonly text: string;
+  /** The tokens' log-probabilities; null unless they were asked for. */
+  readonly logprobs: readonly TokenLogprobs[] | null;
   /** Why the answer ended. */
   readonly finishReason: FinishReason;
   /**
@@ -158,6 +160,7 @@ export class GenerationRun {
   readonly #stream: TextStream;
   readonly #trace: Trace;
   readonly #tokens: number[] = [];
+  readonly #logprobs: TokenLogprobs[] = [];
   #text = "";
   #finishReason: FinishReason = "return";
   #draftLost = false;
@@ -278,6 +281,7 @@ export class GenerationRun {
       const own = this.#source.tokenizer.eosIds.has(token) ? "" : stream.push(token);
       tokens.push({ ...committed, text: own });
       this.#tokens.push(token);
+      if (committed.logprobs) this.#logprobs.push(committed.logprobs);
       text += own;
     }
     this.#text += text;
@@ -309,6 +313,7 @@ export class GenerationRun {
       cachedTokens: this.#cachedTokens,
       tokens: this.#tokens,
       text: this.#text,
+      logprobs: this.#sampling?.logprobs === undefined ? null : this.#logprobs,
       finishReason: this.#finishReason,
       ...figures,
       greedyMsPerToken: greedyMs,

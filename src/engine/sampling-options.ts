@@ -99,7 +99,7 @@ function adjustmentsOf(options: SamplingOptions, { promptTokens, vocabulary, eos
     check("logitBias", bias, bias < Infinity, "a number");
   }
   const biases = new Map(logitBias);
-  if (ignoreEos) for (const token of eosIds) biases.set(token, -Infinity);
+  if (ignoreEos) { for (const token of eosIds) biases.set(token, -Infinity); }
   if (biases.size === 0 && presence === 0 && frequency === 0 && repetition === 1) return undefined;
   const adjustments: Adjustments = {
     biases: [...biases],

@@ -70,6 +70,11 @@ export class TextCodec {
     return this.#tokenizer.tokenBytes(token);
   }
 
+  /** Whether a token ends an answer. */
+  endsText(token: number): boolean {
+    return this.#tokenizer.eosIds.has(token);
+  }
+
   /** The text of tokens, control tokens by their names. */
   textOf(tokens: readonly number[]): string {
     const names = this.#metadata.get("tokenizer.ggml.tokens") as readonly string[];

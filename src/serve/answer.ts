@@ -1,4 +1,5 @@
 import type { GenerationRecord, Piece } from "../engine/generation-run.ts";
+import type { TokenLogprobs } from "../util/sampling.ts";
 import { LaneLostError } from "../spec/lanes/lane.ts";
 import { ApiError, promptTooLong } from "./api-error.ts";
 import { EVENT_STREAM_HEADERS, eventStream, type ServerEvent } from "./events.ts";
@@ -9,8 +10,8 @@ import type { RequestWatch, Service } from "./service.ts";
 export interface Dialect {
   /** The answer's name, for the client and the log. */
   readonly id: string;
-  /** The choice of that index begins. */
-  begin(index: number): Iterable<ServerEvent>;
+  /** The choice of that index begins; `scores` are those of its prompt's tokens, where they were asked for. */
+  begin(index: number, scores: readonly TokenLogprobs[] | undefined): Iterable<ServerEvent>;
   /** Text of the choice of that index. */
   piece(index: number, piece: Piece): Iterable<ServerEvent>;
   /** The choice of that index has ended. */
@@ -44,7 +45,9 @@ export async function answer(
     const events = streamed(run, turn, dialect);
     return new Response(eventStream(events, () => leave.abort()), { headers: EVENT_STREAM_HEADERS });
   }
-  for await (const _ of run.pieces(turn));
+  for await (const { index, scores, piece, record } of run.pieces(turn)) {
+    if (!piece && !record) Array.from(dialect.begin(index, scores));
+  }
   return Response.json(dialect.whole(run.records));
 }
 
@@ -54,8 +57,8 @@ async function* streamed(
   dialect: Dialect,
 ): AsyncGenerator<ServerEvent, void, undefined> {
   try {
-    for await (const { index, piece, record } of run.pieces(turn)) {
-      if (!piece && !record) yield* dialect.begin(index);
+    for await (const { index, scores, piece, record } of run.pieces(turn)) {
+      if (!piece && !record) yield* dialect.begin(index, scores);
       if (piece) yield* dialect.piece(index, piece);
       if (record) yield* dialect.end(index, record);
     }
@@ -65,9 +68,10 @@ async function* streamed(
   }
 }
 
-/** What comes of a choice: its index alone as it begins, then text, and at its end the record. */
+/** What comes of a choice: as it begins its prompt's scores, if wanted, then text, and at its end the record. */
 interface ChoicePart {
   readonly index: number;
+  readonly scores?: readonly TokenLogprobs[];
   readonly piece?: Piece;
   readonly record?: GenerationRecord;
 }
@@ -88,16 +92,17 @@ class RequestRun {
   }
 
   async *pieces(turn: Promise<() => void>): AsyncGenerator<ChoicePart, void, undefined> {
-    const { prompts, choices, options, seed } = this.#asked;
+    const { prompts, choices, options, seed, scoresPrompts } = this.#asked;
     const [watch, signal] = [this.#watch, this.#signal];
     const end = await turn;
     try {
       const engine = await this.#service.ready();
       for (const { tokens } of prompts) {
+        const scores = scoresPrompts ? await engine.score(tokens, options.logprobs!) : undefined;
         for (let choice = 0; choice < choices; choice++) {
           const index = this.records.length;
           watch.begin();
-          yield { index };
+          yield { index, scores };
           const generation = engine.generate(tokens, {
             ...options,
             ...options.temperature !== undefined && { seed: choiceSeed(seed, choice) },

@@ -5,8 +5,10 @@ import { answer, type Dialect } from "./answer.ts";
 import { ApiError, invalid } from "./api-error.ts";
 import type { ServerEvent } from "./events.ts";
 import { type Fields, type GenerationRequest, generationRequest, type Prompt } from "./generation-request.ts";
+import { chatLogprobs } from "./logprobs.ts";
 import { checked } from "./schemas.ts";
 import type { Service } from "./service.ts";
+import type { TokenLogprobs } from "../util/sampling.ts";
 import { finishReasonOf, timingsOf, usageOf } from "./usage.ts";
 
 /** OpenAI's chat completions (platform.openai.com/docs/api-reference/chat), with llama.cpp's fields besides. */
@@ -14,7 +16,15 @@ export async function chatCompletion(service: Service, request: Request, body: u
   const fields = checked("ChatCompletion", body);
   const prompt = chatPrompt(service, fields);
   const maxTokens = (fields.max_completion_tokens ?? fields.max_tokens ?? null) as number | null;
-  const asked = generationRequest(fields, [prompt], maxTokens);
+  const { logprobs, top_logprobs: top } = fields;
+  if (typeof top === "number" && top > 0 && !logprobs) throw invalid("top_logprobs", 'wants "logprobs" to be true');
+  const asked = generationRequest(
+    service,
+    fields,
+    [prompt],
+    maxTokens,
+    logprobs ? (top as number | null) ?? 0 : undefined,
+  );
   return await answer(service, request, asked, new ChatDialect(service, asked));
 }
 
@@ -90,10 +100,12 @@ class ChatDialect implements Dialect {
 
   *piece(index: number, { text, tokens }: Piece): Iterable<ServerEvent> {
     const { returnTokens, provenance } = this.#asked;
-    if (text === "" && !(tokens.length > 0 && (returnTokens || provenance))) return;
+    const wantsTokens = returnTokens || provenance || this.#asked.options.logprobs !== undefined;
+    if (text === "" && !(tokens.length > 0 && wantsTokens)) return;
     yield this.#chunk({
       index,
       delta: { content: text },
+      ...this.#logprobs(tokens.map(({ token }) => token), tokens.map(({ logprobs }) => logprobs!)),
       ...returnTokens && { tokens: tokens.map(({ token }) => token) },
       ...provenance && { provenance: tokens.map(({ token, text, origin }) => ({ token, text, origin })) },
     });
@@ -124,12 +136,18 @@ class ChatDialect implements Dialect {
         index,
         message: { role: "assistant", content: record.text, refusal: null },
         logprobs: null,
+        ...record.logprobs && this.#logprobs(record.tokens, record.logprobs),
         finish_reason: finishReasonOf(record),
         ...returnTokens && { tokens: record.tokens },
       })),
       usage: usageOf(records, choices),
       timings: timingsOf(records.at(-1)!),
     };
+  }
+
+  #logprobs(tokens: readonly number[], logprobs: readonly TokenLogprobs[]) {
+    if (this.#asked.options.logprobs === undefined || tokens.length === 0) return {};
+    return { logprobs: { content: chatLogprobs(this.#service.engine.codec, tokens, logprobs), refusal: null } };
   }
 
   #base(object: string) {

@@ -1,8 +1,11 @@
 import type { GenerationRecord, Piece } from "../engine/generation-run.ts";
+import type { TextCodec } from "../engine/text-codec.ts";
+import type { TokenLogprobs } from "../util/sampling.ts";
 import { answer, type Dialect } from "./answer.ts";
 import { invalid } from "./api-error.ts";
 import type { ServerEvent } from "./events.ts";
 import { type GenerationRequest, generationRequest, type Prompt } from "./generation-request.ts";
+import { completionLogprobs } from "./logprobs.ts";
 import { checked } from "./schemas.ts";
 import type { Service } from "./service.ts";
 import { finishReasonOf, timingsOf, usageOf } from "./usage.ts";
@@ -14,7 +17,9 @@ const DEFAULT_MAX_TOKENS = 16;
 export async function completion(service: Service, request: Request, body: unknown): Promise<Response> {
   const fields = checked("Completion", body);
   const wanted = (fields.max_tokens ?? fields.n_predict ?? DEFAULT_MAX_TOKENS) as number;
-  const asked = generationRequest(fields, promptsOf(service, fields.prompt), wanted < 0 ? null : wanted);
+  const prompts = promptsOf(service, fields.prompt);
+  const top = (fields.logprobs ?? undefined) as number | undefined;
+  const asked = generationRequest(service, fields, prompts, wanted < 0 ? null : wanted, top);
   return await answer(service, request, asked, new CompletionDialect(service, asked, fields.echo === true));
 }
 
@@ -48,6 +53,10 @@ class CompletionDialect implements Dialect {
   readonly #asked: GenerationRequest;
   readonly #echo: boolean;
   readonly #created = Math.floor(Date.now() / 1000);
+  /** By choice, of its prompt's tokens from the second on. */
+  readonly #scores: (readonly TokenLogprobs[])[] = [];
+  /** Where in its text a streamed choice goes on. */
+  #at = 0;
 
   constructor(service: Service, asked: GenerationRequest, echo: boolean) {
     this.#service = service;
@@ -55,12 +64,22 @@ class CompletionDialect implements Dialect {
     this.#echo = echo;
   }
 
-  *begin(index: number): Iterable<ServerEvent> {
-    if (this.#echo) yield this.#chunk({ index, text: this.#promptText(index) });
+  *begin(index: number, scores?: readonly TokenLogprobs[]): Iterable<ServerEvent> {
+    if (!this.#echo) return;
+    const text = this.#promptText(index);
+    this.#at = text.length;
+    if (scores) this.#scores[index] = scores;
+    const logprobs = scores && completionLogprobs(this.#codec, this.#prompt(index).tokens, promptLogprobs(scores), 0);
+    yield this.#chunk({ index, text, ...logprobs && { logprobs } });
   }
 
-  *piece(index: number, { text }: Piece): Iterable<ServerEvent> {
-    if (text !== "") yield this.#chunk({ index, text });
+  *piece(index: number, { text, tokens }: Piece): Iterable<ServerEvent> {
+    const wantsLogprobs = this.#asked.options.logprobs !== undefined && tokens.length > 0;
+    if (text === "" && !wantsLogprobs) return;
+    const [ids, own] = [tokens.map(({ token }) => token), tokens.map(({ logprobs }) => logprobs!)];
+    const logprobs = wantsLogprobs ? completionLogprobs(this.#codec, ids, own, this.#at) : null;
+    this.#at += text.length;
+    yield this.#chunk({ index, text, logprobs });
   }
 
   *end(index: number, record: GenerationRecord): Iterable<ServerEvent> {
@@ -80,7 +99,7 @@ class CompletionDialect implements Dialect {
       choices: records.map((record, index) => ({
         text: (this.#echo ? this.#promptText(index) : "") + record.text,
         index,
-        logprobs: null,
+        logprobs: record.logprobs && this.#wholeLogprobs(index, record.tokens, record.logprobs),
         finish_reason: finishReasonOf(record),
       })),
       usage: usageOf(records, this.#asked.choices),
@@ -88,9 +107,24 @@ class CompletionDialect implements Dialect {
     };
   }
 
+  #wholeLogprobs(index: number, tokens: readonly number[], logprobs: readonly TokenLogprobs[]) {
+    const scores = this.#scores[index];
+    if (!scores) return completionLogprobs(this.#codec, tokens, logprobs, 0);
+    const all = [...this.#prompt(index).tokens, ...tokens];
+    return completionLogprobs(this.#codec, all, [...promptLogprobs(scores), ...logprobs], 0);
+  }
+
+  #prompt(index: number): Prompt {
+    return this.#asked.prompts[Math.floor(index / this.#asked.choices)]!;
+  }
+
   #promptText(index: number): string {
-    const { tokens, text } = this.#asked.prompts[Math.floor(index / this.#asked.choices)]!;
-    return text === "" ? this.#service.engine.codec.pieces(tokens).join("") : text;
+    const { tokens, text } = this.#prompt(index);
+    return text === "" ? this.#codec.pieces(tokens).join("") : text;
+  }
+
+  get #codec(): TextCodec {
+    return this.#service.engine.codec;
   }
 
   #base() {
@@ -104,9 +138,14 @@ class CompletionDialect implements Dialect {
     };
   }
 
-  #chunk(choice: { readonly index: number; readonly text: string; readonly finish_reason?: string }, more = {}) {
+  #chunk(choice: { readonly index: number; readonly text: string; readonly [field: string]: unknown }, more = {}) {
     const whole = { logprobs: null, finish_reason: null, ...choice };
     const usage = this.#asked.includeUsage ? { usage: null } : {};
     return { data: { ...this.#base(), choices: [whole], ...usage, ...more } };
   }
+}
+
+/** The log-probabilities of a prompt's tokens, of which the first has none. */
+function promptLogprobs(scores: readonly TokenLogprobs[]) {
+  return [null, ...scores.map(({ next, top }) => ({ logprob: next, top }))];
 }

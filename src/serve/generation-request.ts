@@ -1,7 +1,10 @@
 import type { GenerationOptions, StrategyName } from "../engine/generation-run.ts";
 import type { Sampling } from "../util/sampling.ts";
 import { isLaunchName } from "../spec/schedule/launch-rule.ts";
+import type { TextCodec } from "../engine/text-codec.ts";
+import { MAX_BIASES } from "../kernels/sampling/adjust.ts";
 import { invalid } from "./api-error.ts";
+import type { Service } from "./service.ts";
 
 /** The checked fields of a request. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -14,6 +17,8 @@ export interface GenerationRequest {
   readonly choices: number;
   readonly options: GenerationOptions;
   readonly seed: number;
+  /** Whether the log-probabilities of the prompts' tokens are wanted too. */
+  readonly scoresPrompts: boolean;
   readonly stream: boolean;
   /** Whether a stream ends with the usage. */
   readonly includeUsage: boolean;
@@ -34,12 +39,15 @@ const DEFAULT_TEMPERATURE = 1;
 
 /**
  * Reads what all kinds of requests have in common. `maxTokens` is what a request may ask for at most; null: all that
- * the context has room for. Throws an ApiError that names the field which is wrong.
+ * the context has room for. With `logprobs` each token's log-probability is told, and that many of the likeliest ones.
+ * Throws an ApiError that names the field which is wrong.
  */
 export function generationRequest(
+  { engine: { codec } }: Service,
   fields: Fields,
   prompts: readonly Prompt[],
   maxTokens: number | null,
+  logprobs?: number,
 ): GenerationRequest {
   const { n, stop, strategy, launch, draft, cache_prompt: cachePrompt, stream, stream_options: streamOptions } = fields;
   if (typeof launch === "string" && !isLaunchName(launch)) {
@@ -53,6 +61,10 @@ export function generationRequest(
     seed,
     options: {
       ...samplingOptions(fields),
+      logprobs,
+      ...penaltyOptions(fields),
+      logitBias: biasesOf(fields.logit_bias, codec),
+      ignoreEos: fields.ignore_eos === true,
       ...maxTokens !== null && { maxTokens },
       stop: typeof stop === "string" ? [stop] : (stop as string[] | null | undefined) ?? [],
       strategy: draft === false ? "greedy" : (strategy as StrategyName | null | undefined) ?? undefined,
@@ -62,6 +74,7 @@ export function generationRequest(
       trace: fields.trace === true ? "keep" : "off",
       warn: () => {},
     },
+    scoresPrompts: fields.echo === true && logprobs !== undefined,
     stream: stream === true,
     includeUsage: (streamOptions as { include_usage?: boolean } | null | undefined)?.include_usage === true,
     returnTokens: fields.return_tokens === true,
@@ -86,6 +99,42 @@ export function choiceSeed(seed: number, choice: number): number {
 function seedOf(seed: unknown): number {
   if (typeof seed !== "number" || seed === -1) return crypto.getRandomValues(new Uint32Array(1))[0]!;
   return ((seed % 2 ** 32) + 2 ** 32) % 2 ** 32;
+}
+
+/** OpenAI's and vLLM's penalties, or llama.cpp's, which look at the last tokens, the prompt's too. */
+function penaltyOptions(fields: Fields): Partial<GenerationOptions> {
+  const number = (name: string) => (fields[name] as number | null | undefined) ?? undefined;
+  const lastN = number("repeat_last_n");
+  return {
+    presencePenalty: number("presence_penalty"),
+    frequencyPenalty: number("frequency_penalty"),
+    repetitionPenalty: number("repetition_penalty") ?? number("repeat_penalty"),
+    ...lastN !== undefined && { penaltyWindow: lastN < 0 ? MAX_WINDOW : lastN },
+  };
+}
+
+/** More tokens than any text has. */
+const MAX_WINDOW = 2 ** 31;
+
+function biasesOf(biases: unknown, codec: TextCodec): ReadonlyMap<number, number> | undefined {
+  if (!biases) return undefined;
+  const isList = Array.isArray(biases);
+  const entries =
+    (isList ? biases : Object.entries(biases)) as readonly (readonly [string | number, number | boolean])[];
+  const found = new Map<number, number>();
+  for (const [i, [what, bias]] of entries.entries()) {
+    const path = isList ? `logit_bias[${i}]` : `logit_bias.${what}`;
+    // A key that is no number is a text, all tokens of which get the bias.
+    const isId = typeof what === "number" || (!isList && /^\d+$/.test(what));
+    const tokens = isId ? [Number(what)] : codec.encodeText(`${what}`, { special: true, addBos: false });
+    for (const token of tokens) {
+      if (token < 0 || token >= codec.vocabulary) throw invalid(path, `is no token; there are ${codec.vocabulary}`);
+      if (typeof bias === "number") found.set(token, bias);
+      else if (!bias) found.set(token, -Infinity);
+    }
+  }
+  if (found.size > MAX_BIASES) throw invalid("logit_bias", `is of ${found.size} tokens; at most ${MAX_BIASES} may be`);
+  return found;
 }
 
 /** With a temperature of 0 the filters of tokens change nothing. */

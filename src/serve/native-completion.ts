@@ -1,8 +1,10 @@
-import type { GenerationRecord, Piece } from "../engine/generation-run.ts";
+import type { GenerationRecord, Piece, WrittenToken } from "../engine/generation-run.ts";
+import type { TokenLogprobs } from "../util/sampling.ts";
 import { answer, type Dialect } from "./answer.ts";
 import { promptsOf } from "./completions.ts";
 import type { ServerEvent } from "./events.ts";
 import { choiceSeed, type GenerationRequest, generationRequest } from "./generation-request.ts";
+import { chatLogprobs } from "./logprobs.ts";
 import { checked } from "./schemas.ts";
 import type { Service } from "./service.ts";
 import { timingsOf } from "./usage.ts";
@@ -14,7 +16,8 @@ import { timingsOf } from "./usage.ts";
 export async function nativeCompletion(service: Service, request: Request, body: unknown): Promise<Response> {
   const fields = checked("NativeCompletion", body);
   const wanted = (fields.n_predict ?? fields.max_tokens ?? -1) as number;
-  const asked = generationRequest(fields, promptsOf(service, fields.prompt), wanted < 0 ? null : wanted);
+  const top = fields.n_probs ? fields.n_probs as number : undefined;
+  const asked = generationRequest(service, fields, promptsOf(service, fields.prompt), wanted < 0 ? null : wanted, top);
   const responseFields = (fields.response_fields ?? []) as readonly string[];
   return await answer(service, request, asked, new NativeDialect(service, asked, responseFields));
 }
@@ -39,14 +42,23 @@ class NativeDialect implements Dialect {
 
   /** One event a token, as llama.cpp's clients count them. */
   *piece(index: number, { text, tokens }: Piece): Iterable<ServerEvent> {
-    for (const { token, text: own } of tokens) yield this.#part(index, own, [token]);
+    for (const token of tokens) yield this.#part(index, token.text, [token]);
     if (tokens.length === 0) yield this.#part(index, text, []);
   }
 
-  #part(index: number, content: string, tokens: readonly number[]): ServerEvent {
-    this.#written += tokens.length;
+  #part(index: number, content: string, written: readonly WrittenToken[]): ServerEvent {
+    this.#written += written.length;
     const counts = { tokens_predicted: this.#written, tokens_evaluated: this.#prompt(index).tokens.length };
-    return { data: { index, content, tokens, stop: false, id_slot: 0, ...counts } };
+    const tokens = written.map(({ token }) => token);
+    const logprobs = written.flatMap(({ logprobs }) => logprobs ?? []);
+    return {
+      data: { index, content, tokens, stop: false, id_slot: 0, ...counts, ...this.#logprobs(tokens, logprobs) },
+    };
+  }
+
+  #logprobs(tokens: readonly number[], logprobs: readonly TokenLogprobs[]) {
+    if (this.#asked.options.logprobs === undefined) return {};
+    return { completion_probabilities: chatLogprobs(this.#service.engine.codec, tokens, logprobs) };
   }
 
   *end(index: number, record: GenerationRecord): Iterable<ServerEvent> {
@@ -96,6 +108,7 @@ class NativeDialect implements Dialect {
         top_p: topP,
         min_p: minP,
         stop,
+        logit_bias: (record.sampling?.adjustments?.biases ?? []).map(([token, bias]) => ({ token, bias })),
         strategy: record.strategy,
       },
       prompt: codec.textOf(promptTokens),
@@ -104,6 +117,7 @@ class NativeDialect implements Dialect {
       stop_type: stopType,
       tokens_cached: promptTokens.length + tokens.length - 1,
       timings: timingsOf(record),
+      ...record.logprobs && this.#logprobs(tokens, record.logprobs),
     };
   }
 }

@@ -12,11 +12,8 @@ import { finishReasonOf, timingsOf, usageOf } from "./usage.ts";
 /** OpenAI's responses (platform.openai.com/docs/api-reference/responses), of text alone; nothing is stored. */
 export async function response(service: Service, request: Request, body: unknown): Promise<Response> {
   const fields = checked("Response", body);
-  const asked = generationRequest(
-    fields,
-    [responsePrompt(service, fields)],
-    fields.max_output_tokens as number ?? null,
-  );
+  const maxTokens = (fields.max_output_tokens ?? null) as number | null;
+  const asked = generationRequest(service, fields, [responsePrompt(service, fields)], maxTokens);
   return await answer(service, request, asked, new ResponseDialect(service, asked, fields));
 }
 

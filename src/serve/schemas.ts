@@ -1,5 +1,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import { STRATEGIES } from "../engine/generation-run.ts";
+import { MAX_BIASES } from "../kernels/sampling/adjust.ts";
+import { TOP_LOGPROBS } from "../util/sampling.ts";
 import { ApiError, invalid } from "./api-error.ts";
 
 /** A JSON schema (draft 2020-12). The schemas here check the requests, and are those of /openapi.json. */
@@ -26,6 +28,20 @@ const MAX_CHOICES = 128;
 
 const stop = { type: ["string", "array", "null"], minLength: 1, maxItems: MAX_STOPS, items: { ...text, minLength: 1 } };
 
+/** Biases by tokens: {"15": -100}, or [[15, -100], ["text", false]] as llama.cpp has it; false forbids. */
+const logitBias = {
+  type: ["object", "array", "null"],
+  maxItems: MAX_BIASES,
+  maxProperties: MAX_BIASES,
+  additionalProperties: { type: "number" },
+  items: {
+    type: "array",
+    minItems: 2,
+    maxItems: 2,
+    prefixItems: [{ type: ["integer", "string"] }, { type: ["number", "boolean"] }],
+  },
+};
+
 /** What all requests for text may say of how it is written. */
 const writing = {
   model: { type: ["string", "null"] },
@@ -37,6 +53,11 @@ const writing = {
   min_p: { type: ["number", "null"], minimum: 0, exclusiveMaximum: 1 },
   seed: { type: ["integer", "null"] },
   stop,
+  logit_bias: logitBias,
+  ignore_eos: flag,
+  presence_penalty: number(-1e6, 1e6),
+  frequency_penalty: number(-1e6, 1e6),
+  repetition_penalty: { type: ["number", "null"], exclusiveMinimum: 0 },
   n: whole(1, MAX_CHOICES),
   strategy: { enum: [...Object.keys(STRATEGIES), null] },
   launch: { type: ["string", "null"] },
@@ -87,15 +108,27 @@ export const SCHEMAS = {
     max_tokens: whole(1),
     max_completion_tokens: whole(1),
     prediction,
+    logprobs: flag,
+    top_logprobs: whole(0, TOP_LOGPROBS),
     add_generation_prompt: flag,
     continue_final_message: flag,
   }, ["messages"]),
-  Completion: object({ ...writing, prompt, max_tokens: whole(1), n_predict: whole(-1), echo: flag }, ["prompt"]),
+  Completion: object({
+    ...writing,
+    prompt,
+    max_tokens: whole(1),
+    n_predict: whole(-1),
+    logprobs: whole(0, TOP_LOGPROBS),
+    echo: flag,
+  }, ["prompt"]),
   NativeCompletion: object({
     ...writing,
     prompt,
     n_predict: whole(-1),
     max_tokens: whole(-1),
+    n_probs: whole(0, TOP_LOGPROBS),
+    repeat_penalty: { type: ["number", "null"], exclusiveMinimum: 0 },
+    repeat_last_n: whole(-1),
     response_fields: { type: "array", items: text },
   }, ["prompt"]),
   Response: object({
@@ -148,14 +181,10 @@ const REFUSED: Readonly<Record<string, readonly unknown[]>> = {
   audio: [],
   suffix: [""],
   best_of: [1],
-  logit_bias: [{}, []],
-  presence_penalty: [0],
-  frequency_penalty: [0],
-  repetition_penalty: [1],
   repeat_penalty: [1],
-  ignore_eos: [false],
   logprobs: [false],
   top_logprobs: [0],
+  post_sampling_probs: [false],
   n_probs: [0],
   typical_p: [1],
   mirostat: [0],
