@@ -65,7 +65,8 @@ const rope = (size: number, magnitude = 1) => ({
 
 const QKV = ["attn_q", "attn_k", "attn_v"];
 const ALL = [...QKV, "attn_output", "ffn_gate", "ffn_up", "ffn_down"];
-/** Four heads of 16 elements more or less than an invocation's share; all features at once. */
+const apart = (name: string): TensorType => /attn_v|ffn_up/.test(name) ? "Q8_0" : "Q4_1";
+/** All features at once. */
 const everything = (headSize: number): Features => ({
   biases: ALL,
   qkNorms: true,
@@ -75,15 +76,11 @@ const everything = (headSize: number): Features => ({
 const kin: (readonly [title: string, model: Partial<RandomLlama>, Features, KvCacheType, split?: boolean])[] = [
   ["Qwen2: biases of Q, K and V, seven heads of 32 in a group", { heads: 7, headSize: 32 }, { biases: QKV }, "f16"],
   ["Qwen3: norms of Q and K", { heads: 4, kvHeads: 2, headSize: 48 }, { qkNorms: true }, "f32"],
-  ["Qwen3, heads of 128", { heads: 2, headSize: 128 }, { qkNorms: true }, "f16"],
-  ["Mistral: a window smaller than the text", { heads: 2, headSize: 96 }, { config: { windows: [7, 7] } }, "f32"],
-  ["SmolLM3: a layer without RoPE", {}, { config: { ropeLayers: [true, false] } }, "f32"],
+  ["Mistral: a window smaller than the text", { heads: 2, headSize: 96 }, { config: { windows: [7, 7] } }, "f16"],
+  ["SmolLM3: a layer without RoPE", { heads: 2, headSize: 112 }, { config: { ropeLayers: [true, false] } }, "f32"],
   ["RoPE of 20 elements in 80, magnified", { heads: 2, headSize: 80 }, { config: { rope: rope(20, 1.3) } }, "f32"],
-  ["biases of all matrices, V apart", { ...BLOCKS_OF_256, type: mixed, kvHeads: 1, headSize: 80 }, {
-    biases: ALL,
-  }, "f32"],
-  ["a bias of K alone, split K", { heads: 2, headSize: 112 }, { biases: ["attn_k"] }, "f32", true],
-  ...[32, 144, 160, 192, 256].map((headSize) =>
+  ["biases of all matrices, V and up apart", { type: apart, heads: 2, headSize: 160 }, { biases: ALL }, "f32"],
+  ...[144, 192, 256].map((headSize) =>
     [`all of it, heads of ${headSize}`, { heads: 2, headSize }, everything(headSize), "f32"] as const
   ),
   ["all of it, split K", { heads: 4, kvHeads: 2, headSize: 48 }, everything(48), "f32", true],
