@@ -73,14 +73,17 @@ const everything = (headSize: number): Features => ({
   config: { rope: rope(headSize / 2, 1.2), ropeLayers: [false, true], windows: [null, 6] },
 });
 
+/** Heads of other sizes are in llama-architectures.test.ts. */
 const kin: (readonly [title: string, model: Partial<RandomLlama>, Features, KvCacheType, split?: boolean])[] = [
-  ["Qwen2: biases of Q, K and V, seven heads of 32 in a group", { heads: 7, headSize: 32 }, { biases: QKV }, "f16"],
-  ["Qwen3: norms of Q and K", { heads: 4, kvHeads: 2, headSize: 48 }, { qkNorms: true }, "f32"],
-  ["Mistral: a window smaller than the text", { heads: 2, headSize: 96 }, { config: { windows: [7, 7] } }, "f16"],
-  ["SmolLM3: a layer without RoPE", { heads: 2, headSize: 112 }, { config: { ropeLayers: [true, false] } }, "f32"],
-  ["RoPE of 20 elements in 80, magnified", { heads: 2, headSize: 80 }, { config: { rope: rope(20, 1.3) } }, "f32"],
-  ["biases of all matrices, V and up apart", { type: apart, heads: 2, headSize: 160 }, { biases: ALL }, "f32"],
-  ...[144, 192, 256].map((headSize) =>
+  ["biases of Q, K and V, a window, seven heads of 32 in a group", { heads: 7, headSize: 32 }, {
+    biases: QKV,
+    config: { windows: [7, null] },
+  }, "f16"],
+  ["biases of all, V and up apart, RoPE of 20 elements in 160", { type: apart, heads: 2, headSize: 160 }, {
+    biases: ALL,
+    config: { rope: rope(20, 1.3) },
+  }, "f32"],
+  ...[80, 96, 144, 192].map((headSize) =>
     [`all of it, heads of ${headSize}`, { heads: 2, headSize }, everything(headSize), "f32"] as const
   ),
   ["all of it, split K", { heads: 4, kvHeads: 2, headSize: 48 }, everything(48), "f32", true],
