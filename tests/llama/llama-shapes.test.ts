@@ -66,18 +66,18 @@ const rope = (size: number, magnitude = 1) => ({
 const QKV = ["attn_q", "attn_k", "attn_v"];
 const ALL = [...QKV, "attn_output", "ffn_gate", "ffn_up", "ffn_down"];
 const apart = (name: string): TensorType => /attn_v|ffn_up/.test(name) ? "Q8_0" : "Q4_1";
-/** All features at once. */
+/** All features at once, alike in all layers, for each kind of layer is compiled. */
 const everything = (headSize: number): Features => ({
   biases: ALL,
   qkNorms: true,
-  config: { rope: rope(headSize / 2, 1.2), ropeLayers: [false, true], windows: [null, 6] },
+  config: { rope: rope(headSize / 2, 1.2), windows: [6, 6] },
 });
 
 /** Heads of other sizes are in llama-architectures.test.ts. */
 const kin: (readonly [title: string, model: Partial<RandomLlama>, Features, KvCacheType, split?: boolean])[] = [
-  ["biases of Q, K and V, a window, seven heads of 32 in a group", { heads: 7, headSize: 32 }, {
+  ["biases of Q, K and V, a window, a layer without RoPE, seven heads of 32", { heads: 7, headSize: 32 }, {
     biases: QKV,
-    config: { windows: [7, null] },
+    config: { windows: [7, 7], ropeLayers: [true, false] },
   }, "f16"],
   ["biases of all, V and up apart, RoPE of 20 elements in 160", { type: apart, heads: 2, headSize: 160 }, {
     biases: ALL,
