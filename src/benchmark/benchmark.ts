@@ -42,10 +42,11 @@ export interface BenchmarkOptions extends Protocol {
 }
 
 /**
- * Answers each turn of each sample, as the protocol says, by all strategies and yields every run as it ends. The strategies run one after the
- * other in an order drawn for each turn, so that a drift of the machine hits all alike. Each generation feeds its whole
- * prompt, whatever the caches hold, and is timed from there. A later turn's prompt holds the first strategy's answers
- * to the turns before. Ends early, without the run in flight, when `signal` is aborted.
+ * Answers each turn of each sample, as the protocol says, by all strategies and yields every run as it ends. The
+ * strategies run one after the other in an order drawn for each turn, so that a drift of the machine hits all alike.
+ * Each generation feeds its whole prompt, whatever the caches hold, and is timed from there. A later turn's prompt
+ * holds the first strategy's answers to the turns before. Ends early, without the run in flight, when `signal` is
+ * aborted.
  */
 export async function* runBenchmark(
   engine: BenchmarkEngine,
@@ -99,7 +100,9 @@ export interface SampleSize {
   readonly positions: number;
 }
 
-/** The size of a sample with answers of at most `maxTokens` tokens. Throws an Error where the chat template refuses it. */
+/**
+ * The size of a sample with answers of at most `maxTokens` tokens. Throws an Error where the chat template refuses it.
+ */
 export function sampleSize(codec: Encoder, sample: DatasetSample, maxTokens: number, protocol: Protocol): SampleSize {
   const turns = turnsOf(sample, protocol);
   // Some templates want answers between questions.

@@ -57,8 +57,8 @@ export function wantedForm(column: string | undefined): string {
 }
 
 /**
- * The sample in a parsed row, or a text that says why it has none. The prompt stands in `column`, or in the first of the
- * usual columns that has one; `at` is the id of a row without. Of a message's parts only the texts are taken.
+ * The sample in a parsed row, or a text that says why it has none. The prompt stands in `column`, or in the first of
+ * the usual columns that has one; `at` is the id of a row without. Of a message's parts only the texts are taken.
  */
 export function sampleOf(row: unknown, at: number, column?: string): DatasetSample | string {
   if (!isRecord(row)) return "is not a JSON object";
@@ -80,9 +80,9 @@ export function userTurns({ messages }: DatasetSample): ChatMessage[] {
 }
 
 /**
- * The conversation up to what its last answer answers: to the last assistant turn, without it, or whole where it ends by
- * another. The original program cuts so (`benchmark.py` and `run_example.py` of github.com/BradMcDanel/amusd), but for a
- * message of the user's behind the last assistant turn, which it leaves out.
+ * The conversation up to what its last answer answers: to the last assistant turn, without it, or whole where it ends
+ * by another. The original program cuts so (`benchmark.py` and `run_example.py` of github.com/BradMcDanel/amusd), but
+ * for a message of the user's behind the last assistant turn, which it leaves out.
  */
 export function lastPrompt({ messages }: DatasetSample): readonly ChatMessage[] {
   const answer = messages.findLastIndex(({ role }) => role === "assistant");

@@ -31,11 +31,12 @@ export function bundledPrompts(): DatasetSample[] {
 
 /**
  * Reads the first `most` samples, or all, of local files that together are one dataset: JSON a line or an array of JSON
- * (gzipped or not), or parquet; the content tells which. A row's prompt stands in `column`, or in the first of the usual
- * columns that has one; rows without are skipped. HumanEval's rows are programs to be completed, all others messages.
+ * (gzipped or not), or parquet; the content tells which. A row's prompt stands in `column`, or in the first of the
+ * usual columns that has one; rows without are skipped. HumanEval's rows are programs to be completed, all others
+ * messages.
  *
- * Throws an Error where a file cannot be read, a SyntaxError where it is in none of these forms or no row has a prompt, a
- * RangeError where there are fewer than `most` samples.
+ * Throws an Error where a file cannot be read, a SyntaxError where it is in none of these forms or no row has a prompt,
+ * a RangeError where there are fewer than `most` samples.
  */
 export async function readSamples(
   paths: readonly string[],

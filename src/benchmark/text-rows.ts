@@ -34,7 +34,9 @@ function fileChunks(path: string, start: number): AsyncIterable<Uint8Array> {
   return createReadStream(path, { start, highWaterMark: CHUNK_BYTES });
 }
 
-/** The content of a gzip file: of all its members (RFC 1952, section 2.2), with zeros between and behind them or not. */
+/**
+ * The content of a gzip file: of all its members (RFC 1952, section 2.2), with zeros between and behind them or not.
+ */
 async function* gunzippedChunks(path: string): AsyncGenerator<Uint8Array, void, undefined> {
   for (let start: number | null = 0; start !== null;) {
     const gunzip = createGunzip();
