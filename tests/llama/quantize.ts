@@ -129,9 +129,12 @@ function encodeFives(view: DataView, at: number, x: Float32Array, code: (value: 
 /** The codes of the codebook's nearest entries, i and i + 16 in a byte. */
 function encodeEntries(view: DataView, at: number, x: Float32Array, scale: number, codebook: readonly number[]): void {
   x.forEach((value, i) => {
-    const errors = codebook.map((entry) => Math.abs(entry * scale - value));
+    let code = 0;
+    for (let c = 1; c < 16; c++) {
+      if (Math.abs(codebook[c]! * scale - value) < Math.abs(codebook[code]! * scale - value)) code = c;
+    }
     // Every second 0 is the negative one, for a codebook that has two.
-    const code = errors[i % 2 * 8] === Math.min(...errors) ? i % 2 * 8 : errors.indexOf(Math.min(...errors));
+    if (codebook[code] === codebook[code ^ 8] && i % 2 === 1) code ^= 8;
     orByte(view, at + i % 16, code << 4 * (i >> 4));
   });
 }

@@ -37,6 +37,7 @@ fn six_bit_value(words: ptr<function, Words>, rest: vec4u, i: u32) -> vec4f {
 
 // A signed byte.
 fn byte_value(words: ptr<function, Words>, i: u32) -> vec4f {
+  // The remainder keeps the index in range in formats that call this only where they are EXPANDED.
   let word = (*words)[i / 4u % max(OCTET_WORDS, 1u)];
   let bit = 8u * (i % 4u);
   if (IN_PLACE) {
