@@ -94,7 +94,9 @@ export function logitsEpilogue(
   out: { readonly logits: Resource; readonly argmaxTiles: Resource },
   lacking?: Resource,
 ): Epilogue {
-  const logitsOf = lacking ? lackingSource : "fn logits_of(products: vec4f, token: u32) -> vec4f { return products; }\n";
+  const logitsOf = lacking
+    ? lackingSource
+    : "fn logits_of(products: vec4f, token: u32) -> vec4f { return products; }\n";
   return {
     source: rmsSource + logitsOf + epilogueLogits,
     constants: { ...rmsConstants(rms), ...tileConstants(variant, vocabulary) },
