@@ -12,9 +12,9 @@ const OFFSET = 50;
 test("any part of the gathered rows has the bytes of the rows that it was gathered from", async () => {
   const runs = fc.array(fc.tuple(fc.nat(19), fc.integer({ min: 1, max: 6 })), { minLength: 1, maxLength: 8 });
   await fc.assert(fc.asyncProperty(runs, fc.nat(), fc.nat(), async (runs, a, b) => {
-    const rows = Uint32Array.from(runs.flatMap(([first, count]) =>
-      Array.from({ length: count }, (_, i) => (first + i) % 20)
-    ));
+    const rows = Uint32Array.from(
+      runs.flatMap(([first, count]) => Array.from({ length: count }, (_, i) => (first + i) % 20)),
+    );
     const bytes = Uint8Array.from({ length: OFFSET + 20 * ROW_BYTES }, (_, i) => i * 7 + (i >> 8));
     const reads: number[] = [];
     const blob = blobSource(new Blob([bytes]), "test");

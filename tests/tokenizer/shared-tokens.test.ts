@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { TOKEN_TYPES } from "../../src/checkpoint/token-types.ts";
 import { shareTokens } from "../../src/tokenizer/shared-tokens.ts";
 import { loadTokenizer, type Tokenizer } from "../../src/tokenizer/tokenizer.ts";
-import { byteLevel, BYTE_TOKENS, sentencePiece } from "./vocabularies.ts";
+import { BYTE_TOKENS, byteLevel, sentencePiece } from "./vocabularies.ts";
 
 const { NORMAL, CONTROL, USER_DEFINED, UNUSED } = TOKEN_TYPES;
 

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { openFile } from "../../src/platform/platform-file.ts";
 import { openGguf } from "../../src/checkpoint/gguf.ts";
 import { TOKEN_TYPES } from "../../src/checkpoint/token-types.ts";
-import { loadTokenizer, type Tokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { byteLevel, decode, parsed, pieces, raw, sentencePiece, textWith } from "./vocabularies.ts";
 
 const { NORMAL, CONTROL, USER_DEFINED } = TOKEN_TYPES;
