@@ -122,7 +122,7 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
 
   if (!isDefault) continue;
   await withDevice(
-    `${title}: a NaN among the weights of a token that nothing speaks for is told too`,
+    `${title}: a NaN in any of the weights is told`,
     async (device) => {
       const damaged = weights.slice();
       damaged[(VOCABULARY - 1) * K + 3] = NaN;
