@@ -98,10 +98,10 @@ const TURN_TOKENS = 16;
 
 function promptTokens(
   codec: Encoder,
-  { task }: DatasetSample,
+  { task, turns }: DatasetSample,
   messages: readonly ChatMessage[],
 ): number[] {
-  return task === "complete" ? codec.encode(messages[0]!.content, { raw: true }) : codec.encodeChat(messages);
+  return task === "complete" ? codec.encode(turns[0]!, { raw: true }) : codec.encodeChat(messages);
 }
 
 function shuffled<T>(values: readonly T[], random: () => number): T[] {

@@ -102,13 +102,9 @@ const METHODS: Readonly<Record<string, Readonly<Record<string, Builtin<never>>>>
 };
 
 function lookup(budget: Budget) {
-  const there = (value: Value) => {
-    if (value instanceof Undefined) throw new Error(value.message);
-    return value;
-  };
   return {
-    attribute: (value: Value, name: string) => there(attributeOf(value, name, budget)),
-    item: (value: Value, key: Value) => there(subscriptOf(value, key, budget)),
+    attribute: (value: Value, name: string) => attributeOf(value, name, budget),
+    item: (value: Value, key: Value) => subscriptOf(value, key, budget),
   };
 }
 
@@ -137,18 +133,16 @@ function missing(object: Value, key: Value, budget: Budget): Undefined {
   return new Undefined(`${what} has no element ${repr(key, budget)}`);
 }
 
-/** `object[start:stop:step]`, an undefined value where the object can't be cut. */
+/** `object[start:stop:step]`. Throws an Error where the object can't be cut. */
 export function sliceOf(object: Value, bounds: readonly [Value, Value, Value], budget: Budget): Value {
   if (object instanceof Undefined) throw new Error(object.message);
   const elements = typeof object === "string"
     ? charactersOf(object, budget)
     : object instanceof Tuple
     ? object.items
-    : object instanceof Range
-    ? Array.from(object.iterate())
     : object;
-  if (typeof elements !== "string" && !Array.isArray(elements)) {
-    return new Undefined(`${typeName(object)} object has no element slice`);
+  if (typeof elements !== "string" && !Array.isArray(elements) && !(elements instanceof Range)) {
+    throw new Error(`'${typeName(object)}' object is not subscriptable`);
   }
   const length = elements.length;
   const [start, stop, by] = bounds.map((bound) => {
@@ -165,6 +159,10 @@ export function sliceOf(object: Value, bounds: readonly [Value, Value, Value], b
     return step > 0 ? Math.min(Math.max(from, 0), length) : Math.min(Math.max(from, -1), length - 1);
   };
   const [from, to] = step > 0 ? [place(start, 0), place(stop, length)] : [place(start, length - 1), place(stop, -1)];
+  if (elements instanceof Range) {
+    const { start, step: stride } = elements;
+    return new Range(start + from * stride, start + to * stride, step * stride);
+  }
   const count = Math.max(0, Math.ceil((to - from) / step));
   if (typeof elements === "string" && step === 1) {
     budget.text(count);

@@ -20,7 +20,7 @@ export function builtin<T extends Value>(
   const names = parameters.split(" ").filter((part) => part !== "");
   return (self, call, budget) => {
     const args = bind(name, names, call);
-    if (typeof self === "string") budget.spend(self.length / 32);
+    if (typeof self === "string") budget.spend(self.length / 4);
     const result = apply(self, args, budget);
     if (typeof result === "string") budget.text(result.length);
     return result;

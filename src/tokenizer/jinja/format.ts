@@ -2,7 +2,18 @@ import type { Budget } from "./budget.ts";
 import { asInt } from "./builtin.ts";
 import { formatFloat } from "./numbers.ts";
 import { repr, textOf } from "./text.ts";
-import { type Arguments, charactersOf, Dict, numberOf, Tuple, typeError, typeName, type Value } from "./values.ts";
+import {
+  type Arguments,
+  charactersOf,
+  Dict,
+  numberOf,
+  Range,
+  Tuple,
+  typeError,
+  typeName,
+  Undefined,
+  type Value,
+} from "./values.ts";
 
 /** Python's `template % values`. */
 export function formatPercent(template: string, values: Value, budget: Budget): string {
@@ -36,7 +47,9 @@ export function formatPercent(template: string, values: Value, budget: Budget): 
       return isZero ? sign + "0".repeat(missing) + body : " ".repeat(missing) + sign + body;
     },
   );
-  if (used < positional.length && !(values instanceof Dict) && !Array.isArray(values)) {
+  // What has elements by keys may go unused.
+  const isMapping = Array.isArray(values) || [Dict, Range, Undefined].some((type) => values instanceof type);
+  if (used < positional.length && !isMapping) {
     throw new Error("not all arguments converted during string formatting");
   }
   budget.text(formatted.length);
@@ -55,7 +68,11 @@ function percentValue(
     const text = type === "s" ? textOf(value, budget) : repr(value, budget);
     return ["", precision === undefined ? text : cut(text, precision, budget)];
   }
-  if (type === "c") return ["", typeof value === "string" ? value : String.fromCodePoint(asInt(value, "%c wants"))];
+  if (type === "c") {
+    const character = typeof value === "string" ? value : String.fromCodePoint(asInt(value, "%c wants"));
+    if (Array.from(character.slice(0, 3)).length !== 1) throw new Error("%c requires int or char");
+    return ["", character];
+  }
   const number = numberOf(value);
   const isInt = /[diuxXo]/.test(type);
   if (!isInt && !/[eEfFgG]/.test(type)) throw new Error(`unsupported format character '${type}'`);
@@ -175,6 +192,8 @@ function formatSpec(value: Value, spec: string, budget: Budget): string {
   budget.text(Number(width ?? 0) + (precision ?? 0));
   let [head, body] = ["", ""];
   if (typeof value === "string") {
+    if (group !== "") throw new Error(`Cannot specify '${group}' with 's'.`);
+    if (sign || alignment === "=") throw new Error("Sign not allowed in string format specifier");
     if (!/^s?$/.test(type)) throw new Error(`Unknown format code '${type}' for object of type 'str'`);
     body = precision === undefined ? value : cut(value, precision, budget);
   } else {
@@ -183,11 +202,12 @@ function formatSpec(value: Value, spec: string, budget: Budget): string {
     if (typeof number === "bigint" && /^[dbxXon]?$/.test(type)) {
       if (hash && /[bxXo]/.test(type)) head += `0${type}`;
       body = intText(number, type);
+      if (precision !== undefined) throw new Error("Precision not allowed in integer format specifier");
     } else if (typeof number === "bigint" && type === "c") body = String.fromCodePoint(Number(number));
     else if (/^[eEfFgG%]$/.test(type)) body = formatFloat(Number(number), type, precision ?? 6, hash !== undefined);
     else if (type === "" || type === "n") {
       body = precision === undefined
-        ? textOf(Number(number) < 0 ? -number! : number!, budget).replace("-", "")
+        ? textOf(Number(number) < 0 ? -number! : number!, budget).replace(/^-/, "")
         : formatFloat(Number(number), "g", precision, false);
     } else throw new Error(`Unknown format code '${type}' for object of type '${typeName(value)}'`);
     if (group !== "") body = grouped(body, group, /[bxXo]/.test(type) ? 4 : 3);

@@ -14,6 +14,7 @@ import {
   isTrue,
   iterate,
   listOf,
+  Macro,
   Namespace,
   PyFunction,
   Tuple,
@@ -160,6 +161,7 @@ class Interpreter {
   }
 
   #inner(scope: Scope): Scope {
+    this.#budget.spend(4);
     return new Scope(scope, this.#budget);
   }
 
@@ -215,8 +217,8 @@ class Interpreter {
     return value;
   }
 
-  #macro(node: MacroNode, scope: Scope): PyFunction {
-    return new PyFunction(node.name, ({ positional, named }) => {
+  #macro(node: MacroNode, scope: Scope): Macro {
+    return new Macro(node.name, ({ positional, named }) => {
       const inner = this.#inner(scope);
       const left = new Map(named);
       const quoted = `macro '${node.name}'`;

@@ -25,15 +25,16 @@ const CLOSING: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}"
  * the white space before it on its line are no text. Throws an Error for what is no template.
  */
 export function tokenize(template: string, budget: Budget): Token[] {
-  budget.text(template.length);
-  budget.spend(template.length / 16);
+  budget.text(4 * template.length);
   // Jinja2 takes all line ends as one, and drops the last one.
   const source = template.replace(/\r\n?/g, "\n").replace(/\n$/, "");
   const tokens: Token[] = [];
-  let [at, line, counted, isLineStart] = [0, 1, 0, true];
+  let [at, line, isLineStart] = [0, 1, true];
 
+  // Where the next line ends is looked for once a line, or a long line of many tokens would be walked for each.
+  let lineEnd = source.indexOf("\n");
   const lineAt = (place: number) => {
-    for (let end; (end = source.indexOf("\n", counted)) >= 0 && end < place; line++) counted = end + 1;
+    for (; lineEnd >= 0 && lineEnd < place; line++) lineEnd = source.indexOf("\n", lineEnd + 1);
     return line;
   };
   const fail = (message: string, place = at): never => {

@@ -113,7 +113,9 @@ function ofFloats(operator: string, a: number, b: number): number {
   if (operator === "/") return a / b;
   let remainder = a % b;
   if (remainder !== 0 && (remainder < 0) !== (b < 0)) remainder += b;
-  return operator === "%" ? remainder : Math.round((a - remainder) / b);
+  // A zero has the sign that CPython gives it.
+  if (operator === "%") return remainder === 0 ? (b < 0 ? -0 : 0) : remainder;
+  return Math.round((a - remainder) / b) || (a / b < 0 || Object.is(a / b, -0) ? -0 : 0);
 }
 
 function repeatText(text: string, count: bigint, budget: Budget): string {

@@ -77,8 +77,7 @@ export const SEQUENCE_FILTERS: ReadonlyMap<string, Builtin> = new Map([
     (self, [reverse = false, isExact = false, attribute], budget) => {
       const attributes = typeof attribute === "string" ? attribute.split(",") : [attribute];
       const readers = attributes.map((name) => reader(name, budget, !isTrue(isExact)));
-      const keyOf = (item: Value): Value =>
-        readers.length === 1 ? readers[0]!(item) : readers.map((read) => read(item));
+      const keyOf = (item: Value): Value => readers.map((read) => read(item));
       return sorted(listOf(self, budget), keyOf, isTrue(reverse), budget);
     },
   ),

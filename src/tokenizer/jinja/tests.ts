@@ -1,17 +1,6 @@
 import { type Builtin, builtin } from "./builtin.ts";
 import { compares, contains } from "./operators.ts";
-import {
-  Dict,
-  isIterable,
-  numberOf,
-  PyFunction,
-  PyObject,
-  Range,
-  Tuple,
-  typeError,
-  Undefined,
-  type Value,
-} from "./values.ts";
+import { Dict, isIterable, numberOf, PyFunction, Range, Tuple, typeError, Undefined, type Value } from "./values.ts";
 import { arithmetic } from "./operators.ts";
 import { textOf } from "./text.ts";
 import { TEXT_METHODS } from "./text-methods.ts";
@@ -56,7 +45,7 @@ export const TESTS: ReadonlyMap<string, Builtin> = new Map([
   test("sequence", (value) =>
     typeof value === "string" || Array.isArray(value) ||
     [Dict, Tuple, Range, Undefined].some((type) => value instanceof type)),
-  test("callable", (value) => value instanceof PyFunction || (value instanceof PyObject && "call" in value)),
+  test("callable", (value) => value instanceof PyFunction || value instanceof Undefined),
   test("escaped", () => false),
   textTest("lower", "islower"),
   textTest("upper", "isupper"),

@@ -3,8 +3,19 @@ import { asInt, asText, type Builtin, builtin } from "./builtin.ts";
 import { formatPercent, intOf } from "./format.ts";
 import { roundFloat, roundInt } from "./numbers.ts";
 import { textOf } from "./text.ts";
-import { capitalize, pad, replace, splitLines, strip } from "./text-methods.ts";
-import { Dict, isTrue, numberOf, Tuple, typeError, typeName, Undefined, type Value } from "./values.ts";
+import { capitalize, capitalizeAll, pad, replace, splitLines, strip } from "./text-methods.ts";
+import {
+  charactersOf,
+  Dict,
+  isTrue,
+  lengthOf,
+  numberOf,
+  Tuple,
+  typeError,
+  typeName,
+  Undefined,
+  type Value,
+} from "./values.ts";
 import { signed } from "./operators.ts";
 
 /** A filter of a value's text. */
@@ -34,7 +45,7 @@ export const TEXT_FILTERS: ReadonlyMap<string, Builtin> = new Map([
   text("upper", "", (self) => self.toUpperCase()),
   text("lower", "", (self) => self.toLowerCase()),
   text("capitalize", "", capitalize),
-  text("title", "", (self) => self.replace(/[^-\s({[<]+/gu, capitalize)),
+  text("title", "", (self, _, budget) => capitalizeAll(self, /[^-\s({[<]+/gu, budget)),
   text("trim", "chars?", (self, [chars]) => strip(self, chars, true, true)),
   text("center", "width?", (self, [width = 80n], budget) => pad(self, width, undefined, "center", budget)),
   text(
@@ -43,19 +54,12 @@ export const TEXT_FILTERS: ReadonlyMap<string, Builtin> = new Map([
     (self, [old, by, count = null], budget) =>
       replace(self, textOf(old!, budget), textOf(by!, budget), asInt(count, "count", -1), budget),
   ),
-  text("wordcount", "", (self) => BigInt(self.match(/[\p{L}\p{N}_]+/gu)?.length ?? 0)),
-  text("indent", "width? first? blank?", indent),
-  text("truncate", "length? killwords? end? leeway?", truncate),
-  text(
-    "urlencode",
-    "",
-    (self) =>
-      encodeURIComponent(self.toWellFormed()).replace(
-        /[!'()*]/g,
-        (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
-      )
-        .replaceAll("%2F", "/"),
-  ),
+  text("wordcount", "", (self, _, budget) => {
+    budget.text(8 * self.length);
+    return BigInt(self.match(/[\p{L}\p{N}_]+/gu)?.length ?? 0);
+  }),
+  ["indent", builtin("indent", "width? first? blank?", indent)],
+  ["truncate", builtin("truncate", "length? killwords? end? leeway?", truncate)],
   ["format", (self, { positional, named }, budget) => {
     if (positional.length > 0 && named.size > 0) {
       throw new Error("can't handle positional and keyword arguments at once");
@@ -90,10 +94,11 @@ export const TEXT_FILTERS: ReadonlyMap<string, Builtin> = new Map([
 ]);
 
 function indent(
-  self: string,
+  value: Value,
   [width = 4n, first = false, blank = false]: readonly (Value | undefined)[],
   budget: Budget,
 ): string {
+  const self = asText(value, "a value to indent");
   if (typeof width !== "string") budget.text(Math.max(0, asInt(width, "width")));
   const unit = typeof width === "string" ? width : " ".repeat(Math.max(0, asInt(width, "width")));
   const lines = splitLines(`${self}\n`, false, budget);
@@ -103,14 +108,19 @@ function indent(
 }
 
 function truncate(
-  self: string,
+  self: Value,
   [length, killsWords = false, end = "...", leeway]: readonly (Value | undefined)[],
-): string {
+  budget: Budget,
+): Value {
   const mark = asText(end, "end");
-  const characters = Array.from(self);
   const limit = asInt(length, "length", 255);
-  if (characters.length <= limit + asInt(leeway, "leeway", 5)) return self;
-  const kept = characters.slice(0, limit - mark.length).join("");
+  const count = lengthOf(self, budget);
+  if (limit < mark.length) throw new Error(`expected length >= ${mark.length}, got ${limit}`);
+  if (count === undefined) throw typeError(`object of type '${typeName(self)}' has no len()`, self);
+  if (count <= limit + asInt(leeway, "leeway", 5)) return self;
+  const kept = Array.from(charactersOf(asText(self, "a value to truncate"), budget)).slice(0, limit - mark.length).join(
+    "",
+  );
   return (isTrue(killsWords) ? kept : kept.slice(0, kept.includes(" ") ? kept.lastIndexOf(" ") : undefined)) + mark;
 }
 
@@ -123,10 +133,8 @@ function toInt(value: Value, base: number, budget: Budget): bigint | undefined {
     if (body !== undefined && body.length <= 4300 && Array.from(body).every((digit) => parseInt(digit, 36) < base)) {
       budget.spend(body.length);
       if (base === 10 && /^[+-]?\d+$/.test(digits)) return BigInt(body) * (sign === "-" ? -1n : 1n);
-      if (base !== 10) {
-        const int = Array.from(body).reduce((sum, digit) => sum * BigInt(base) + BigInt(parseInt(digit, 36)), 0n);
-        return sign === "-" ? -int : int;
-      }
+      const prefix = ({ 2: "0b", 8: "0o", 16: "0x" } as Record<number, string>)[base];
+      if (base !== 10 && prefix) return BigInt(prefix + body) * (sign === "-" ? -1n : 1n);
     }
   }
   const float = numberOf(value) ?? toFloat(value, budget);

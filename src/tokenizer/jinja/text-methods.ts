@@ -18,7 +18,7 @@ export const TEXT_METHODS: ReadonlyMap<string, Builtin<string>> = new Map([
   text("casefold", "", (self) => self.replaceAll("ß", "ss").toLowerCase()),
   text("lower", "", (self) => self.toLowerCase()),
   text("upper", "", (self) => self.toUpperCase()),
-  text("title", "", (self) => self.replace(/\p{L}+/gu, (word) => capitalize(word))),
+  text("title", "", (self, _, budget) => capitalizeAll(self, /\p{L}+/gu, budget)),
   text(
     "swapcase",
     "",
@@ -53,7 +53,7 @@ export const TEXT_METHODS: ReadonlyMap<string, Builtin<string>> = new Map([
     "sep? maxsplit?",
     (self, [separator, limit], budget) => splitFromRight(self, separator, asInt(limit, "maxsplit", -1), budget),
   ),
-  text("splitlines", "keepends?", (self, [keep], budget) => splitLines(self, isTrue(keep ?? false), budget)),
+  text("splitlines", "keepends?", (self, [keep], budget) => splitLines(self, asInt(keep, "keepends", 0) !== 0, budget)),
   text("partition", "sep", (self, [separator], budget) => {
     const at = indexIn(self, separator, false, budget);
     const end = at + asText(separator, "sep").length;
@@ -97,7 +97,10 @@ export const TEXT_METHODS: ReadonlyMap<string, Builtin<string>> = new Map([
     if (needle === "") return BigInt(Math.max(0, to - from + 1));
     let count = 0n;
     budget.search(text.length, needle.length);
-    for (let at = text.indexOf(needle); at >= 0; at = text.indexOf(needle, at + needle.length)) count++;
+    for (let at = text.indexOf(needle); at >= 0; at = text.indexOf(needle, at + needle.length)) {
+      budget.spend(1);
+      count++;
+    }
     return count;
   }),
 
@@ -137,28 +140,45 @@ export const TEXT_METHODS: ReadonlyMap<string, Builtin<string>> = new Map([
   text("istitle", "", (self) => /\p{Lu}/u.test(self) && !/[\p{L}][\p{Lu}]|(?<!\p{L})\p{Ll}/u.test(self)),
 ]);
 
+/** The same for all that a pattern finds, which may be each second character. */
+export function capitalizeAll(text: string, word: RegExp, budget: Budget): string {
+  budget.text(8 * text.length);
+  return text.replace(word, capitalize);
+}
+
 /** The first character in upper case, all others in lower case. */
 export function capitalize(text: string): string {
   const first = text === "" ? "" : String.fromCodePoint(text.codePointAt(0)!);
   return first.toUpperCase() + text.slice(first.length).toLowerCase();
 }
 
+const SPACES_BEFORE = new RegExp(`^[${SPACE}]+`);
 const IS_SPACE = new RegExp(`[${SPACE}]`);
 
 /** Python's strip(): takes the characters of `chars` from the ends, white space where it isn't given or is None. */
 export function strip(text: string, chars: Value | undefined, atStart: boolean, atEnd: boolean): string {
-  const set = chars === undefined || chars === null ? undefined : new Set(asText(chars, "chars"));
-  const goes = (character: string) => set ? set.has(character) : IS_SPACE.test(character);
+  if (chars !== undefined && chars !== null) return stripCharacters(text, asText(chars, "chars"), atStart, atEnd);
+  const start = atStart ? SPACES_BEFORE.exec(text)?.[0].length ?? 0 : 0;
+  // Not by a pattern with `$`, which would try each of a text's spaces as the first of the last.
+  let end = text.length;
+  while (atEnd && end > start && IS_SPACE.test(text[end - 1]!)) end--;
+  return text.slice(start, end);
+}
+
+function stripCharacters(text: string, chars: string, atStart: boolean, atEnd: boolean): string {
+  const set = new Set(chars);
   let [from, to] = [0, text.length];
-  const before = (at: number) => /[\udc00-\udfff]/.test(text[at - 1]!) && at - 1 > from ? at - 2 : at - 1;
-  if (atStart) {
-    while (from < to) {
-      const character = String.fromCodePoint(text.codePointAt(from)!);
-      if (!goes(character)) break;
-      from += character.length;
-    }
+  while (atStart && from < to) {
+    const character = String.fromCodePoint(text.codePointAt(from)!);
+    if (!set.has(character)) break;
+    from += character.length;
   }
-  while (atEnd && from < to && goes(text.slice(before(to), to))) to = before(to);
+  while (atEnd && from < to) {
+    const isPair = /[\udc00-\udfff]/.test(text[to - 1]!) && to - 1 > from;
+    const character = text.slice(isPair ? to - 2 : to - 1, to);
+    if (!set.has(character)) break;
+    to -= character.length;
+  }
   return text.slice(from, to);
 }
 

@@ -222,6 +222,14 @@ export class PyFunction extends PyObject {
   }
 }
 
+export class Macro extends PyFunction {
+  override readonly typeName: string = "Macro";
+
+  override repr() {
+    return `<Macro '${this.name}'>`;
+  }
+}
+
 /** A value of JavaScript, as JSON has them, as Python's json.loads would read it. What JSON can't hold is left out. */
 export function fromJson(value: unknown): Value {
   if (value === null || typeof value === "boolean" || typeof value === "string") return value;
