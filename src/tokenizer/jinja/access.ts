@@ -11,6 +11,7 @@ import {
   equals,
   iterate,
   numberOf,
+  payForKey,
   PyFunction,
   PyObject,
   Range,
@@ -89,7 +90,8 @@ const METHODS: Readonly<Record<string, Readonly<Record<string, Builtin<never>>>>
   list: { count, index, copy: builtin<Value[]>("copy", "", (self) => self) },
   tuple: { count, index },
   dict: {
-    get: builtin<Dict>("get", "key default?", (self, [key, otherwise = null]) => {
+    get: builtin<Dict>("get", "key default?", (self, [key, otherwise = null], budget) => {
+      payForKey(key!, budget);
       const found = self.get(key!);
       return found === undefined ? otherwise : found;
     }),
@@ -111,7 +113,10 @@ function lookup(budget: Budget) {
 /** An element of a list, a text and so on, or a dict's value; undefined where there is none. */
 function itemOf(object: Value, key: Value, budget: Budget): Value | undefined {
   if (object instanceof Undefined) throw new Error(object.message);
-  if (object instanceof Dict) return isKey(key) ? object.get(key) : undefined;
+  if (object instanceof Dict) {
+    payForKey(key, budget);
+    return isKey(key) ? object.get(key) : undefined;
+  }
   const number = numberOf(key);
   if (typeof number !== "bigint") return undefined;
   const elements = typeof object === "string"

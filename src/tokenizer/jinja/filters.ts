@@ -30,7 +30,9 @@ export function applyTest(name: string, value: Value, call: Arguments, budget: B
   return isTrue(test(value, call, budget));
 }
 
+/** Of a value that isn't true nothing comes, of 0 or None for example, as Jinja2 has it. */
 function* mapped(self: Value, { positional, named }: Arguments, budget: Budget): Iterator<Value> {
+  if (!isTrue(self)) return;
   const [name, ...rest] = positional;
   if (name === undefined) {
     const attribute = named.get("attribute");
@@ -50,6 +52,7 @@ function* selected(
   isOfAttribute: boolean,
   budget: Budget,
 ): Iterator<Value> {
+  if (!isTrue(self)) return;
   const attribute = isOfAttribute ? positional[0] : undefined;
   const [name, ...rest] = isOfAttribute ? positional.slice(1) : positional;
   if (isOfAttribute && attribute === undefined) throw new Error("Missing parameter for attribute name");

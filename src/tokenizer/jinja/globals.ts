@@ -1,7 +1,18 @@
 import type { Budget } from "./budget.ts";
 import { asInt, bind } from "./builtin.ts";
 import { textOf } from "./text.ts";
-import { type Arguments, Dict, iterate, listOf, Namespace, PyFunction, PyObject, Range, type Value } from "./values.ts";
+import {
+  type Arguments,
+  Dict,
+  iterate,
+  listOf,
+  Namespace,
+  payForKey,
+  PyFunction,
+  PyObject,
+  Range,
+  type Value,
+} from "./values.ts";
 
 /** The sandbox's own limit. */
 const MAX_RANGE = 100_000;
@@ -56,6 +67,7 @@ function dictOf({ positional: [entries], named }: Arguments, budget: Budget): Di
   else if (entries !== undefined) {
     for (const entry of iterate(entries, budget)) {
       const pair = listOf(entry, budget);
+      payForKey(pair[0] ?? null, budget);
       if (pair.length !== 2) throw new Error("dictionary update sequence element has not length 2");
       dict.set(pair[0]!, pair[1]!);
     }

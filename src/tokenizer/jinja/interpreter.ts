@@ -16,6 +16,7 @@ import {
   listOf,
   Macro,
   Namespace,
+  payForKey,
   PyFunction,
   Tuple,
   typeName,
@@ -341,7 +342,11 @@ class Interpreter {
     if (expression.kind === "dict") {
       this.#budget.items(4 * expression.entries.length);
       return new Dict(
-        expression.entries.map(([key, value]) => [this.#evaluate(key, scope), this.#evaluate(value, scope)] as const),
+        expression.entries.map(([name, value]) => {
+          const key = this.#evaluate(name, scope);
+          payForKey(key, this.#budget);
+          return [key, this.#evaluate(value, scope)] as const;
+        }),
       );
     }
     const items = expression.items.map((item) => this.#evaluate(item, scope));

@@ -8,6 +8,7 @@ import {
   equals,
   iterate,
   numberOf,
+  payForKey,
   Range,
   Tuple,
   typeError,
@@ -139,6 +140,7 @@ export function contains(haystack: Value, needle: Value, budget: Budget): boolea
     budget.search(haystack.length, needle.length);
     return haystack.includes(needle);
   }
+  payForKey(needle, budget);
   if (haystack instanceof Dict) return haystack.has(needle);
   if (haystack instanceof DictView && haystack.typeName === "dict_keys") return haystack.dict.has(needle);
   if (haystack instanceof Range) {

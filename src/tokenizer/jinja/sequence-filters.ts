@@ -15,6 +15,7 @@ import {
   iterate,
   lengthOf,
   listOf,
+  payForKey,
   PyObject,
   Tuple,
   typeError,
@@ -92,7 +93,9 @@ export const SEQUENCE_FILTERS: ReadonlyMap<string, Builtin> = new Map([
     const read = reader(attribute, budget, !isTrue(isExact));
     const seen = new Set<unknown>();
     for (const item of iterate(self, budget)) {
-      const identity = identityOf(read(item));
+      const key = read(item);
+      payForKey(key, budget);
+      const identity = identityOf(key);
       if (!seen.has(identity)) yield item;
       budget.items(1);
       seen.add(identity);

@@ -1,6 +1,17 @@
 import { type Builtin, builtin } from "./builtin.ts";
 import { compares, contains } from "./operators.ts";
-import { Dict, isIterable, numberOf, PyFunction, Range, Tuple, typeError, Undefined, type Value } from "./values.ts";
+import {
+  Dict,
+  isIterable,
+  numberOf,
+  payForKey,
+  PyFunction,
+  Range,
+  Tuple,
+  typeError,
+  Undefined,
+  type Value,
+} from "./values.ts";
 import { arithmetic } from "./operators.ts";
 import { textOf } from "./text.ts";
 import { TEXT_METHODS } from "./text-methods.ts";
@@ -56,7 +67,13 @@ export const TESTS: ReadonlyMap<string, Builtin> = new Map([
     builtin("divisibleby", "num", (value, [by], budget) => Number(arithmetic("%", value, by!, budget)) === 0),
   ],
   // Python's `is`: equal texts and small ints are one object there for the most part.
-  ["sameas", builtin("sameas", "other", (value, [other]) => Object.is(value, other))],
+  [
+    "sameas",
+    builtin("sameas", "other", (value, [other], budget) => {
+      payForKey(value, budget);
+      return Object.is(value, other);
+    }),
+  ],
   ["in", builtin("in", "seq", (value, [seq], budget) => contains(seq!, value, budget))],
   ...comparison("==", "eq", "==", "equalto"),
   ...comparison("!=", "ne", "!="),

@@ -163,5 +163,6 @@ function round(self: Value, [precision, method = "common"]: readonly (Value | un
     return places >= 0 ? number : roundInt(number, -places);
   }
   if (method !== "ceil" && method !== "floor") throw new Error("method must be common, ceil or floor");
-  return Math[method](Number(number) * 10 ** places) / 10 ** places;
+  // Python's floor() and ceil() give an int, which has no negative zero.
+  return (Math[method](Number(number) * 10 ** places) + 0) / 10 ** places;
 }

@@ -336,14 +336,16 @@ export function identityOf(key: Value): unknown {
   return key;
 }
 
+/** Pays for the look-up of a key, which may be a text as long as a conversation. */
+export function payForKey(key: Value, budget: Budget): void {
+  if (typeof key === "string") budget.spend(key.length / 32);
+}
+
 /** Python's `==`. */
 export function equals(a: Value, b: Value, budget: Budget): boolean {
   budget.spend(1);
+  if (typeof a === "string" && typeof b === "string" && a.length === b.length) budget.spend(a.length / 32);
   if (a === b) return true;
-  if (typeof a === "string" && typeof b === "string") {
-    if (a.length === b.length) budget.spend(a.length / 64);
-    return a === b;
-  }
   const [x, y] = [numberOf(a), numberOf(b)];
   // Loosely, since an int and a float of one value are equal.
   if (x !== undefined && y !== undefined) return x == y;
@@ -380,7 +382,7 @@ export function compare(a: Value, b: Value, operator: string, budget: Budget): n
   const [x, y] = [numberOf(a), numberOf(b)];
   if (x !== undefined && y !== undefined) return x < y ? -1 : x > y ? 1 : x == y ? 0 : NaN;
   if (typeof a === "string" && typeof b === "string") {
-    budget.spend(Math.min(a.length, b.length) / 64);
+    budget.spend(Math.min(a.length, b.length) / 8);
     return compareTexts(a, b);
   }
   const [items, others] = [a, b].map((value) => value instanceof Tuple ? value.items : value);
