@@ -8,8 +8,11 @@ import type { Tokenizer } from "./tokenizer.ts";
 
 /** A part of a message's content, as OpenAI's API has them; the templates of models that read text know "text" alone. */
 export interface ContentPart {
+  /** Its kind: "text", "image_url" and so on. */
   readonly type: string;
+  /** The text of a part of the kind "text". */
   readonly text?: string;
+  /** What parts of other kinds have. */
   readonly [field: string]: unknown;
 }
 
@@ -28,6 +31,7 @@ export interface ChatMessage {
   readonly tool_calls?: readonly unknown[] | null;
   /** The `id` of the call that a tool's turn answers. */
   readonly tool_call_id?: string;
+  /** What else the model's template knows. */
   readonly [field: string]: unknown;
 }
 

@@ -39,6 +39,7 @@ export function formatPercent(template: string, values: Value, budget: Budget): 
         value = found;
       }
       budget.text(Math.abs(minimum) + (precision ?? 0));
+      budget.spend(100);
       const [sign, body] = percentValue(value, type, flags, precision, budget);
       const isLeft = flags.includes("-") || minimum < 0;
       const missing = Math.max(0, Math.abs(minimum) - sign.length - charactersOf(body, budget).length);
@@ -190,6 +191,7 @@ function formatSpec(value: Value, spec: string, budget: Budget): string {
   }
   const precision = digits === undefined ? undefined : Number(digits);
   budget.text(Number(width ?? 0) + (precision ?? 0));
+  budget.spend(100);
   let [head, body] = ["", ""];
   if (typeof value === "string") {
     if (group !== "") throw new Error(`Cannot specify '${group}' with 's'.`);

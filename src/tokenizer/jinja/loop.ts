@@ -8,7 +8,9 @@ export class Loop extends PyFunction {
   readonly #items: Iterator<Value>;
   readonly #budget: Budget;
   readonly #depth: number;
-  readonly #ahead: Value[] = [];
+  /** Items taken from the source before their turn, and how many of these have had it. */
+  #ahead: Value[] = [];
+  #used = 0;
   #index = -1;
   #previous: Value | undefined;
   #current: Value | undefined;
@@ -29,7 +31,9 @@ export class Loop extends PyFunction {
   /** Goes on to the next item and gives it; undefined at the end. */
   next(): Value | undefined {
     const next = this.#peek();
-    this.#ahead.shift();
+    // Not by shift(), which moves all of a long list.
+    if (next !== undefined) this.#used++;
+    if (this.#used === this.#ahead.length) [this.#ahead, this.#used] = [[], 0];
     this.#previous = this.#current;
     this.#current = next;
     this.#index++;
@@ -79,11 +83,11 @@ export class Loop extends PyFunction {
   }
 
   #peek(): Value | undefined {
-    if (this.#ahead.length === 0) {
+    if (this.#used === this.#ahead.length) {
       const { done, value } = this.#items.next();
       if (!done) this.#ahead.push(value);
     }
-    return this.#ahead[0];
+    return this.#ahead[this.#used];
   }
 
   #count(): number {
@@ -93,6 +97,6 @@ export class Loop extends PyFunction {
       this.#budget.items(1);
       this.#ahead.push(next.value);
     }
-    return this.#index + 1 + this.#ahead.length;
+    return this.#index + 1 + this.#ahead.length - this.#used;
   }
 }

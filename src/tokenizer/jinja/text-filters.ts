@@ -154,7 +154,13 @@ function toFloat(value: Value, budget: Budget): number | undefined {
   return word ? (word[2] ? (word[1] === "-" ? -Infinity : Infinity) : NaN) : undefined;
 }
 
-function round(self: Value, [precision, method = "common"]: readonly (Value | undefined)[]): Value {
+function round(
+  self: Value,
+  [precision, method = "common"]: readonly (Value | undefined)[],
+  budget: Budget,
+): Value {
+  // It computes with ints of a thousand digits.
+  budget.spend(100);
   const number = numberOf(self);
   if (number === undefined) throw typeError(`type ${typeName(self)} doesn't define __round__ method`, self);
   const places = asInt(precision, "precision", 0);
