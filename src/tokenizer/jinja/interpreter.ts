@@ -54,12 +54,10 @@ class Scope {
   constructor(readonly parent: Scope | undefined, readonly budget: Budget) {}
 
   get(name: string): Value {
-    for (let scope: Scope | undefined = this; scope; scope = scope.parent) {
-      const value = scope.#values.get(name);
-      if (value !== undefined) return value;
-      this.budget.spend(1);
-    }
-    return new Undefined(`'${name}' is undefined`);
+    const value = this.#values.get(name);
+    if (value !== undefined) return value;
+    this.budget.spend(1);
+    return this.parent ? this.parent.get(name) : new Undefined(`'${name}' is undefined`);
   }
 
   set(name: string, value: Value): void {

