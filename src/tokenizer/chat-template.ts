@@ -73,11 +73,16 @@ export function renderChat(
   const named = (name: string, use: (text: string) => Value) =>
     new PyFunction(name, ({ positional: [text] }) => use(asText(text, `the argument of ${name}()`)));
   const conversation = messages.map(templateMessage);
+  const budget = new Budget(JSON.stringify([conversation, tools]).length);
   const variables: Record<string, Value> = {
     raise_exception: named("raise_exception", (message) => {
       throw new Error(message);
     }),
-    strftime_now: named("strftime_now", (format) => formatDate(date, format)),
+    strftime_now: named("strftime_now", (format) => {
+      // A directive may cost the making of a formatter, some 50 us, and "%c" is three of them.
+      budget.spend(500 * format.length);
+      return formatDate(date, format);
+    }),
     messages: fromJson(conversation),
     add_generation_prompt: addGenerationPrompt,
     tools: fromJson(tools ?? null),
@@ -88,8 +93,7 @@ export function renderChat(
     if (token !== undefined) variables[name] = token;
   }
   try {
-    const characters = JSON.stringify([conversation, tools]).length;
-    return render(template, Object.entries(variables), new Budget(characters));
+    return render(template, Object.entries(variables), budget);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(

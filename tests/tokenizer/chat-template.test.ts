@@ -188,6 +188,7 @@ const GREEDY: Readonly<Record<string, string>> = {
   "pieces": "{{ ('x' * 4000000).split('x') | length }}",
   "a search": "{% set s = 'x' * 1000000 %}{% for i in range(99999) %}{{ 'y' ~ s in s ~ s }}{% endfor %}",
   "changed cases": "{% set s = 'x' * 1000000 %}{% for i in range(99999) %}{% set t = s | length %}{% endfor %}",
+  "dates": "{{ strftime_now('%c' * 1000000) }}",
   "parentheses": `{{ ${"(".repeat(1e5)}1${")".repeat(1e5)} }}`,
   "a sum": `{{ 1${" + 1".repeat(1e5)} }}`,
   "blocks": "{% if 1 %}".repeat(1e5),
