@@ -24,6 +24,7 @@ interface GenerateFlags extends ModelFlags, DecodingFlags {
   readonly column?: string;
   readonly "sample-index"?: number;
   readonly raw: boolean;
+  readonly special: boolean;
   readonly context?: number;
   readonly "max-tokens": number;
   readonly stop: readonly string[];
@@ -61,6 +62,11 @@ export const generateCommand = buildCommand({
         optional: true,
       },
       raw: { kind: "boolean", brief: "Continue the prompt as it is, without the chat template", default: false },
+      special: {
+        kind: "boolean",
+        brief: "With --raw: the text of a control token, such as <|im_start|>, is that token",
+        default: true,
+      },
       context: {
         kind: "parsed",
         parse: count(2),
@@ -82,7 +88,7 @@ export const generateCommand = buildCommand({
       stop: {
         kind: "parsed",
         parse: notEmpty,
-        brief: "Text that ends the answer; may be given several times",
+        brief: "Text or control token that ends the answer; may be given several times",
         placeholder: "TEXT",
         variadic: true,
         default: [],
@@ -112,7 +118,7 @@ export const generateCommand = buildCommand({
     const drafts = strategy !== "greedy";
     if (strategy) assertDrafter([strategy], flags);
     const engine = await loadEngine(flags, drafts, (codec) => {
-      const promptTokens = codec.encode(prompt, { raw }).length;
+      const promptTokens = codec.encode(prompt, { raw, special: flags.special }).length;
       const context = flags.context ?? Math.min(codec.contextLength, promptTokens + maxTokens);
       assertPromptFits(promptTokens, context);
       return context;
@@ -131,6 +137,7 @@ export const generateCommand = buildCommand({
             : (event) => traceFile?.add(event),
           strategy,
           raw,
+          special: flags.special,
           maxTokens,
           ...decoding,
           stop,

@@ -8,7 +8,7 @@ import {
 import { Device } from "../gpu/device.ts";
 import { Llama } from "../llama/llama.ts";
 import { tunedVariant } from "../llama/tuning.ts";
-import { isBrowser } from "../platform/platform.ts";
+import { isBrowser, note } from "../platform/platform.ts";
 import { RealClock } from "../spec/clock.ts";
 import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
 import { NgramLane } from "../spec/lanes/ngram-lane.ts";
@@ -69,6 +69,8 @@ export interface LoadOptions {
   readonly offline?: boolean;
   /** An AbortSignal: once it is aborted, loading ends with its reason. */
   readonly signal?: { readonly aborted: boolean; readonly reason?: unknown };
+  /** Takes a line for each thing that a model's file does not say, and that was assumed; default: stderr. */
+  readonly warn?: (message: string) => void;
   /** Hears how far loading is. */
   readonly onProgress?: (progress: LoadProgress) => void;
 }
@@ -92,6 +94,10 @@ export async function load(options: LoadOptions): Promise<Engine> {
   const verifyPath = await pathOf(verify, options);
   const draftPath = drafter === "model" ? await pathOf(draft!, options) : undefined;
   const pair = await openModelPair(verifyPath, draftPath);
+  const warnings = [pair.verify, pair.draft].flatMap((file) =>
+    file ? file.tokenizer.warnings.map((warning) => `"${file.path}": ${warning}`) : []
+  );
+  for (const warning of warnings) (options.warn ?? note)(warning);
   const opened: Device[] = [];
   try {
     return new Engine(await open(pair, { ...options, drafter, kvCache }, opened));
