@@ -74,8 +74,13 @@ export function tokenizerMetadata(file: JsonFile, hints: TokenizerHints): Map<st
   set("bos_token_id", bosId);
   set("eos_token_id", eosId);
   set("eos_token_ids", Float64Array.from(eosIds));
-  set("add_bos_token", config?.boolean("add_bos_token", bounds.first !== undefined) ?? bounds.first !== undefined);
-  set("add_eos_token", config?.boolean("add_eos_token", bounds.last !== undefined) ?? bounds.last !== undefined);
+  // Of transformers' classes this one makes its post-processor by the flags. Others have the file's, whatever they say.
+  const isLlama = /^LlamaTokenizer(Fast)?$/.test(String(config?.values.tokenizer_class));
+  const flags = metadata.get("tokenizer.ggml.model") === "llama" && isLlama || !file.object("post_processor")
+    ? config
+    : undefined;
+  set("add_bos_token", flags?.boolean("add_bos_token", bounds.first !== undefined) ?? bounds.first !== undefined);
+  set("add_eos_token", flags?.boolean("add_eos_token", bounds.last !== undefined) ?? bounds.last !== undefined);
   return metadata;
 }
 
