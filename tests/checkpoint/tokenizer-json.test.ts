@@ -172,7 +172,7 @@ for (
     [
       "another normalizer",
       file({ normalizer: { type: "Precompiled" } }),
-      /its normalizer has the step "\{\\"type\\":\\"Precompiled\\"\}", which is not done here; use a GGUF of the model$/,
+      /its normalizer has the step "\{\\"type\\":\\"Precompiled\\"\}", which is not done here; use a GGUF/,
     ],
     [
       "another split",
