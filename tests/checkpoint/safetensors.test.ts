@@ -5,6 +5,7 @@ import { FORMATS, type TensorType } from "../../src/checkpoint/formats.ts";
 import { readSafetensors } from "../../src/checkpoint/safetensors.ts";
 import type { TensorEntry } from "./gguf-builder.ts";
 import { assertPlainError, assertRefused } from "../llama/refused.ts";
+import { HEAD_BYTES } from "../../src/util/file-kind.ts";
 import { sourceOf } from "./memory-source.ts";
 import { safetensorsFile } from "./safetensors-builder.ts";
 
@@ -17,7 +18,7 @@ const FILE = safetensorsFile(TENSORS);
 const HEADER_BYTES = FILE.length - TENSORS.reduce((sum, { bytes }) => sum + bytes.length, 0);
 
 /** Reads the header; a reader that reads more than the file has fails. */
-const open = (bytes: Uint8Array<ArrayBuffer>) => readSafetensors(sourceOf(bytes, bytes.length));
+const open = (bytes: Uint8Array<ArrayBuffer>) => readSafetensors(sourceOf(bytes, bytes.length + HEAD_BYTES));
 
 /** "refused" where reading fails with a plain Error; "sound" where the tensors fill the file from header to end. */
 async function outcome(bytes: Uint8Array<ArrayBuffer>): Promise<"refused" | "sound"> {
@@ -93,17 +94,17 @@ test("each wrong header has its own error", async () => {
   const b = (change: Record<string, unknown>) =>
     header({ b: { dtype: "F16", shape: [14], data_offsets: [12, bytes], ...change } });
   const long = FILE.slice();
-  new DataView(long.buffer).setBigUint64(0, 100_000_001n, true);
+  new DataView(long.buffer).setBigUint64(0, 2n ** 25n + 1n, true);
   const most = FILE.slice();
-  new DataView(most.buffer).setBigUint64(0, 100_000_000n, true);
+  new DataView(most.buffer).setBigUint64(0, 2n ** 25n, true);
   const damaged = "; the file is damaged, download it again$";
   const cases: [Uint8Array<ArrayBuffer>, string][] = [
     [
       new Uint8Array(7),
       "it is cut short or damaged: its header's length ends at byte 8, the file has 7 bytes; download",
     ],
-    [most, `: its header ends at byte 100000008, the file has ${FILE.length} bytes; download`],
-    [long, `its header has 100000001 bytes, wanted 100000000 at most${damaged}`],
+    [most, `: its header ends at byte 33554440, the file has ${FILE.length} bytes; download`],
+    [long, `its header has 33554433 bytes, wanted 33554432 at most${damaged}`],
     [
       FILE.slice(0, -1),
       `cut short or damaged: tensor "c" ends at byte ${FILE.length}, the file has ${FILE.length - 1}`,
