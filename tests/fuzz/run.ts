@@ -8,11 +8,11 @@ import { lines } from "../../bench/line-process.ts";
 import { OUTCOMES } from "./outcome.ts";
 
 /** Mutants a child process: a new one begins with a clean memory. */
-const PER_CHILD = 2000;
+const PER_CHILD = 10_000;
 /** How long one mutant may take of the processor, in ms. */
 const MAX_MS = 5000;
-/** A child that is silent for so long hangs. It may just have to wait for the processor, so this is long. */
-const SILENT_MS = 60_000;
+/** A child that is silent for so long over one mutant hangs. It may just have to wait for the processor. */
+const SILENT_MS = 120_000;
 /** The memory that a child's JavaScript may take, in MiB. The models have some 100 kB. */
 const MEMORY_MIB = 512;
 /** How many seeds are printed of each kind of fault. */
@@ -62,7 +62,7 @@ async function open(from: number, to: number): Promise<void> {
       isSilent = true;
       child.kill("SIGKILL");
     };
-    let timer = setTimeout(silent, SILENT_MS);
+    let timer: ReturnType<typeof setTimeout> | undefined;
     for await (const line of lines(child.stdout)) {
       clearTimeout(timer);
       timer = setTimeout(silent, SILENT_MS);
