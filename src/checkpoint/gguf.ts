@@ -26,6 +26,8 @@ const MAX_TENSOR_NAME_BYTES = 64;
  * a whole tokenizer.json, which nothing here asks for, of up to 33 MB.
  */
 const MAX_STRING_BYTES = 2 ** 22;
+/** The longest string of an array. Tokens have some hundred bytes at most. */
+const MAX_ELEMENT_BYTES = 2 ** 12;
 /** The longest array. Llama 3 has 280 147 merges, a vocabulary of 262 144 tokens has 514 906. */
 const MAX_ARRAY_LENGTH = 2 ** 20;
 /** The most dimensions of a tensor, GGML_MAX_DIMS in ggml.h. */
@@ -155,7 +157,7 @@ async function readValue(reader: GgufReader, key: string): Promise<MetadataValue
     const bytes = elementType === STRING ? 8 : numberBytes(reader, elementType, key);
     reader.assertCount(length, `elements of ${quote(key)}`, MAX_ARRAY_LENGTH, bytes);
     if (elementType !== STRING) return await reader.numbers(elementType, length);
-    return await reader.strings(length, `an element of ${quote(key)}`, MAX_STRING_BYTES);
+    return await reader.strings(length, `an element of ${quote(key)}`, MAX_ELEMENT_BYTES);
   }
   numberBytes(reader, type, key);
   const value = (await reader.numbers(type, 1))[0]!;

@@ -198,6 +198,11 @@ for (
       /2 bytes are to follow byte 45, the file has 46/,
     ],
     [
+      "a long element",
+      ggufFile([["k", "string[]", ["a", "b".repeat(4097)]]], []),
+      /it has 4097 bytes of an element of "k", at most 4096/,
+    ],
+    [
       "many strings",
       patched(ggufFile([["k", "string[]", [""]]], []), VALUE_AT + 8, 2n),
       /16 bytes are to follow byte 49/,
