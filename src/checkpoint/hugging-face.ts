@@ -1,5 +1,6 @@
 import { blobSource, type ByteSource } from "../platform/byte-source.ts";
 import { joinPath, openFile } from "../platform/platform.ts";
+import { decodeText } from "../util/decode-text.ts";
 import { quote } from "../util/text.ts";
 import { type Checkpoint, checkpointOf, type CheckpointTensor, type MetadataValue, readError } from "./checkpoint.ts";
 import { JsonFile, type JsonLimits, readWhole, shown, TOKENIZER_LIMITS } from "./json-file.ts";
@@ -127,7 +128,7 @@ function configMetadata(config: JsonFile, folder: string): Map<string, MetadataV
   const unsupported = (state: string) => config.error(`${state}; use a Llama, TinyLlama or SmolLM2 model`);
   const architectures = values.architectures ?? ["LlamaForCausalLM"];
   if (!Array.isArray(architectures) || architectures.length !== 1 || architectures[0] !== "LlamaForCausalLM") {
-    const found = Array.isArray(architectures) ? quote(architectures.join(", ")) : shown(architectures);
+    const found = shown(Array.isArray(architectures) && architectures.length === 1 ? architectures[0] : architectures);
     throw unsupported(`its architecture is ${found}, wanted "LlamaForCausalLM"`);
   }
   if (values.model_type !== "llama") throw unsupported(`its model_type is ${shown(values.model_type)}, wanted "llama"`);
@@ -319,7 +320,12 @@ async function readTemplate(
 ): Promise<string | undefined> {
   if (names.includes("chat_template.jinja")) {
     const source = await openFile(joinPath(folder, "chat_template.jinja"));
-    return new TextDecoder().decode(await readWhole(source, MAX_CONFIG_BYTES).finally(() => source.close()));
+    const bytes = await readWhole(source, MAX_CONFIG_BYTES).finally(() => source.close());
+    try {
+      return decodeText(bytes);
+    } catch (cause) {
+      throw readError(source.name, (cause as Error).message);
+    }
   }
   const file = own ?? tokenizerConfig;
   const template = file?.values.chat_template ?? undefined;

@@ -1,4 +1,5 @@
 import type { ByteSource } from "../platform/byte-source.ts";
+import { decodeText } from "../util/decode-text.ts";
 import { describeFile } from "../util/file-kind.ts";
 import { isRecord } from "../util/is-record.ts";
 import { quote } from "../util/text.ts";
@@ -22,11 +23,13 @@ export class JsonFile {
   /** Reads a file of at most `maxBytes` bytes. Rejects with an Error where it is longer or holds no JSON object. */
   static async read(source: ByteSource, maxBytes: number, limits = TENSOR_LIMITS): Promise<JsonFile> {
     const bytes = await readWhole(source, maxBytes);
-    assertModest(source.name, bytes, limits);
     let values: unknown;
     try {
-      values = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    } catch {
+      const text = decodeText(bytes);
+      assertModest(source.name, text, limits);
+      values = JSON.parse(text);
+    } catch (error) {
+      if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
       const kind = describeFile(bytes);
       throw kind === null ? damagedError(source.name, "it is no JSON") : readError(source.name, kind);
     }
@@ -99,18 +102,18 @@ export const TOKENIZER_LIMITS: JsonLimits = { values: 2 ** 21, lists: 2 ** 20 };
  * Throws an Error where JSON has far more in it than a model's files do: every `[]` of three bytes would take ten times
  * as much memory, and what is nested too deep would overflow the stack of whoever walks through it.
  */
-export function assertModest(name: string, bytes: Uint8Array, limits: JsonLimits): void {
+export function assertModest(name: string, text: string, limits: JsonLimits): void {
   let [depth, deepest, lists, commas] = [0, 0, 0, 0];
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i];
-    if (byte === QUOTE) {
-      while (++i < bytes.length && bytes[i] !== QUOTE) if (bytes[i] === BACKSLASH) i++;
-    } else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === QUOTE) {
+      while (++i < text.length && text.charCodeAt(i) !== QUOTE) if (text.charCodeAt(i) === BACKSLASH) i++;
+    } else if (unit === OPEN_LIST || unit === OPEN_OBJECT) {
       lists++;
       depth++;
       if (depth > deepest) deepest = depth;
-    } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth--;
-    else if (byte === COMMA) commas++;
+    } else if (unit === CLOSE_LIST || unit === CLOSE_OBJECT) depth--;
+    else if (unit === COMMA) commas++;
   }
   if (deepest > MAX_DEPTH) throw damagedError(name, `its JSON is nested ${deepest} deep, wanted ${MAX_DEPTH} at most`);
   if (lists > limits.lists) {

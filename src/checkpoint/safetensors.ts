@@ -4,7 +4,7 @@ import { type CheckpointTensor, cutError, damagedError, readError } from "./chec
 import { FORMATS } from "./formats.ts";
 import { isRecord } from "../util/is-record.ts";
 import { describeFile, HEAD_BYTES } from "../util/file-kind.ts";
-import { assertModest, TENSOR_LIMITS } from "./json-file.ts";
+import { assertModest, shown, TENSOR_LIMITS } from "./json-file.ts";
 
 /** The longest header. A mixture with a tensor for each expert, 45 000 in all, has 7 MB. */
 const MAX_HEADER_BYTES = 2 ** 25;
@@ -37,12 +37,13 @@ export async function readSafetensors(source: ByteSource): Promise<Map<string, C
   const dataStart = 8 + headerBytes;
   if (dataStart > source.size) throw await foreign(cutError(source, "its header", dataStart));
 
-  const headerText = await source.read(8, headerBytes);
-  assertModest(source.name, headerText, TENSOR_LIMITS);
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(headerText));
-  } catch {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(await source.read(8, headerBytes));
+    assertModest(source.name, text, TENSOR_LIMITS);
+    header = JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof SyntaxError)) throw error;
     throw damaged("its header is no JSON");
   }
   if (!isRecord(header)) throw damaged("its header is no JSON object");
@@ -58,7 +59,7 @@ export async function readSafetensors(source: ByteSource): Promise<Map<string, C
     if (!type) {
       throw readError(
         source.name,
-        `tensor ${quote(name)} is of type ${quote(String(dtype))}, supported are ${DTYPES.join(", ")}; ` +
+        `tensor ${quote(name)} is of type ${shown(dtype)}, supported are ${DTYPES.join(", ")}; ` +
           "get the checkpoint in one of these, or a GGUF of it",
       );
     }

@@ -29,8 +29,7 @@ const KINDS: readonly (readonly [head: RegExp, state: string, remedy: string])[]
 
 /**
  * What a file is that was given for one of another kind, and what to do: "it is a zip archive; unpack it first". `head`
- * has its first HEAD_BYTES bytes, or all where it is shorter. `null` where nothing is known about it, and
- * for JSON, which many files are.
+ * has its first HEAD_BYTES bytes, or all where it is shorter. `null` where nothing is known about it.
  */
 export function describeFile(head: Uint8Array): string | null {
   // What TextDecoder calls Latin-1 is Windows-1252, in which some bytes are other letters.
@@ -46,10 +45,8 @@ export function describeFile(head: Uint8Array): string | null {
   if (/^<(!doctype|html|head|\?xml|!--)/i.test(words)) {
     return "it is a web page; download the file itself (on a hub, by the address with /resolve/ in place of /blob/)";
   }
-  if (/^[[{]/.test(words)) return null;
-  const isText = words !== "" && !/[\0-\x08\x0e-\x1f\ufffd]/.test(words.slice(0, -1));
-  if (!isText) return null;
-  return `it is a text that begins with ${
-    JSON.stringify(words.split(/[\r\n]/)[0]!.slice(0, 40))
-  }; download the file itself`;
+  const refusal =
+    /^(?:entry not found|not found|404|repository not found|invalid (?:user|cred)|access (?:to|denied)).*/i;
+  const said = refusal.exec(words)?.[0].slice(0, 40);
+  return said === undefined ? null : `it is a server's refusal (${JSON.stringify(said)}); download the file again`;
 }

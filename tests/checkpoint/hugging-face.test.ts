@@ -245,6 +245,11 @@ const WRONG: readonly [title: string, files: Files, message: RegExp][] = [
     /config\.json": it is no JSON; the file is damaged/,
   ],
   [
+    "an architecture that is no text",
+    config({ architectures: [{ toString: 1 }] }),
+    /its architecture is an object, wanted "LlamaForCausalLM"; use a/,
+  ],
+  [
     "another architecture",
     config({ architectures: ["Qwen2ForCausalLM"] }),
     /its architecture is "Qwen2ForCausalLM", wanted "LlamaForCausalLM"; use a Llama, TinyLlama or SmolLM2 model$/,

@@ -110,6 +110,11 @@ test("each wrong header has its own error", async () => {
       `cut short or damaged: tensor "c" ends at byte ${FILE.length}, the file has ${FILE.length - 1}`,
     ],
     [safetensorsFile(TENSORS, "{"), `its header is no JSON${damaged}`],
+    [
+      safetensorsFile(TENSORS, `{"a": ${"[".repeat(1e6)}`),
+      `its JSON is nested 1000001 deep, wanted 100 at most${damaged}`,
+    ],
+    [b({ dtype: { toString: 1 } }), 'tensor "b" is of type an object, supported are F32, F16, BF16; get'],
     [safetensorsFile(TENSORS, "[]"), `its header is no JSON object${damaged}`],
     [header({ a: 1 }), `tensor "a" is no object${damaged}`],
     [

@@ -35,9 +35,9 @@ for (
     [
       "a refusal",
       bytes("Entry not found"),
-      /^it is a text that begins with "Entry not found"; download the file itself$/,
+      /^it is a server's refusal \("Entry not found"\); download the file again$/,
     ],
-    ["text of two lines", bytes("a\nb"), /^it is a text that begins with "a";/],
+    ["another", bytes("Access to model a/b is restricted.\nMore"), /^it is a server's refusal \("Access to model a\/b/],
   ] as [string, Uint8Array, RegExp][]
 ) {
   test(`${what} is told`, () => {
@@ -48,7 +48,7 @@ for (
 }
 
 test("of other bytes, and of JSON, nothing is said", () => {
-  for (const head of ["", "\x01\x02\x03\x04", '{"a": 1}', " [1]", "\xff\xfe\xfd"]) {
+  for (const head of ["", "hello, world", "\x01\x02\x03\x04", '{"a": 1}', " [1]", "\xff\xfe\xfd"]) {
     assert.is(describeFile(bytes(head)), null);
   }
 });
