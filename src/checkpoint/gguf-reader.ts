@@ -4,8 +4,8 @@ import { damagedError, downloadAgain, type NumberArray, readError } from "./chec
 /** A header is read by windows of this many bytes, so that no read is tiny; a longer item gets a longer window. */
 const WINDOW_BYTES = 2 ** 20;
 /**
- * The longest header, without strings that are left out. Llama 3's has 8 MB, one with 262 144 tokens 16 MB. A far longer
- * one is damaged, and would fill the memory.
+ * The longest header, without strings that are left out. Llama 3's has 8 MB, one with 262 144 tokens 16 MB. A far
+ * longer one is damaged, and would fill the memory.
  */
 const MAX_HEADER_BYTES = 2 ** 25;
 

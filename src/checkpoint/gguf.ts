@@ -22,8 +22,8 @@ const MAX_KEY_BYTES = 65_535;
 /** The longest name of a tensor, by the specification. */
 const MAX_TENSOR_NAME_BYTES = 64;
 /**
- * The longest string that is kept: chat templates have up to 100 kB. What is longer is left out, unread: some files have
- * a whole tokenizer.json, which nothing here asks for, of up to 33 MB.
+ * The longest string that is kept: chat templates have up to 100 kB. What is longer is left out, unread: some files
+ * have a whole tokenizer.json, which nothing here asks for, of up to 33 MB.
  */
 const MAX_STRING_BYTES = 2 ** 22;
 /** The longest string of an array. Tokens have some hundred bytes at most. */

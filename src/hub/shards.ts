@@ -1,6 +1,9 @@
 import { groupBy } from "../util/group-by.ts";
 
-/** The number of a part, and how many there are: `x-00001-of-00003.gguf`, `train-00000-of-00002-b42a775f407cee45.parquet`. */
+/**
+ * A part's number, and how many there are: `x-00001-of-00003.gguf`. Some data sets have a hash behind it:
+ * `train-00000-of-00002-b42a775f407cee45.parquet`.
+ */
 const PART = /^(.*[-_./])?(\d+)-of-(\d+)(?:-[0-9a-f]{16})?(\.[A-Za-z][\w.]*)$/;
 /** A number alone: `train-0.jsonl`, `0001.parquet`. */
 const NUMBERED = /^(.*[-_./])?(\d+)(?:-[0-9a-f]{16})?(\.[A-Za-z][\w.]*)$/;

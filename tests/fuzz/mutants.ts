@@ -212,7 +212,7 @@ function changedValue(dice: Dice, value: unknown): unknown {
   const key = dice.of(keys);
   const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
   if (dice.chance(0.05)) delete copy[key];
-  else if (dice.chance(0.05)) copy[dice.text(key)] = copy[dice.of(keys)];
+  else if (dice.chance(0.04)) copy[dice.text(key)] = copy[dice.of(keys)];
   else copy[key] = changedValue(dice, copy[key]);
   return copy;
 }
