@@ -168,7 +168,7 @@ async function attentionCase(
       write(device, cache, data);
       return cache;
     });
-    const attentionShape = { heads, kvHeads, headSize, kvCache: "f16", branchSlots: 0 } as const;
+    const attentionShape = { heads, kvHeads, headSize, window: null, kvCache: "f16", branchSlots: 0 } as const;
     return createAttention(context, attentionShape, [step, queries, ...caches, attended]);
   }));
   return {

@@ -1,8 +1,13 @@
-import { dequantize } from "./dequantize.ts";
-import { quote } from "../util/text.ts";
+import { architectureOf, USE_ANOTHER } from "./architectures.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { FORMATS } from "./formats.ts";
+import { headSizes } from "./interleave.ts";
+import { readRope, type Rope } from "./rope.ts";
+import { quote } from "../util/text.ts";
 
-/** The shape of a Llama model and the constants of its forward pass. */
+export type { Rope } from "./rope.ts";
+
+/** The shape of a model of the Llama kind and the constants of its forward pass. */
 export interface LlamaConfig {
   /** The model's name for people; nothing depends on it. */
   readonly name: string;
@@ -13,20 +18,19 @@ export interface LlamaConfig {
   readonly heads: number;
   /** The number of key-value heads. Each serves `heads / kvHeads` query heads. */
   readonly kvHeads: number;
-  /** The length of a head's queries, keys and values. */
-  readonly headSize: 64 | 128;
+  /** The length of a head's queries, keys and values, a multiple of 16 from 32 to 256. */
+  readonly headSize: number;
   /** The width of the feed-forward part, a multiple of 32. */
   readonly feedForward: number;
-  /** The number of tokens, which is that of the rows of the embedding and of the output matrix. */
+  /** The number of tokens that have a row in the embedding and in the output matrix. */
   readonly vocabulary: number;
-  /** The number of positions that the model was trained for. */
+  /** The number of positions that the model was trained for, or was stretched to by YaRN. */
   readonly contextLength: number;
-  /** RoPE turns pair i of a head by position * ropeBase^(-2i / headSize) / ropeFactors[i] / ropeScale. */
-  readonly ropeBase: number;
-  /** Llama 3's scaling, `headSize / 2` factors, or `null` for factors of 1. */
-  readonly ropeFactors: Float32Array | null;
-  /** The factor of linear scaling; 1 where there is none. */
-  readonly ropeScale: number;
+  readonly rope: Rope;
+  /** For each layer, whether RoPE turns its queries and keys. */
+  readonly ropeLayers: readonly boolean[];
+  /** For each layer, how many positions a row sees, itself included; `null` where it sees all before it. */
+  readonly windows: readonly (number | null)[];
   /** The number that RMS norm adds to the mean square. */
   readonly rmsEpsilon: number;
   /** Whether the embedding serves as the output matrix too. */
@@ -36,109 +40,94 @@ export interface LlamaConfig {
 /** The elements of a unit in the kernels' layout of weights (weight-layout.ts): rows have to be whole units. */
 const UNIT = 32;
 
+/** The most layers, so that a file's count alone takes no memory. The largest models have some 130. */
+export const MAX_LAYERS = 2 ** 12;
+/** The longest head that the attention kernels take. */
+export const MAX_HEAD_SIZE = 256;
+
 /**
  * Reads and checks all that a forward pass needs to know, and checks that all tensors are there in the right shapes,
- * before any weights are loaded. Rejects with an Error that names what is missing, wrong or not supported.
+ * before any weights are loaded. Biases (`blk.N.attn_q.bias` and the like) and the norms of Q's and K's heads
+ * (`blk.N.attn_q_norm.weight`) are part of the model where their tensors are there, in all layers or in none. Rejects
+ * with an Error that names what is missing, wrong or not supported.
  */
 export async function llamaConfig(checkpoint: Checkpoint): Promise<LlamaConfig> {
-  const unsupported = (state: string) =>
-    new Error(`Cannot run model "${checkpoint.name}": ${state}; use a Llama, TinyLlama or SmolLM2 model`);
+  const unsupported = (state: string) => new Error(`Cannot run model "${checkpoint.name}": ${state}; ${USE_ANOTHER}`);
   const wrong = (state: string) =>
     new Error(`Cannot run model "${checkpoint.name}": ${state}; get or convert the model anew`);
+
+  const name = checkpoint.string("general.architecture");
+  const architecture = architectureOf(name, unsupported);
+  /** The number under a key, or the one that all elements of an array under it have. */
+  const numberOf = (key: string, fallback?: number) => {
+    const value = checkpoint.metadata.get(`${name}.${key}`);
+    if (typeof value !== "object" || typeof value[0] !== "number") return checkpoint.number(`${name}.${key}`, fallback);
+    const other = Array.from<string | number>(value).find((one) => one !== value[0]);
+    if (other === undefined) return value[0];
+    throw unsupported(`"${name}.${key}" is ${value[0]} in one layer and ${other} in another, wanted one for all`);
+  };
   const positive = (key: string, fallback?: number) => {
-    const value = checkpoint.number(`llama.${key}`, fallback);
-    if (!(value > 0 && value < Infinity)) throw wrong(`"llama.${key}" is ${value}, wanted more than 0`);
+    const value = numberOf(key, fallback);
+    if (!(value > 0 && value < Infinity)) throw wrong(`"${name}.${key}" is ${value}, wanted more than 0`);
     return value;
   };
   const count = (key: string, fallback?: number) => {
     const value = positive(key, fallback);
-    if (!Number.isInteger(value)) throw wrong(`"llama.${key}" is ${value}, wanted a whole number`);
+    if (!Number.isInteger(value)) throw wrong(`"${name}.${key}" is ${value}, wanted a whole number`);
     return value;
   };
+  /** An array with a value for each layer; `undefined` where the key is missing. */
+  const perLayer = (key: string) => {
+    const value = checkpoint.metadata.get(`${name}.${key}`);
+    if (value === undefined) return undefined;
+    if (typeof value === "object" && value.length === layers) return Array.from<string | number>(value);
+    throw wrong(`"${name}.${key}" is no array of ${layers} values, one for each layer`);
+  };
 
-  const architecture = checkpoint.string("general.architecture");
-  if (architecture !== "llama") throw unsupported(`its architecture is ${quote(architecture)}, wanted "llama"`);
-  const experts = checkpoint.number("llama.expert_count", 0);
-  if (experts !== 0) throw unsupported(`it is a mixture of ${experts} experts (llama.expert_count), wanted none`);
-  const window = checkpoint.number("llama.attention.sliding_window", 0);
-  if (window !== 0) {
-    throw unsupported(`it has a sliding window of ${window} (llama.attention.sliding_window), wanted none`);
-  }
-
+  const experts = numberOf("expert_count", 0);
+  if (experts !== 0) throw unsupported(`it is a mixture of ${experts} experts (${name}.expert_count), wanted none`);
   const layers = count("block_count");
+  if (layers > MAX_LAYERS) throw wrong(`"${name}.block_count" is ${layers}, wanted ${MAX_LAYERS} at most`);
   const hidden = count("embedding_length");
   const feedForward = count("feed_forward_length");
-  for (const [key, value] of [["embedding_length", hidden], ["feed_forward_length", feedForward]] as const) {
-    if (value % UNIT !== 0) throw unsupported(`"llama.${key}" is ${value}, wanted a multiple of ${UNIT}`);
-  }
   const heads = count("attention.head_count");
   const kvHeads = count("attention.head_count_kv", heads);
   if (heads % kvHeads !== 0) throw wrong(`its ${heads} heads share ${kvHeads} key-value heads, wanted a divisor`);
-  const headSize = checkpoint.number("llama.attention.key_length", hidden / heads);
-  if (headSize !== 64 && headSize !== 128) throw unsupported(`its heads have a size of ${headSize}, wanted 64 or 128`);
-  for (const key of ["attention.value_length", "rope.dimension_count"]) {
-    const value = count(key, headSize);
-    if (value !== headSize) throw unsupported(`"llama.${key}" is ${value}, wanted the head size, ${headSize}`);
+  const { headSize, ropeSize } = headSizes(checkpoint.metadata, name);
+  if (!(headSize >= 32 && headSize <= MAX_HEAD_SIZE && headSize % 16 === 0)) {
+    throw unsupported(`its heads have a size of ${headSize}, wanted a multiple of 16 from 32 to ${MAX_HEAD_SIZE}`);
   }
-  const scaling = checkpoint.string("llama.rope.scaling.type", "linear");
-  if (scaling !== "none" && scaling !== "linear") {
-    throw unsupported(`its RoPE scaling (llama.rope.scaling.type) is ${quote(scaling)}, wanted "none" or "linear"`);
+  const valueSize = count("attention.value_length", headSize);
+  if (valueSize !== headSize) {
+    throw unsupported(`"${name}.attention.value_length" is ${valueSize}, wanted the head size, ${headSize}`);
   }
-  const ropeScale = scaling === "none" ? 1 : positive("rope.scaling.factor", 1);
+  if (!(ropeSize >= 2 && ropeSize <= headSize && ropeSize % 2 === 0)) {
+    throw wrong(`"${name}.rope.dimension_count" is ${ropeSize}, wanted an even number from 2 to ${headSize}`);
+  }
+  for (
+    const [what, value] of [
+      [`"${name}.embedding_length"`, hidden],
+      [`"${name}.feed_forward_length"`, feedForward],
+      ["the size of all its heads together", heads * headSize],
+    ] as const
+  ) if (value % UNIT !== 0) throw unsupported(`${what} is ${value}, wanted a multiple of ${UNIT}`);
 
-  const embedding = checkpoint.tensors.get("token_embd.weight");
-  const vocabulary = embedding?.shape[1] ?? 0;
-  const tokens = checkpoint.metadata.get("tokenizer.ggml.tokens");
-  if (embedding && typeof tokens === "object" && tokens.length !== vocabulary) {
-    throw wrong(`its tokenizer has ${tokens.length} tokens, wanted ${vocabulary} as its embedding has`);
+  const window = numberOf("attention.sliding_window", 0);
+  if (!(Number.isInteger(window) && window >= 0)) {
+    throw wrong(`"${name}.attention.sliding_window" is ${window}, wanted a whole number`);
   }
-  const tied = !checkpoint.tensors.has("output.weight");
-  const [queryRows, kvRows] = [heads * headSize, kvHeads * headSize];
-  const seen = new Set<string>();
-  const check = (name: string, ...shape: number[]) => {
-    const tensor = checkpoint.tensors.get(name);
-    if (!tensor) throw wrong(`tensor "${name}" is missing, wanted in shape [${shape.join(", ")}]`);
-    if (tensor.shape.length !== shape.length || shape.some((size, i) => tensor.shape[i] !== size)) {
-      throw wrong(`tensor "${name}" has shape [${tensor.shape.join(", ")}], wanted [${shape.join(", ")}]`);
-    }
-    seen.add(name);
-    return tensor;
+  const sliding = perLayer("attention.sliding_window_pattern");
+  const turned = perLayer("attention.rope_pattern");
+  const hasRope = (layer: number) => {
+    if (turned) return turned[layer] !== 0;
+    return architecture.noRopeInterval === 0 || (layer + 1) % architecture.noRopeInterval !== 0;
   };
-  check("token_embd.weight", hidden, vocabulary);
-  // The first tensor that is missing ends the loop, however large the count of layers that the file declares.
-  for (let layer = 0; layer < layers; layer++) {
-    const block = `blk.${layer}`;
-    check(`${block}.attn_norm.weight`, hidden);
-    check(`${block}.attn_q.weight`, hidden, queryRows);
-    check(`${block}.attn_k.weight`, hidden, kvRows);
-    check(`${block}.attn_v.weight`, hidden, kvRows);
-    check(`${block}.attn_output.weight`, queryRows, hidden);
-    check(`${block}.ffn_norm.weight`, hidden);
-    const gate = check(`${block}.ffn_gate.weight`, hidden, feedForward);
-    const up = check(`${block}.ffn_up.weight`, hidden, feedForward);
-    // The two are one matrix on the device.
-    if (gate.type !== up.type) {
-      throw unsupported(`its "${gate.name}" is ${gate.type} and its "${up.name}" ${up.type}, wanted one type for both`);
-    }
-    check(`${block}.ffn_down.weight`, feedForward, hidden);
-  }
-  check("output_norm.weight", hidden);
-  if (!tied) check("output.weight", hidden, vocabulary);
 
-  let ropeFactors: Float32Array | null = null;
-  if (checkpoint.tensors.has("rope_freqs.weight")) {
-    const tensor = check("rope_freqs.weight", headSize / 2);
-    ropeFactors = dequantize(tensor.type, await tensor.source.read(tensor.offset, tensor.bytes), headSize / 2);
-    const bad = ropeFactors.find((factor) => !(factor > 0 && factor < Infinity));
-    if (bad !== undefined) throw wrong(`tensor "rope_freqs.weight" has a factor of ${bad}, wanted more than 0`);
-  }
-  // The forward pass would leave out any other tensor in silence: a bias, a norm of Q and K, an expert.
-  const unknown = [...checkpoint.tensors.keys()].find((name) => !seen.has(name));
-  if (unknown !== undefined) {
-    const kind = unknown.endsWith(".bias") ? "a bias" : "unknown to a plain Llama";
-    throw unsupported(`tensor ${quote(unknown)} is ${kind}, wanted none such`);
-  }
-
+  const tied = !checkpoint.tensors.has("output.weight");
+  const rows = checkTensors();
+  const tokens = checkpoint.metadata.get("tokenizer.ggml.tokens");
+  const contextLength = count("context_length");
+  const { rope, stretchedContext } = await readRope(checkpoint, name, ropeSize, { wrong, unsupported });
   return {
     name: checkpoint.string("general.name", checkpoint.name),
     layers,
@@ -147,12 +136,69 @@ export async function llamaConfig(checkpoint: Checkpoint): Promise<LlamaConfig> 
     kvHeads,
     headSize,
     feedForward,
-    vocabulary,
-    contextLength: count("context_length"),
-    ropeBase: positive("rope.freq_base", 10_000),
-    ropeFactors,
-    ropeScale,
+    // Rows behind those of the tokens are padding.
+    vocabulary: Math.min(rows, typeof tokens === "object" ? tokens.length : Infinity),
+    contextLength: Math.max(contextLength, stretchedContext),
+    rope,
+    ropeLayers: Array.from({ length: layers }, (_, layer) => hasRope(layer)),
+    windows: Array.from({ length: layers }, (_, layer) => window !== 0 && sliding?.[layer] !== 0 ? window : null),
     rmsEpsilon: positive("attention.layer_norm_rms_epsilon"),
     tied,
   };
+
+  /** Checks that each tensor is there in its shape, and none besides. Returns the number of the embedding's rows. */
+  function checkTensors(): number {
+    const rows = checkpoint.tensors.get("token_embd.weight")?.shape[1] ?? 0;
+    const [queryRows, kvRows] = [heads * headSize, kvHeads * headSize];
+    // Factors of RoPE are checked where they are read.
+    const seen = new Set(["rope_freqs.weight"]);
+    const check = (tensorName: string, ...shape: number[]) => {
+      const tensor = checkpoint.tensors.get(tensorName);
+      if (!tensor) throw wrong(`tensor "${tensorName}" is missing, wanted in shape [${shape.join(", ")}]`);
+      if (tensor.shape.length !== shape.length || shape.some((size, i) => tensor.shape[i] !== size)) {
+        throw wrong(`tensor "${tensorName}" has shape [${tensor.shape.join(", ")}], wanted [${shape.join(", ")}]`);
+      }
+      seen.add(tensorName);
+      return tensor;
+    };
+    const biases: readonly (readonly [name: string, size: number])[] = [
+      ["attn_q.bias", queryRows],
+      ["attn_k.bias", kvRows],
+      ["attn_v.bias", kvRows],
+      ["attn_output.bias", hidden],
+      ["ffn_gate.bias", feedForward],
+      ["ffn_up.bias", feedForward],
+      ["ffn_down.bias", hidden],
+    ];
+    const vectors: (readonly [name: string, size: number])[] = biases.filter(([bias]) =>
+      checkpoint.tensors.has(`blk.0.${bias}`)
+    );
+    if (architecture.headNorms) vectors.push(["attn_q_norm.weight", headSize], ["attn_k_norm.weight", headSize]);
+    check("token_embd.weight", hidden, rows);
+    // The first tensor that is missing ends the loop, however large the count of layers that the file declares.
+    for (let layer = 0; layer < layers; layer++) {
+      const block = `blk.${layer}`;
+      check(`${block}.attn_norm.weight`, hidden);
+      check(`${block}.attn_q.weight`, hidden, queryRows);
+      check(`${block}.attn_k.weight`, hidden, kvRows);
+      check(`${block}.attn_v.weight`, hidden, kvRows);
+      check(`${block}.attn_output.weight`, queryRows, hidden);
+      check(`${block}.ffn_norm.weight`, hidden);
+      check(`${block}.ffn_gate.weight`, hidden, feedForward);
+      check(`${block}.ffn_up.weight`, hidden, feedForward);
+      check(`${block}.ffn_down.weight`, feedForward, hidden);
+      for (const [vector, size] of vectors) {
+        const { name, type } = check(`${block}.${vector}`, size);
+        if (FORMATS[type].blockElements !== 1) throw unsupported(`its "${name}" is ${type}, wanted F32, F16 or BF16`);
+      }
+    }
+    check("output_norm.weight", hidden);
+    if (!tied) check("output.weight", hidden, rows);
+    // The forward pass would leave out any other tensor in silence: a norm, an expert, a bias that one layer lacks.
+    const unknown = [...checkpoint.tensors.keys()].find((name) => !seen.has(name));
+    if (unknown !== undefined) {
+      throw unsupported(`tensor ${quote(unknown)} is unknown to the architecture ${quote(name)}, wanted none such`);
+    }
+    return rows;
+  }
 }

@@ -12,6 +12,7 @@ import {
 } from "./checkpoint.ts";
 import { describeTypeId, FORMATS, typeOfId } from "./formats.ts";
 import { GGUF_TYPES, GgufReader } from "./gguf-reader.ts";
+import { interleavedGguf } from "./interleave.ts";
 
 /** The most tensors. A 405B model has 1138; mixtures with a tensor for each expert have some 45 000. */
 const MAX_TENSORS = 2 ** 16;
@@ -103,7 +104,30 @@ function join(parts: readonly Part[], close: () => Promise<void>): Checkpoint {
   const wanted = parts.length > 1 ? metadata.get("split.tensors.count") ?? tensors.size : tensors.size;
   if (wanted !== tensors.size) throw damagedError(name, `its parts have ${tensors.size} tensors, wanted ${wanted}`);
 
-  return checkpointOf(name, metadata, tensors, close);
+  return checkpointOf(name, fitTokens(metadata, tensors), interleavedGguf(metadata, tensors), close);
+}
+
+/**
+ * The metadata without the tokens that have no row in the embedding, for they can't be fed, and without special tokens
+ * whose ids no token has, as llama.cpp takes them. Files of fine-tunes have such: a `<pad>` that was added to the
+ * tokenizer alone, an id of -1.
+ */
+function fitTokens(
+  metadata: ReadonlyMap<string, MetadataValue>,
+  tensors: ReadonlyMap<string, CheckpointTensor>,
+): ReadonlyMap<string, MetadataValue> {
+  const tokens = metadata.get("tokenizer.ggml.tokens");
+  if (typeof tokens !== "object") return metadata;
+  const count = Math.min(tokens.length, tensors.get("token_embd.weight")?.shape[1] ?? Infinity);
+  const fitted = new Map(metadata);
+  for (const [key, value] of metadata) {
+    if (/^tokenizer\.ggml\.(tokens|scores|token_type)$/.test(key) && typeof value === "object") {
+      if (value.length > count) fitted.set(key, value.slice(0, count));
+    } else if (/^tokenizer\.ggml\.\w+_token_id$/.test(key) && typeof value === "number") {
+      if (!(Number.isInteger(value) && value >= 0 && value < count)) fitted.delete(key);
+    }
+  }
+  return fitted;
 }
 
 async function readPart(source: ByteSource): Promise<Part> {

@@ -2,9 +2,11 @@ import { blobSource, type ByteSource } from "../platform/byte-source.ts";
 import { joinPath, openFile } from "../platform/platform.ts";
 import { decodeText } from "../util/decode-text.ts";
 import { quote } from "../util/text.ts";
-import { type Checkpoint, checkpointOf, type CheckpointTensor, type MetadataValue, readError } from "./checkpoint.ts";
-import { JsonFile, type JsonLimits, readWhole, shown, TOKENIZER_LIMITS } from "./json-file.ts";
-import { readSafetensors } from "./safetensors.ts";
+import { type Checkpoint, checkpointOf, type CheckpointTensor, readError } from "./checkpoint.ts";
+import { type FolderConfig, readFolderConfig } from "./hugging-face-config.ts";
+import { headSizes, interleaved } from "./interleave.ts";
+import { JsonFile, type JsonLimits, readWhole, TOKENIZER_LIMITS } from "./json-file.ts";
+import { readSafetensors, unsupportedError } from "./safetensors.ts";
 import { tokenizerMetadata } from "./tokenizer-json.ts";
 
 const INDEX = "model.safetensors.index.json";
@@ -40,6 +42,11 @@ const LAYER_TENSORS: Readonly<Record<string, string>> = {
   "mlp.up_proj": "ffn_up",
   "mlp.down_proj": "ffn_down",
 };
+/** The same for the norms of Qwen3's heads. */
+const HEAD_NORMS: Readonly<Record<string, string>> = {
+  "self_attn.q_norm": "attn_q_norm",
+  "self_attn.k_norm": "attn_k_norm",
+};
 
 /**
  * Opens a folder in Hugging Face's layout that has the files `names`. The checkpoint has the same keys and the same
@@ -55,7 +62,8 @@ export async function openHuggingFace(folder: string, names: readonly string[]):
   const readIfThere = (name: string) => names.includes(name) ? read(name) : undefined;
 
   const config = await read("config.json");
-  const metadata = configMetadata(config, folder);
+  const folderConfig = readFolderConfig(config, folder);
+  const { metadata } = folderConfig;
   const generation = await readIfThere("generation_config.json");
   const tokenizerConfig = await readIfThere("tokenizer_config.json");
   const tokenizer = await read("tokenizer.json", MAX_TOKENIZER_BYTES, TOKENIZER_LIMITS);
@@ -76,19 +84,15 @@ export async function openHuggingFace(folder: string, names: readonly string[]):
     for (const [file, wanted] of Object.entries(shards)) {
       const source = await openFile(joinPath(folder, file));
       sources.push(source);
-      const tensors = await readSafetensors(source);
-      for (const name of wanted ?? tensors.keys()) {
-        const tensor = tensors.get(name);
+      const { tensors, unsupported } = await readSafetensors(source);
+      for (const name of wanted ?? [...tensors.keys(), ...unsupported.keys()]) {
+        const [tensor, dtype] = [tensors.get(name), unsupported.get(name)];
         if (tensor) found.set(name, tensor);
-        else {
-          throw readError(
-            source.name,
-            `tensor ${quote(name)} is missing, which ${INDEX} says is there; download both again`,
-          );
-        }
+        else if (dtype === undefined) throw missingError(source, name);
+        else if (ggufName(name, folderConfig) !== null) throw unsupportedError(source.name, name, dtype);
       }
     }
-    const tensors = translateTensors(config, found);
+    const tensors = translateTensors(config, folderConfig, found);
     const vocabulary = config.count("vocab_size");
     const rows = tensors.get("token_embd.weight")?.shape[1];
     if (rows !== vocabulary) {
@@ -122,163 +126,58 @@ function folderState(names: readonly string[]): string {
     "model.safetensors";
 }
 
-/** The `llama.*` keys of a config.json. */
-function configMetadata(config: JsonFile, folder: string): Map<string, MetadataValue> {
-  const { values } = config;
-  const unsupported = (state: string) => config.error(`${state}; use a Llama, TinyLlama or SmolLM2 model`);
-  const architectures = values.architectures ?? ["LlamaForCausalLM"];
-  if (!Array.isArray(architectures) || architectures.length !== 1 || architectures[0] !== "LlamaForCausalLM") {
-    const found = shown(Array.isArray(architectures) && architectures.length === 1 ? architectures[0] : architectures);
-    throw unsupported(`its architecture is ${found}, wanted "LlamaForCausalLM"`);
-  }
-  if (values.model_type !== "llama") throw unsupported(`its model_type is ${shown(values.model_type)}, wanted "llama"`);
-  const quantization = config.object("quantization_config") ?? config.object("compression_config");
-  if (quantization) {
-    const method = shown(quantization.values.quant_method);
-    throw config.error(
-      `it is quantised (quantization_config, ${method}), wanted F32, F16 or BF16; ` +
-        "get the unquantised checkpoint, or a GGUF",
-    );
-  }
-  for (const key of ["attention_bias", "mlp_bias"]) {
-    if (config.boolean(key, false)) throw unsupported(`it has biases (${key}), wanted none`);
-  }
-  const activation = values.hidden_act ?? "silu";
-  if (activation !== "silu") throw unsupported(`its hidden_act is ${shown(activation)}, wanted "silu"`);
-  const partial = config.number("partial_rotary_factor", 1);
-  if (partial !== 1) throw unsupported(`its partial_rotary_factor is ${partial}, wanted 1`);
-
-  const hidden = config.count("hidden_size");
-  const heads = config.count("num_attention_heads");
-  const headSize = config.count("head_dim", hidden / heads);
-  if (headSize !== 64 && headSize !== 128) throw unsupported(`its heads have a size of ${headSize}, wanted 64 or 128`);
-  const { base, scale } = ropeOf(config);
-  return new Map<string, MetadataValue>([
-    ["general.architecture", "llama"],
-    ["general.name", folder.split(/[/\\]/).findLast((part) => part !== "") ?? folder],
-    ["llama.block_count", config.count("num_hidden_layers")],
-    ["llama.context_length", config.count("max_position_embeddings", 2048)],
-    ["llama.embedding_length", hidden],
-    ["llama.feed_forward_length", config.count("intermediate_size")],
-    ["llama.attention.head_count", heads],
-    ["llama.attention.head_count_kv", config.count("num_key_value_heads", heads)],
-    ["llama.attention.key_length", headSize],
-    ["llama.attention.value_length", headSize],
-    // A GGUF file has these as float32.
-    ["llama.attention.layer_norm_rms_epsilon", Math.fround(config.number("rms_norm_eps", 1e-6))],
-    ["llama.rope.freq_base", Math.fround(base)],
-    ["llama.rope.scaling.factor", Math.fround(scale)],
-  ]);
-}
-
 /**
- * RoPE's base and linear scale, and whether Llama 3's factors divide its frequencies: `rope` has the figures for them.
- */
-function ropeOf(config: JsonFile): { base: number; scale: number; factors: "llama3" | null; rope: JsonFile } {
-  // transformers 5 writes rope_parameters, with the base in it, where older versions write rope_scaling and rope_theta.
-  const rope = config.object("rope_parameters") ?? config.object("rope_scaling") ?? new JsonFile(config.name, {});
-  const base = "rope_theta" in rope.values ? rope.number("rope_theta") : config.number("rope_theta", 10_000);
-  const type = rope.values.rope_type ?? rope.values.type ?? "default";
-  if (type === "default") return { base, scale: 1, factors: null, rope };
-  if (type === "linear") return { base, scale: rope.number("factor"), factors: null, rope };
-  if (type === "llama3") return { base, scale: 1, factors: "llama3", rope };
-  throw config.error(
-    `its RoPE scaling is ${shown(type)}, wanted "default", "linear" or "llama3"; use another model of the Llama family`,
-  );
-}
-
-/**
- * Llama 3's factors, by which RoPE's frequencies are divided, for each pair of a head. Long waves get `factor`, short
- * ones 1, and those between have a smooth passage. The formula is that of transformers' modeling_rope_utils.py and
- * llama.cpp's convert_hf_to_gguf.py.
- */
-function llama3Factors(rope: JsonFile, base: number, headSize: number): Float32Array<ArrayBuffer> {
-  const factor = rope.number("factor");
-  const low = rope.number("low_freq_factor");
-  const high = rope.number("high_freq_factor");
-  const context = rope.count("original_max_position_embeddings");
-  if (!(factor >= 1)) throw rope.wrong("factor", "1 or more");
-  if (!(low > 0 && low < high)) throw rope.wrong("low_freq_factor", `more than 0 and less than ${high}`);
-  return Float32Array.from({ length: headSize / 2 }, (_, pair) => {
-    const turns = context / (2 * Math.PI * base ** (2 * pair / headSize));
-    if (turns > high) return 1;
-    if (turns < low) return factor;
-    const smooth = (turns - low) / (high - low);
-    return 1 / ((1 - smooth) / factor + smooth);
-  });
-}
-
-/**
- * The tensors by GGUF's names, with their rows in GGUF's order. A tensor that GGUF has no name for keeps its own, and
- * is refused later.
+ * The tensors by GGUF's names, with their rows in GGUF's order. Throws an Error where one is there that the
+ * config.json does not ask for and that would change what a layer computes. Others are left out, as transformers
+ * leaves them out: buffers, heads for other tasks, layers behind the last.
  */
 function translateTensors(
-  config: JsonFile,
+  file: JsonFile,
+  config: FolderConfig,
   found: ReadonlyMap<string, CheckpointTensor>,
-): Map<string, CheckpointTensor> {
-  const tied = config.boolean("tie_word_embeddings", false);
-  if (!tied && !found.has("lm_head.weight")) {
-    throw config.error(
+): ReadonlyMap<string, CheckpointTensor> {
+  if (!config.tied && !found.has("lm_head.weight")) {
+    throw file.error(
       'tensor "lm_head.weight" is missing, wanted as "tie_word_embeddings" is false; get or convert the model anew',
     );
   }
-  const hidden = config.count("hidden_size");
-  const headSize = config.count("head_dim", hidden / config.count("num_attention_heads"));
   const tensors = new Map<string, CheckpointTensor>();
   for (const [name, tensor] of found) {
-    // Old checkpoints have RoPE's frequencies, which follow from config.json. Tied ones may have the embedding twice.
-    if (name.endsWith(".rotary_emb.inv_freq") || (tied && name === "lm_head.weight")) continue;
-    const [, layer, inLayer = name, ending] = /^(?:model\.layers\.(\d+)\.)?(.+)\.(weight|bias)$/.exec(name) ?? [];
-    const known = layer === undefined ? TENSORS : LAYER_TENSORS;
-    const common = Object.hasOwn(known, inLayer) ? known[inLayer]! : undefined;
-    const renamed = common === undefined
-      ? name
-      : layer === undefined
-      ? `${common}.${ending}`
-      : `blk.${layer}.${common}.${ending}`;
-    const isHalfSplit = common === "attn_q" || common === "attn_k";
-    tensors.set(renamed, { ...tensor, ...isHalfSplit && interleaved(tensor, headSize), name: renamed });
+    const renamed = ggufName(name, config);
+    if (renamed !== null) tensors.set(renamed, { ...tensor, name: renamed });
+    else if (isOfLayer(name, config.layers)) {
+      throw file.error(
+        `tensor ${quote(name)} is there, which its config.json does not ask for; get or convert the model anew`,
+      );
+    }
   }
-  const { base, factors, rope } = ropeOf(config);
-  if (factors) {
+  const { ropeFactors } = config;
+  if (ropeFactors) {
     const name = "rope_freqs.weight";
-    const source = blobSource(new Blob([llama3Factors(rope, base, headSize)]), config.name);
-    tensors.set(name, { name, type: "F32", shape: [headSize / 2], source, offset: 0, bytes: source.size });
+    const source = blobSource(new Blob([ropeFactors]), file.name);
+    tensors.set(name, { name, type: "F32", shape: [ropeFactors.length], source, offset: 0, bytes: source.size });
   }
-  return tensors;
+  return interleaved(tensors, headSizes(config.metadata, `${config.metadata.get("general.architecture")}`));
 }
 
-/**
- * The source from which a tensor of Q or K is read in GGUF's order of rows, and the tensor's offset in that source. In
- * GGUF's order RoPE turns rows 2i and 2i + 1 of a head together, in Hugging Face's order rows i and i + headSize / 2. A
- * tensor that isn't a number of whole heads stays as it is, and is refused later.
- */
-function interleaved(tensor: CheckpointTensor, headSize: number): { source: ByteSource; offset: number } {
-  const { source, offset: start, bytes: size } = tensor;
-  const rows = tensor.shape[1] ?? 1;
-  if (rows % headSize !== 0) return { source, offset: start };
-  const rowBytes = size / rows;
-  const headBytes = rowBytes * headSize;
-  return {
-    offset: 0,
-    source: {
-      name: source.name,
-      size,
-      async read(offset, length) {
-        const from = Math.floor(offset / headBytes) * headBytes;
-        const to = Math.ceil((offset + length) / headBytes) * headBytes;
-        const heads = await source.read(start + from, to - from);
-        const turned = new Uint8Array(heads.length);
-        for (let row = 0; row < heads.length / rowBytes; row++) {
-          const inHead = row % headSize;
-          const split = row - inHead + inHead % 2 * (headSize / 2) + Math.floor(inHead / 2);
-          turned.set(heads.subarray(split * rowBytes, (split + 1) * rowBytes), row * rowBytes);
-        }
-        return turned.subarray(offset - from, offset - from + length);
-      },
-      close: async () => {},
-    },
-  };
+/** GGUF's name of a tensor; `null` where the model that config.json describes has no such tensor. */
+function ggufName(name: string, { layers, biases, headNorms }: FolderConfig): string | null {
+  const [, layer, inLayer = "", ending] = /^(?:model\.layers\.(\d+)\.)?(.+)\.(weight|bias)$/.exec(name) ?? [];
+  const known = layer === undefined ? TENSORS : { ...LAYER_TENSORS, ...headNorms && HEAD_NORMS };
+  if (!Object.hasOwn(known, inLayer) || Number(layer) >= layers) return null;
+  const common = `${known[inLayer]}.${ending}`;
+  if (ending === "bias" && !(layer !== undefined && biases.includes(common))) return null;
+  return layer === undefined ? common : `blk.${Number(layer)}.${common}`;
+}
+
+/** Whether a tensor of weights or biases belongs to what the model computes, by its name. */
+function isOfLayer(name: string, layers: number): boolean {
+  const [, layer] = /^model\.layers\.(\d+)\..*(weight|bias)$/.exec(name) ?? [];
+  return layer !== undefined ? Number(layer) < layers : /^(model\.(embed_tokens|norm)|lm_head)\..*/.test(name);
+}
+
+function missingError({ name: file }: ByteSource, name: string): Error {
+  return readError(file, `tensor ${quote(name)} is missing, which ${INDEX} says is there; download both again`);
 }
 
 /** The names of the tensors in each file, by the index. */

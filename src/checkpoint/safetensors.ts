@@ -14,12 +14,19 @@ const MAX_TENSORS = 2 ** 16;
 /** The types of safetensors that run here; they have the same names as ggml's. */
 const DTYPES = ["F32", "F16", "BF16"] as const;
 
+/** The tensors of a file by their names. */
+export interface Safetensors {
+  /** Those of types that run here, with their shapes in ggml's order. */
+  readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+  /** The types of the others, such as buffers of integers. */
+  readonly unsupported: ReadonlyMap<string, string>;
+}
+
 /**
- * Reads and checks the header of a safetensors file. The tensors come by their names, with their shapes in ggml's
- * order. Rejects with an Error of one line where the file is no such file, is cut short or damaged, or has a type that
- * doesn't run here. https://github.com/huggingface/safetensors#format
+ * Reads and checks the header of a safetensors file. Rejects with an Error of one line where the file is no such file,
+ * is cut short or damaged. https://github.com/huggingface/safetensors#format
  */
-export async function readSafetensors(source: ByteSource): Promise<Map<string, CheckpointTensor>> {
+export async function readSafetensors(source: ByteSource): Promise<Safetensors> {
   const damaged = (state: string) => damagedError(source.name, state);
   /** The file may be of another kind altogether, which says more than what is wrong in its header. */
   const foreign = async (error: Error) => {
@@ -50,33 +57,36 @@ export async function readSafetensors(source: ByteSource): Promise<Map<string, C
   const count = Object.keys(header).length;
   if (count > MAX_TENSORS + 1) throw damaged(`it has ${count} tensors, at most ${MAX_TENSORS} are read`);
   const tensors: CheckpointTensor[] = [];
+  const unsupported = new Map<string, string>();
+  const places: { name: string; offset: number; bytes: number }[] = [];
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     const wrong = (state: string) => damaged(`tensor ${quote(name)} ${state}`);
     if (!isRecord(entry)) throw wrong("is no object");
     const { dtype, shape, data_offsets: offsets } = entry;
+    if (!isCounts(shape)) throw wrong("has no shape of whole numbers");
+    if (!isCounts(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
+      throw wrong("has no two data_offsets of whole numbers");
+    }
+    const [begin, end] = offsets as [number, number];
+    const place = { name, offset: dataStart + begin, bytes: end - begin };
+    places.push(place);
     const type = DTYPES.find((type) => type === dtype);
     if (!type) {
-      throw readError(
-        source.name,
-        `tensor ${quote(name)} is of type ${shown(dtype)}, supported are ${DTYPES.join(", ")}; ` +
-          "get the checkpoint in one of these, or a GGUF of it",
-      );
+      unsupported.set(name, typeof dtype === "string" ? dtype : shown(dtype));
+      continue;
     }
-    if (!isCounts(shape)) throw wrong("has no shape of whole numbers");
     if (shape.includes(0)) throw wrong(`has shape [${shape}], wanted no zero in it`);
-    if (!isCounts(offsets) || offsets.length !== 2) throw wrong("has no two data_offsets of whole numbers");
-    const [begin, end] = offsets as [number, number];
     const bytes = shape.reduce((product, size) => product * size, FORMATS[type].blockBytes);
-    if (end - begin !== bytes) {
+    if (place.bytes !== bytes) {
       throw wrong(`has data_offsets [${begin}, ${end}], wanted ${bytes} bytes for ${type} in shape [${shape}]`);
     }
-    tensors.push({ name, type, shape: shape.toReversed(), source, offset: dataStart + begin, bytes });
+    tensors.push({ ...place, type, shape: shape.toReversed(), source });
   }
 
-  tensors.sort((a, b) => a.offset - b.offset);
+  places.sort((a, b) => a.offset - b.offset || a.bytes - b.bytes);
   let end = dataStart;
-  for (const { name, offset, bytes } of tensors) {
+  for (const { name, offset, bytes } of places) {
     if (offset !== end) {
       throw damaged(`tensor ${quote(name)} begins at ${offset - dataStart}, wanted ${end - dataStart}, without a gap`);
     }
@@ -86,7 +96,16 @@ export async function readSafetensors(source: ByteSource): Promise<Map<string, C
   if (end !== source.size) {
     throw damaged(`its last tensor ends at byte ${end}, the file has ${source.size} bytes`);
   }
-  return new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  return { tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])), unsupported };
+}
+
+/** The Error that a tensor is needed which is of the type `dtype`. */
+export function unsupportedError(file: string, tensor: string, dtype: string): Error {
+  return readError(
+    file,
+    `tensor ${quote(tensor)} is of type ${quote(dtype)}, supported are ${DTYPES.join(", ")}; ` +
+      "get the checkpoint in one of these, or a GGUF of it",
+  );
 }
 
 /** What a file is that is none of safetensors, as an error says it; `null` where it has such a header's begin. */

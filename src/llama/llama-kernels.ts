@@ -1,11 +1,14 @@
+import type { CheckpointTensor } from "../checkpoint/checkpoint.ts";
 import type { LlamaConfig } from "../checkpoint/config.ts";
 import type { Resource } from "../gpu/device.ts";
 import { createAttention, KV_CACHE_BYTES, type KvCacheType } from "../kernels/attention/attention.ts";
 import { BranchSlots } from "../kernels/attention/branch-slots.ts";
+import { createQkNorm } from "../kernels/attention/qk-norm.ts";
 import { createEmbed } from "../kernels/embed/embed.ts";
 import type { Kernel } from "../kernels/kernel.ts";
 import type { KernelContext } from "../kernels/kernel-context.ts";
 import {
+  gateAndUpEpilogues,
   logitsEpilogue,
   qkvEpilogue,
   residualEpilogue,
@@ -30,6 +33,8 @@ export interface LlamaSizes {
   readonly kvCache: KvCacheType;
   /** Tokens that are chosen among: the ids below this. */
   readonly vocabulary: number;
+  /** But for these. */
+  readonly lacking: ReadonlySet<number>;
 }
 
 /** A model, and what its kernels are made for. */
@@ -61,19 +66,15 @@ export async function createLlamaKernels(
   plan: ModelPlan,
   onBytes: (bytes: number) => void,
 ): Promise<LlamaKernels> {
-  const builder = new LlamaBuilder(parts, onBytes);
+  const builder = new LlamaBuilder(parts, plan, onBytes);
   const norms = await Promise.all(
     [...plan.layers.flatMap(({ attentionNorm, feedForwardNorm }) => [attentionNorm, feedForwardNorm]), plan.outputNorm]
-      .map(async (tensor) => {
-        const norm = await loadVector(parts.context.device, tensor);
-        onBytes(tensor.bytes);
-        return norm;
-      }),
+      .map((tensor) => builder.loadVector(tensor)),
   );
   const embedding = await builder.load(plan.embedding);
   const layers = await builder.createEmbedding(embedding, norms[0]!);
   for (const [i, layer] of plan.layers.entries()) {
-    layers.push(...await builder.createLayer(`${i}`, layer, norms[2 * i + 1]!, norms[2 * i + 2]!));
+    layers.push(...await builder.createLayer(i, layer, norms[2 * i + 1]!, norms[2 * i + 2]!));
   }
   const output = plan.output ? await builder.load(plan.output) : embedding;
   return { layers, branchSlots: builder.createBranchSlots(), ...await builder.createHead(output) };
@@ -87,14 +88,17 @@ interface Activations {
   /** Each tile's sum of squares of the residual. */
   readonly squares: Resource;
   readonly queries: Resource;
+  /** Queries and keys before their norms; null where no layer has such norms. */
+  readonly projected: Resource | null;
   readonly attended: Resource;
   /** silu(gate) * up. */
   readonly activation: Resource;
 }
 
-function createActivations({ context, config, queue }: LlamaParts): Activations {
+function createActivations({ context, config, queue }: LlamaParts, plan: ModelPlan): Activations {
   const { device, variant } = context;
-  const { hidden, heads, headSize, feedForward } = config;
+  const { hidden, heads, kvHeads, headSize, feedForward } = config;
+  const hasQkNorms = plan.layers.some(({ qkNorms }) => qkNorms);
   const floats = (label: string, width: number) => device.storage(label, queue.maxRows * width * 4);
   const rows = (label: string, width: number) => context.createRows(label, queue.maxRows, width);
   return {
@@ -102,6 +106,7 @@ function createActivations({ context, config, queue }: LlamaParts): Activations 
     weighted: rows("weighted", hidden),
     squares: floats("squares", hidden / variant.tileN),
     queries: floats("queries", heads * headSize),
+    projected: hasQkNorms ? floats("projected", (heads + kvHeads) * headSize) : null,
     attended: rows("attended", heads * headSize),
     activation: rows("activation", feedForward),
   };
@@ -114,21 +119,28 @@ class LlamaBuilder {
   readonly #activations: Activations;
   readonly #rms: Rms;
   readonly #rope: GPUBuffer;
+  /** The gates of a layer whose ups are of another type; only where there is one. */
+  #gates: GPUBuffer | undefined;
   /** Keys and values, layer by layer. */
   readonly #caches: Resource[] = [];
 
-  constructor(parts: LlamaParts, onBytes: (bytes: number) => void) {
+  constructor(parts: LlamaParts, plan: ModelPlan, onBytes: (bytes: number) => void) {
     const { context, config, sizes } = parts;
     this.#parts = parts;
     this.#onBytes = onBytes;
-    this.#activations = createActivations(parts);
+    this.#activations = createActivations(parts, plan);
     this.#rms = { hidden: config.hidden, epsilon: config.rmsEpsilon, squares: this.#activations.squares };
-    const { headSize, ropeBase: base, ropeFactors: factors, ropeScale: scale } = config;
-    this.#rope = context.device.upload("rope", ropeTable(sizes.capacity, { headSize, base, factors, scale }));
+    this.#rope = context.device.upload("rope", ropeTable(sizes.capacity, config.headSize, config.rope));
   }
 
   load(plan: MatrixPlan): Promise<Matrix> {
     return loadMatrix(this.#parts.context, plan, this.#onBytes);
+  }
+
+  async loadVector(tensor: CheckpointTensor): Promise<GPUBuffer> {
+    const vector = await loadVector(this.#parts.context.device, tensor);
+    this.#onBytes(tensor.bytes);
+    return vector;
   }
 
   createEmbedding(matrix: Matrix, norm: GPUBuffer): Promise<Kernel[]> {
@@ -139,26 +151,38 @@ class LlamaBuilder {
 
   /** `nextNorm` is the norm behind this layer: the next layer's, or the output's. */
   async createLayer(
-    label: string,
+    layer: number,
     plan: LayerPlan,
     feedForwardNorm: GPUBuffer,
     nextNorm: GPUBuffer,
   ): Promise<Kernel[]> {
-    const { context, queue, config, sizes: { kvCache, branchCapacity: branchSlots } } = this.#parts;
-    const { weighted, queries, attended, activation } = this.#activations;
-    const [keys, values] = [this.#createCache(`keys ${label}`), this.#createCache(`values ${label}`)];
-    const shape = { ...config, kvCache, branchSlots };
-    const qkv = qkvEpilogue(context, this.#rms, shape, { rope: this.#rope, queries, keys, values });
-    const swiglu = swigluEpilogue(context, this.#rms, config.feedForward, activation);
+    const { context, queue, config, sizes: { capacity, kvCache, branchCapacity: branchSlots } } = this.#parts;
+    const { weighted, queries, projected, attended, activation } = this.#activations;
+    const [keys, values] = [this.#createCache(`keys ${layer}`), this.#createCache(`values ${layer}`)];
+    const { heads, kvHeads, headSize } = config;
+    const rotates = config.ropeLayers[layer]!;
+    const qkNorms = plan.qkNorms !== null;
+    // A window that no text outgrows is none.
+    const sliding = config.windows[layer]!;
+    const window = sliding !== null && sliding < capacity ? sliding : null;
+    const shape = { heads, kvHeads, headSize, window, rotates, qkNorms, kvCache, branchSlots };
+    const rope = this.#rope;
+    const qkv = qkvEpilogue(context, this.#rms, shape, { rope, queries: qkNorms ? projected! : queries, keys, values });
+    const gateUp = this.#gateUpEpilogues(plan.gateUp.length);
     const kernels: Kernel[] = [];
     for (const { plan: part, firstN } of plan.qkv) {
       kernels.push(...await this.#createMatmul(shifted(await this.load(part), firstN), weighted, qkv));
+    }
+    if (plan.qkNorms) {
+      const norms = await Promise.all(plan.qkNorms.map((tensor) => this.loadVector(tensor)));
+      const resources = [queue.step, projected!, ...norms, rope, queries, keys, values];
+      kernels.push(await createQkNorm(context, shape, config.rmsEpsilon, resources));
     }
     kernels.push(await createAttention(context, shape, [queue.step, queries, keys, values, attended]));
     for (
       const [matrix, x, epilogue] of [
         [plan.attentionOutput, attended, this.#residualEpilogue(feedForwardNorm)],
-        [plan.gateUp, weighted, swiglu],
+        ...plan.gateUp.map((matrix, i) => [matrix, weighted, gateUp[i]!] as const),
         [plan.down, activation, this.#residualEpilogue(nextNorm)],
       ] as const
     ) kernels.push(...await this.#createMatmul(await this.load(matrix), x, epilogue));
@@ -167,10 +191,11 @@ class LlamaBuilder {
 
   /** The output product, the choice and what follows it; `matrix` may be the embedding's. */
   async createHead(matrix: Matrix): Promise<Omit<LlamaKernels, "layers" | "branchSlots">> {
-    const { context, queue: { step, tokens, chosen }, sizes: { vocabulary } } = this.#parts;
+    const { context, queue: { step, tokens, chosen }, sizes: { vocabulary, lacking } } = this.#parts;
     const logits = context.device.storage("logits", MAX_ROWS * vocabulary * 4);
     const argmaxTiles = createArgmaxTiles(context, MAX_ROWS, vocabulary);
-    const epilogue = logitsEpilogue(context, this.#rms, vocabulary, { logits, argmaxTiles });
+    const bits = lacking.size > 0 ? context.device.upload("lacking", bitsOf(lacking, vocabulary)) : undefined;
+    const epilogue = logitsEpilogue(context, this.#rms, vocabulary, { logits, argmaxTiles }, bits);
     const named = { ...matrix, name: "output" };
     return {
       output: await createMatmul(context, named, step, this.#activations.weighted, epilogue, vocabulary),
@@ -195,6 +220,15 @@ class LlamaBuilder {
     return residualEpilogue(this.#parts.context, this.#parts.config.hidden, { ...this.#activations, norm });
   }
 
+  /** The epilogues of gate and up as one matrix or as two. */
+  #gateUpEpilogues(matrices: number): Epilogue[] {
+    const { context, queue, config: { feedForward } } = this.#parts;
+    const { activation } = this.#activations;
+    if (matrices === 1) return [swigluEpilogue(context, this.#rms, feedForward, activation)];
+    this.#gates ??= context.device.storage("gates", queue.maxRows * feedForward * 4);
+    return gateAndUpEpilogues(context, this.#rms, feedForward, this.#gates, activation);
+  }
+
   #createCache(label: string): Resource {
     const { context, config, sizes: { branchCapacity, capacity, kvCache } } = this.#parts;
     const cache = context.createCache(label, (branchCapacity + capacity) * slotBytes(config, kvCache));
@@ -206,6 +240,13 @@ class LlamaBuilder {
 /** Bytes of a layer's keys, or of its values, of one position. */
 export function slotBytes({ kvHeads, headSize }: LlamaConfig, kvCache: KvCacheType): number {
   return kvHeads * headSize * KV_CACHE_BYTES[kvCache];
+}
+
+/** A bit for each of `count` numbers, from the lowest one of the first word on: whether it is among these. */
+function bitsOf(numbers: ReadonlySet<number>, count: number): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(Math.ceil(count / 32));
+  for (const number of numbers) words[number >> 5]! |= 1 << number % 32;
+  return words;
 }
 
 /** The matrix as the part that begins at `firstN` of a larger one, which exists only in parts. */

@@ -28,6 +28,8 @@ export interface LlamaOptions {
    * frequent ones come first, and the output product is most of a small draft model's work.
    */
   readonly vocabularyLimit?: number;
+  /** Never choose these tokens. */
+  readonly lacking?: ReadonlySet<number>;
   /** Tokens that a branch beside the text can hold; 0 by default. */
   readonly branchCapacity?: number;
   /** Tests and benchmarks choose one; by default it is the one that suits the device. */
@@ -41,9 +43,9 @@ type PassParts = PassWork["parts"];
 
 /**
  * A Llama on a device: embedding, layers, output and choice as one pass over 1 to 16 rows, with a static KV cache.
- * A layer is five dispatches (six where V has a type of its own): QKV with RMSNorm and RoPE, attention, output with the
- * residual, gate and up with RMSNorm and SwiGLU, down with the residual. A row's bits don't depend on the rows beside
- * it.
+ * A layer is five dispatches (more where Q, K and V, or gate and up, differ in type, and one more for norms of Q and K):
+ * QKV with RMSNorm and RoPE, attention, output with the residual, gate and up with RMSNorm and SwiGLU, down with the
+ * residual. A row's bits don't depend on the rows beside it.
  */
 export class Llama {
   readonly config: LlamaConfig;
@@ -83,8 +85,7 @@ export class Llama {
     options: LlamaOptions,
   ): Promise<Llama> {
     const { capacity, kvCache = "f16", branchCapacity = 0, variant, onBytes } = options;
-    const vocabulary = Math.min(options.vocabularyLimit ?? Infinity, config.vocabulary);
-    const sizes = { capacity, branchCapacity, kvCache, vocabulary };
+    const sizes = { capacity, branchCapacity, kvCache, ...choices(config, options) };
     const context = new KernelContext(device, variant);
     const plan = planModel(checkpoint, config);
     assertFits(context, config, sizes, plan);
@@ -225,6 +226,13 @@ const NO_SCORERS: readonly Kernel[] = [];
  */
 const LONG_PASS = 64;
 
+/** What is chosen among: lacking tokens at the vocabulary's end are no part of it. */
+function choices(config: LlamaConfig, { vocabularyLimit = Infinity, lacking }: LlamaOptions) {
+  let vocabulary = Math.min(vocabularyLimit, config.vocabulary);
+  while (vocabulary > 1 && lacking?.has(vocabulary - 1)) vocabulary--;
+  return { vocabulary, lacking: new Set([...lacking ?? []].filter((token) => token < vocabulary)) };
+}
+
 function passParts(kernels: readonly Kernel[]): PassParts {
   const first = kernels.length < LONG_PASS ? kernels.length : Math.ceil(kernels.length / 8);
   return [kernels.slice(0, first), kernels.slice(first)].filter(({ length }) => length > 0).map(
@@ -246,7 +254,8 @@ function assertFits(
   const weightBytes = sum(matricesOf(plan).map((matrix) => matrixBytes(matrix, variant)));
   const cacheBytes = (branchCapacity + capacity) * slotBytes(config, kvCache);
   // A prefill's rows are larger than a tile of weights with the same k, below which no matrix can be cut.
-  const rowBytes = 4 * Math.max(config.hidden, config.heads * config.headSize, config.feedForward);
+  const projected = (config.heads + config.kvHeads) * config.headSize;
+  const rowBytes = 4 * Math.max(config.hidden, projected, config.feedForward);
   const largest = Math.max(
     cacheBytes,
     capacity * config.headSize * 4,

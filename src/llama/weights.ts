@@ -21,6 +21,8 @@ export interface MatrixPlan {
   /** Each of the shape [k, n], as files give it. */
   readonly tensors: readonly CheckpointTensor[];
   readonly arrangement: Arrangement;
+  /** The bias [n] of each tensor, or null for one without; left out where none has any. */
+  readonly biases?: readonly (CheckpointTensor | null)[];
 }
 
 /** Bytes that the matrix takes on the device. */
@@ -74,7 +76,9 @@ export async function loadMatrix(
     const weights = context.placeWeights(words);
     parts.push({ weights, firstN, n: Math.min(n - firstN, count * tileN), tiles: count, firstTile });
   }
-  return { name: plan.name, n, k, layout, parts };
+  const bias = plan.biases && await loadBias(device, plan, plan.biases, tiles * tileN);
+  plan.biases?.forEach((tensor) => onBytes(tensor?.bytes ?? 0));
+  return { name: plan.name, n, k, layout, parts, bias };
 }
 
 /** The weight rows from .. to - 1 of the matrix that the tensors make, `weightRowBytes` bytes of the file each. */
@@ -110,8 +114,30 @@ async function readWeightRows(plan: MatrixPlan, weightRowBytes: number, from: nu
   return bytes;
 }
 
+/** The biases arranged as the tensors are, zeros for those that are null and up to `length`. */
+async function loadBias(
+  device: Device,
+  { name, tensors, arrangement }: MatrixPlan,
+  biases: readonly (CheckpointTensor | null)[],
+  length: number,
+): Promise<GPUBuffer> {
+  const all = new Float32Array(length);
+  let start = 0;
+  for (const [i, tensor] of biases.entries()) {
+    const [first, stride] = arrangement === "alternate" ? [i, tensors.length] : [start, 1];
+    if (tensor) (await readVector(tensor)).forEach((value, n) => all[first + n * stride] = value);
+    start += tensors[i]!.shape[1]!;
+  }
+  return device.upload(`${name} bias`, all);
+}
+
 /** A one-dimensional tensor as float32 on the device. */
 export async function loadVector(device: Device, tensor: CheckpointTensor): Promise<GPUBuffer> {
-  const bytes = await tensor.source.read(tensor.offset, tensor.bytes);
-  return device.upload(tensor.name, dequantize(tensor.type, bytes, tensor.shape[0]!) as Float32Array<ArrayBuffer>);
+  return device.upload(tensor.name, await readVector(tensor));
+}
+
+async function readVector(
+  { type, shape, source, offset, bytes }: CheckpointTensor,
+): Promise<Float32Array<ArrayBuffer>> {
+  return dequantize(type, await source.read(offset, bytes), shape[0]!) as Float32Array<ArrayBuffer>;
 }

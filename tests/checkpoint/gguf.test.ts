@@ -409,4 +409,42 @@ test("a tensor beyond 4 GiB", async () => {
   }
 });
 
+test("tokens without a row in the embedding are left out, and special tokens with ids that no token has", async () => {
+  const keys: MetadataEntry[] = [
+    ["tokenizer.ggml.tokens", "string[]", ["a", "b", "<pad>"]],
+    ["tokenizer.ggml.scores", "f32[]", [1, 2, 3]],
+    ["tokenizer.ggml.token_type", "i32[]", [1, 1, 3]],
+    ["tokenizer.ggml.merges", "string[]", ["a b", "b a", "a a"]],
+    ["tokenizer.ggml.padding_token_id", "u32", 2],
+    ["tokenizer.ggml.eos_token_id", "u32", 1],
+    ["tokenizer.ggml.eot_token_id", "u32", 2 ** 32 - 1],
+    ["tokenizer.ggml.bos_token_id", "i32", -1],
+    ["tokenizer.ggml.unknown_token_id", "string", "x"],
+  ];
+  const read = async (rows: number) => {
+    const bytes = new Uint8Array(4 * rows);
+    const { metadata } = await openBytes(
+      ggufFile(keys, [{ ...TENSOR, name: "token_embd.weight", shape: [1, rows], bytes }]),
+    );
+    return Object.fromEntries(
+      [...metadata].map((
+        [key, value],
+      ) => [key.slice("tokenizer.ggml.".length), typeof value === "object" ? [...value] : value]),
+    );
+  };
+  const merges = ["a b", "b a", "a a"];
+  const whole = {
+    tokens: ["a", "b", "<pad>"],
+    scores: [1, 2, 3],
+    token_type: [1, 1, 3],
+    merges,
+    padding_token_id: 2,
+    eos_token_id: 1,
+    unknown_token_id: "x",
+  };
+  for (const rows of [3, 4]) assert.equal(await read(rows), whole);
+  const { padding_token_id: _, ...rest } = whole;
+  assert.equal(await read(2), { ...rest, tokens: ["a", "b"], scores: [1, 2], token_type: [1, 1] });
+});
+
 test.run();

@@ -19,13 +19,13 @@ export class ReferenceLlama {
     this.#tensors = tensors;
   }
 
-  /** Reads all weights, as the file has them. */
-  static async load(checkpoint: Checkpoint): Promise<ReferenceLlama> {
+  /** Reads all weights, as the file has them; by default the config is the file's own. */
+  static async load(checkpoint: Checkpoint, config?: LlamaConfig): Promise<ReferenceLlama> {
     const tensors = new Map<string, StoredTensor>();
     for (const [name, tensor] of checkpoint.tensors) {
       tensors.set(name, { ...tensor, data: await tensor.source.read(tensor.offset, tensor.bytes) });
     }
-    return new ReferenceLlama(await llamaConfig(checkpoint), tensors);
+    return new ReferenceLlama(config ?? await llamaConfig(checkpoint), tensors);
   }
 
   /** The logits [vocabulary] after each token; `from` leaves out those of the positions before it, which saves time. */
@@ -35,16 +35,16 @@ export class ReferenceLlama {
     const x = tokens.map((token) => Float64Array.from(row(embedding, token)));
     for (let layer = 0; layer < layers; layer++) {
       const block = `blk.${layer}`;
-      const attended = this.#attend(block, this.#norm(`${block}.attn_norm.weight`, x));
-      add(x, this.#multiply(`${block}.attn_output.weight`, attended));
+      const attended = this.#attend(layer, this.#norm(`${block}.attn_norm.weight`, x));
+      add(x, this.#multiply(`${block}.attn_output`, attended));
       const normed = this.#norm(`${block}.ffn_norm.weight`, x);
-      const gate = this.#multiply(`${block}.ffn_gate.weight`, normed);
-      const up = this.#multiply(`${block}.ffn_up.weight`, normed);
+      const gate = this.#multiply(`${block}.ffn_gate`, normed);
+      const up = this.#multiply(`${block}.ffn_up`, normed);
       const gated = gate.map((g, t) => g.map((value, i) => value / (1 + Math.exp(-value)) * up[t]![i]!));
-      add(x, this.#multiply(`${block}.ffn_down.weight`, gated));
+      add(x, this.#multiply(`${block}.ffn_down`, gated));
     }
     const last = this.#norm("output_norm.weight", x.slice(from));
-    return this.#multiply(tied ? "token_embd.weight" : "output.weight", last);
+    return this.#multiply(tied ? "token_embd" : "output", last);
   }
 
   /** RMSNorm: x / sqrt(mean(x^2) + epsilon) * weight. */
@@ -57,38 +57,51 @@ export class ReferenceLlama {
     });
   }
 
-  /** Each row of the matrix is unpacked once and multiplied with all positions. */
+  /** Weights times x, plus a bias if there is one. Each weight row is unpacked once, for all positions. */
   #multiply(name: string, x: readonly Float64Array[]): Float64Array[] {
-    const tensor = this.#tensors.get(name)!;
+    const tensor = this.#tensors.get(`${name}.weight`)!;
+    const bias = this.#tensors.get(`${name}.bias`);
     const rows = tensor.shape[1]!;
     const y = x.map(() => new Float64Array(rows));
     for (let r = 0; r < rows; r++) {
       const weights = row(tensor, r);
       x.forEach((values, t) => y[t]![r] = dot(weights, values, 0, weights.length));
     }
+    if (bias) y.forEach((values) => row(bias, 0).forEach((value, i) => values[i]! += value));
     return y;
   }
 
   /** Causal attention with grouped queries: head h reads KV head floor(h / (heads / kvHeads)). */
-  #attend(block: string, x: readonly Float64Array[]): Float64Array[] {
-    const { heads, kvHeads, headSize } = this.config;
-    const queries = this.#multiply(`${block}.attn_q.weight`, x);
-    const keys = this.#multiply(`${block}.attn_k.weight`, x);
-    const values = this.#multiply(`${block}.attn_v.weight`, x);
-    queries.forEach((query, position) => this.#rotate(query, position));
-    keys.forEach((key, position) => this.#rotate(key, position));
+  #attend(layer: number, x: readonly Float64Array[]): Float64Array[] {
+    const { heads, kvHeads, headSize, ropeLayers, windows } = this.config;
+    const block = `blk.${layer}`;
+    const queries = this.#multiply(`${block}.attn_q`, x);
+    const keys = this.#multiply(`${block}.attn_k`, x);
+    const values = this.#multiply(`${block}.attn_v`, x);
+    for (const [name, vectors] of [["attn_q_norm", queries], ["attn_k_norm", keys]] as const) {
+      if (this.#tensors.has(`${block}.${name}.weight`)) {
+        for (const vector of vectors) {
+          for (let at = 0; at < vector.length; at += headSize) {
+            vector.set(this.#norm(`${block}.${name}.weight`, [vector.slice(at, at + headSize)])[0]!, at);
+          }
+        }
+      }
+      if (ropeLayers[layer]) vectors.forEach((vector, position) => this.#rotate(vector, position));
+    }
     return queries.map((query, position) => {
       const output = new Float64Array(heads * headSize);
       for (let head = 0; head < heads; head++) {
         const at = head * headSize;
         const kvAt = Math.floor(head / (heads / kvHeads)) * headSize;
         const own = query.subarray(at, at + headSize);
-        const scores = keys.slice(0, position + 1).map((key) => dot(own, key, kvAt, headSize) / Math.sqrt(headSize));
+        const first = Math.max(0, position + 1 - (windows[layer] ?? Infinity));
+        const seen = keys.slice(first, position + 1);
+        const scores = seen.map((key) => dot(own, key, kvAt, headSize) / Math.sqrt(headSize));
         const most = Math.max(...scores);
         const weights = scores.map((score) => Math.exp(score - most));
         const total = weights.reduce((a, b) => a + b);
         weights.forEach((weight, p) => {
-          for (let i = 0; i < headSize; i++) output[at + i]! += weight / total * values[p]![kvAt + i]!;
+          for (let i = 0; i < headSize; i++) output[at + i]! += weight / total * values[first + p]![kvAt + i]!;
         });
       }
       return output;
@@ -97,13 +110,13 @@ export class ReferenceLlama {
 
   /** RoPE on pairs (2i, 2i + 1) of each head, as GGUF orders the rows of Q and K. */
   #rotate(vector: Float64Array, position: number): void {
-    const { headSize, ropeBase, ropeFactors, ropeScale } = this.config;
+    const { headSize, rope: { size, frequencies, magnitude } } = this.config;
     for (let at = 0; at < vector.length; at += 2) {
-      const pair = at % headSize / 2;
-      const angle = position / ropeScale * ropeBase ** (-2 * pair / headSize) / (ropeFactors?.[pair] ?? 1);
+      if (at % headSize >= size) continue;
+      const angle = position * frequencies[at % headSize / 2]!;
       const [even, odd] = [vector[at]!, vector[at + 1]!];
-      vector[at] = even * Math.cos(angle) - odd * Math.sin(angle);
-      vector[at + 1] = even * Math.sin(angle) + odd * Math.cos(angle);
+      vector[at] = magnitude * (even * Math.cos(angle) - odd * Math.sin(angle));
+      vector[at + 1] = magnitude * (even * Math.sin(angle) + odd * Math.cos(angle));
     }
   }
 }

@@ -6,6 +6,8 @@ import cacheF16 from "./cache-f16.wgsl" with { type: "text" };
 import cacheF32 from "./cache-f32.wgsl" with { type: "text" };
 import cacheRead from "../memory/cache-read.wgsl" with { type: "text" };
 import cacheSlot from "./cache-slot.wgsl" with { type: "text" };
+import maskCausal from "./mask-causal.wgsl" with { type: "text" };
+import maskWindow from "./mask-window.wgsl" with { type: "text" };
 import { createKernel, type Kernel } from "../kernel.ts";
 import { type KernelContext, TEXTURE_WIDTH } from "../kernel-context.ts";
 import stepStruct from "../step.wgsl" with { type: "text" };
@@ -38,7 +40,10 @@ function sharesOf(group: number): { positions: number; rows: number } {
 export interface AttentionShape {
   readonly heads: number;
   readonly kvHeads: number;
+  /** A multiple of 16, at most 256. */
   readonly headSize: number;
+  /** How many positions a row sees, its own included; null for all. */
+  readonly window: number | null;
   readonly kvCache: KvCacheType;
   /** The first slots of the cache, which are for a branch. */
   readonly branchSlots: number;
@@ -47,7 +52,7 @@ export interface AttentionShape {
 /** Attention of each row over its past. `resources`: step, queries, keys, values, attended (bindings 0 to 4). */
 export function createAttention(
   { device, variant }: KernelContext,
-  { heads, kvHeads, headSize, kvCache, branchSlots }: AttentionShape,
+  { heads, kvHeads, headSize, window, kvCache, branchSlots }: AttentionShape,
   resources: readonly Resource[],
 ): Promise<Kernel> {
   const group = heads / kvHeads;
@@ -60,6 +65,7 @@ export function createAttention(
     BRANCH_SLOTS: branchSlots,
     TEXTURE_WIDTH,
     OUT_QUADS: heads * headSize / 4,
+    ...(window !== null && { WINDOW: window }),
     ...(isSubgroup && { INVOCATIONS: variant.invocations, POSITIONS: positions }),
   };
   const attention = isSubgroup ? attentionSubgroup : attentionWorkgroup;
@@ -70,11 +76,13 @@ export function createAttention(
       variant.memory.cacheRead,
       cacheRead,
       variant.memory.out,
+      window === null ? maskCausal : maskWindow,
       attention,
     ]));
   return createKernel(device, "attention", codes, resources, kvHeads, (position, rows) => ({
-    bytes: 2 * (position + rows) * kvHeads * headSize * KV_CACHE_BYTES[kvCache],
-    // Row i has position + i + 1 keys and as many values.
-    multiplyAdds: 2 * rows * (position + (rows + 1) / 2) * heads * headSize,
+    bytes: 2 * Math.min(position + rows, (window ?? Infinity) + rows - 1) * kvHeads * headSize *
+      KV_CACHE_BYTES[kvCache],
+    // Row i has position + i + 1 keys and as many values, or the window's.
+    multiplyAdds: 2 * rows * Math.min(position + (rows + 1) / 2, window ?? Infinity) * heads * headSize,
   }));
 }

@@ -1,11 +1,15 @@
 import type { Resource } from "../../gpu/device.ts";
 import { type AttentionShape, CACHE_SOURCES } from "../attention/attention.ts";
+import ropeSource from "../attention/rope.wgsl" with { type: "text" };
 import type { KernelContext } from "../kernel-context.ts";
 import { tileConstants } from "../sampling/argmax.ts";
+import epilogueGate from "./epilogue-gate.wgsl" with { type: "text" };
 import epilogueLogits from "./epilogue-logits.wgsl" with { type: "text" };
 import epilogueQkv from "./epilogue-qkv.wgsl" with { type: "text" };
 import epilogueResidual from "./epilogue-residual.wgsl" with { type: "text" };
 import epilogueSwiglu from "./epilogue-swiglu.wgsl" with { type: "text" };
+import epilogueUp from "./epilogue-up.wgsl" with { type: "text" };
+import lackingSource from "./lacking.wgsl" with { type: "text" };
 import type { Epilogue } from "./matmul.ts";
 import rmsSource from "./rms.wgsl" with { type: "text" };
 
@@ -19,29 +23,40 @@ export interface Rms {
 
 const rmsConstants = ({ hidden, epsilon }: Rms) => ({ HIDDEN: hidden, RMS_EPSILON: epsilon });
 
-/** Rotates queries and keys, and writes keys and values into a KV cache; see epilogue-qkv.wgsl. */
+/** What a layer does with Q, K and V before attention. */
+export interface QkvShape extends AttentionShape {
+  /** Whether RoPE turns Q and K. */
+  readonly rotates: boolean;
+  /** Whether each head of Q and K has an RMSNorm first; see qk-norm.wgsl. */
+  readonly qkNorms: boolean;
+}
+
+/** The constants of rope.wgsl and of what is around it. */
+export const qkvConstants = ({ heads, kvHeads, headSize, branchSlots, rotates }: QkvShape) => ({
+  HEAD_SIZE: headSize,
+  Q_N: heads * headSize,
+  KV_N: kvHeads * headSize,
+  BRANCH_SLOTS: branchSlots,
+  ROTATES: rotates,
+});
+
+/** Turns queries and keys, and writes keys and values into a KV cache; see epilogue-qkv.wgsl. */
 export function qkvEpilogue(
   { variant }: KernelContext,
   rms: Rms,
-  shape: AttentionShape,
+  shape: QkvShape,
   out: {
     /** The table of `ropeTable`, [position][headSize]. */
     readonly rope: Resource;
-    /** [rows][heads * headSize] in float32. */
+    /** [rows][heads * headSize] in float32; with `qkNorms` [rows][(heads + kvHeads) * headSize], keys and all. */
     readonly queries: Resource;
     readonly keys: Resource;
     readonly values: Resource;
   },
 ): Epilogue {
   return {
-    source: CACHE_SOURCES[shape.kvCache] + variant.memory.cacheWrite + rmsSource + epilogueQkv,
-    constants: {
-      ...rmsConstants(rms),
-      HEAD_SIZE: shape.headSize,
-      Q_N: shape.heads * shape.headSize,
-      KV_N: shape.kvHeads * shape.headSize,
-      BRANCH_SLOTS: shape.branchSlots,
-    },
+    source: CACHE_SOURCES[shape.kvCache] + variant.memory.cacheWrite + rmsSource + ropeSource + epilogueQkv,
+    constants: { ...rmsConstants(rms), ...qkvConstants(shape), QK_NORMS: shape.qkNorms },
     resources: [rms.squares, out.rope, out.queries, out.keys, out.values],
   };
 }
@@ -82,16 +97,41 @@ export function swigluEpilogue(
   };
 }
 
-/** Writes the logits [rows][vocabulary], and each tile's best token into `argmaxTiles` (of `createArgmaxTiles`). */
+/**
+ * The same of gates and ups in two matrices, one product after the other; the first leaves `gates` (float32,
+ * [rows][feedForward]) for the second.
+ */
+export function gateAndUpEpilogues(
+  { variant }: KernelContext,
+  rms: Rms,
+  feedForward: number,
+  gates: Resource,
+  activation: Resource,
+): [gate: Epilogue, up: Epilogue] {
+  const constants = { ...rmsConstants(rms), FEED_FORWARD: feedForward, OUT_QUADS: feedForward / 4 };
+  return [
+    { source: rmsSource + epilogueGate, constants, resources: [rms.squares, gates] },
+    { source: variant.memory.out + rmsSource + epilogueUp, constants, resources: [rms.squares, activation, gates] },
+  ];
+}
+
+/**
+ * Writes the logits [rows][vocabulary], and each tile's best token into `argmaxTiles` (of `createArgmaxTiles`). Tokens
+ * of which `lacking` has a bit, token t's at t % 32 of word t / 32, are never the best.
+ */
 export function logitsEpilogue(
   { variant }: KernelContext,
   rms: Rms,
   vocabulary: number,
   out: { readonly logits: Resource; readonly argmaxTiles: Resource },
+  lacking?: Resource,
 ): Epilogue {
+  const logitsOf = lacking
+    ? lackingSource
+    : "fn logits_of(products: vec4f, token: u32) -> vec4f { return products; }\n";
   return {
-    source: rmsSource + epilogueLogits,
+    source: rmsSource + logitsOf + epilogueLogits,
     constants: { ...rmsConstants(rms), ...tileConstants(variant, vocabulary) },
-    resources: [rms.squares, out.logits, out.argmaxTiles],
+    resources: [rms.squares, out.logits, out.argmaxTiles, ...lacking ? [lacking] : []],
   };
 }

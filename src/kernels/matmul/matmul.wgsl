@@ -1,6 +1,6 @@
 // y[row][n] = sum over k of x[row][k] * weights[n][k], or y = x W^T: M rows of the pass, N rows of the weight matrix, K
-// elements in each. An invocation has four n, a workgroup TILE_N, for ROWS rows of the pass. `epilogue`
-// (epilogue-*.wgsl) then does with y what the layer needs.
+// elements in each. An invocation has four n, a workgroup TILE_N, for ROWS rows of the pass. `finished` (bias*.wgsl)
+// adds a bias, `epilogue` (epilogue-*.wgsl) then does with y what the layer needs.
 // An x that RMSNorm normalises comes as residual * norm weight; the factor 1 / rms is the same for all of k and is
 // applied to y.
 // Grid: (ceil(N / TILE_N), ceil(M / ROWS)).
@@ -50,13 +50,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
       if (SCALED) {
         for (var r = 0u; r < ROWS; r++) {
           sums[r] = fma(scale(scales, half), part[r], sums[r]);
-          if (MINIMUMS) { sums[r] = fma(minimum(scales), vec4f(x_sum(&held, r)), sums[r]); }
+          if (MINIMUMS) { sums[r] = fma(minimum(scales, half), vec4f(x_sum(&held, r, half)), sums[r]); }
         }
       } else { sums = part; }
     }
   }
   for (var r = 0u; r < ROWS; r++) {
-    let y = sum_over_k(sums[r]) * Y_SCALE * input_scale(first_row + r);
-    epilogue(first_row + r, tile * TILE_QUADS + tile_quad, y);
+    let quad = tile * TILE_QUADS + tile_quad;
+    epilogue(first_row + r, quad, finished(quad, sum_over_k(sums[r]) * Y_SCALE, input_scale(first_row + r)));
   }
 }

@@ -55,8 +55,13 @@ async function createProduct(context: KernelContext, matrix: Matrix) {
   };
 }
 
-function load(context: KernelContext, tensors: readonly MemoryTensor[], arrangement: Arrangement = "concatenate") {
-  return loadMatrix(context, { name: "random", tensors, arrangement }, () => {});
+function load(
+  context: KernelContext,
+  tensors: readonly MemoryTensor[],
+  arrangement: Arrangement = "concatenate",
+  biases?: readonly (MemoryTensor | null)[],
+) {
+  return loadMatrix(context, { name: "random", tensors, arrangement, biases }, () => {});
 }
 
 /** Weight rows that fill no tile and no quad. */
@@ -94,36 +99,44 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
     );
   }
 
-  await withDevice(`${title}: matrices of several tensors, in parts as large as the device binds`, async (device) => {
-    const context = contextOf(device);
-    const { tileN } = context.variant;
-    const k = 96;
-    const tensors = [0, 1, 2].map((seed) => memoryTensor("Q4_1", k, randoms(seed, N * k)));
-    const rowOf = (tensor: MemoryTensor, i: number) => tensor.values.subarray(i * k, (i + 1) * k);
-    const alternating = Array.from({ length: 2 * N }, (_, i) => rowOf(tensors[i % 2]!, i >> 1));
-    const concatenated = Array.from({ length: 3 * N }, (_, i) => rowOf(tensors[Math.floor(i / N)]!, i % N));
-    const x = randoms(9, 2 * k);
-    for (
-      const [arrangement, plan, weightRows] of [
-        ["concatenate", tensors, concatenated],
-        ["alternate", tensors.slice(0, 2), alternating],
-      ] as const
-    ) {
-      const tiles = Math.ceil(weightRows.length / tileN);
-      // Room for most of the tiles and a bit: two parts, of which the second begins within a tensor.
-      const most = Math.ceil(tiles * 0.6);
-      const restore = limitBindings(device, (most + 0.5) * tileBytes(weightLayout("Q4_1", k, tileN)));
-      const matrix = await load(context, plan, arrangement);
-      restore();
-      assert.equal(
-        matrix.parts.map(({ firstN, n, firstTile, tiles }) => [firstN, n, firstTile, tiles]),
-        [[0, most * tileN, 0, most], [most * tileN, weightRows.length - most * tileN, most, tiles - most]],
-      );
-      const multiply = await createProduct(context, matrix);
-      const values = Float32Array.from(weightRows.flatMap((row) => [...row]));
-      assertClose(arrangement, await multiply(x), product(values, x, k), 2e-5, 2e-5);
-    }
-  }, { adapter });
+  await withDevice(
+    `${title}: matrices of several tensors, with biases, in parts that the device binds`,
+    async (device) => {
+      const context = contextOf(device);
+      const { tileN } = context.variant;
+      const k = 96;
+      const tensors = [0, 1, 2].map((seed) => memoryTensor("Q4_1", k, randoms(seed, N * k)));
+      const rowOf = (tensor: MemoryTensor, i: number) => tensor.values.subarray(i * k, (i + 1) * k);
+      const alternating = Array.from({ length: 2 * N }, (_, i) => rowOf(tensors[i % 2]!, i >> 1));
+      const concatenated = Array.from({ length: 3 * N }, (_, i) => rowOf(tensors[Math.floor(i / N)]!, i % N));
+      const x = randoms(9, 2 * k);
+      const biasOf = (seed: number) => memoryTensor("F32", N, randoms(seed, N, -5, 5));
+      const biases = [biasOf(3), null, biasOf(4)];
+      const biasAt = (tensor: number, i: number) => biases[tensor]?.values[i] ?? 0;
+      for (
+        const [arrangement, plan, weightRows, biasOfRow] of [
+          ["concatenate", tensors, concatenated, (n: number) => biasAt(Math.floor(n / N), n % N)],
+          ["alternate", tensors.slice(0, 2), alternating, (n: number) => biasAt(n % 2, n >> 1)],
+        ] as const
+      ) {
+        const tiles = Math.ceil(weightRows.length / tileN);
+        // Room for most of the tiles and a bit: two parts, of which the second begins within a tensor.
+        const most = Math.ceil(tiles * 0.6);
+        const restore = limitBindings(device, (most + 0.5) * tileBytes(weightLayout("Q4_1", k, tileN)));
+        const matrix = await load(context, plan, arrangement, biases.slice(0, plan.length));
+        restore();
+        assert.equal(
+          matrix.parts.map(({ firstN, n, firstTile, tiles }) => [firstN, n, firstTile, tiles]),
+          [[0, most * tileN, 0, most], [most * tileN, weightRows.length - most * tileN, most, tiles - most]],
+        );
+        const multiply = await createProduct(context, matrix);
+        const values = Float32Array.from(weightRows.flatMap((row) => [...row]));
+        const wanted = product(values, x, k).map((value, i) => value + biasOfRow(i % weightRows.length));
+        assertClose(arrangement, await multiply(x), wanted, 2e-5, 2e-5);
+      }
+    },
+    { adapter },
+  );
 }
 
 test.run();
