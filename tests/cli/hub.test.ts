@@ -67,7 +67,7 @@ test("what fails is told in a line", async () => {
         1,
       ],
       [[...DATASET, "--sample-index", "3"], /^Cannot take sample 3: the dataset has 3, wanted 0 to 2\n/, 1],
-      [[...DATASET, "--column", "text"], /: has the columns "messages", wanted "text"; correct --column\n/, 1],
+      [[...DATASET, "--column", "text"], /, or messages in "text"; correct --column\n/, 1],
       [["--column", "text"], /^Cannot take --column by itself: give --dataset too\n/, 2],
       [["benchmark", "--column", "text"], /^Cannot take --column by itself: give --dataset too\n/, 2],
     ] as [string[], RegExp, number][]
