@@ -1,5 +1,5 @@
 import type { ByteSource } from "../platform/byte-source.ts";
-import { listFolder, openFile } from "../platform/platform.ts";
+import { isFile, listFolder, openFile } from "../platform/platform.ts";
 import { type LlamaConfig, llamaConfig } from "../checkpoint/config.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openGguf, partPaths } from "../checkpoint/gguf.ts";
@@ -33,8 +33,11 @@ export async function openModelFile(path: string): Promise<ModelFile> {
 
 async function openGgufParts(path: string): Promise<Checkpoint> {
   const sources: ByteSource[] = [];
+  const parts = partPaths(path);
+  // A whole file may be named so too; a part alone is told as such by its header.
+  const isAlone = (await Promise.all(parts.map(isFile))).every((there, i) => !there || parts[i] === path);
   try {
-    for (const part of partPaths(path)) sources.push(await openFile(part));
+    for (const part of isAlone ? [path] : parts) sources.push(await openFile(part));
   } catch (error) {
     await Promise.all(sources.map((source) => source.close()));
     throw error;
