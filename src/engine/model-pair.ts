@@ -59,18 +59,23 @@ const LEAST_SHARE = 0.5;
 
 /**
  * Opens both files. Throws an Error as `openModelFile` does, and where the draft has too few of the verify model's
- * tokens; where it lacks some, `warn` hears how many it has.
+ * tokens; where it lacks some, `warn` hears how many it has, as it hears what the tokenizers had to guess.
  */
 export async function openModelPair(
   verifyPath: string,
   draftPath?: string,
   warn: (line: string) => void = () => {},
 ): Promise<ModelPair> {
-  const verify = await openModelFile(verifyPath);
+  const open = async (path: string) => {
+    const file = await openModelFile(path);
+    for (const warning of file.tokenizer.warnings) warn(`"${path}": ${warning}`);
+    return file;
+  };
+  const verify = await open(verifyPath);
   let draft: ModelFile | null = null;
   try {
     if (draftPath === undefined) return { verify, draft };
-    draft = await openModelFile(draftPath);
+    draft = await open(draftPath);
     return { verify, draft: draftFor(verify, draft, warn) };
   } catch (error) {
     await closeModelPair({ verify, draft });
