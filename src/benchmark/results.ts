@@ -46,6 +46,12 @@ export interface ResultsConfiguration {
   readonly strategies: readonly StrategyName[];
   /** Indices into the dataset. */
   readonly samples: readonly number[];
+  /** Rows before the last sample that gave none: without a prompt, or not to be had in the model's chat template. */
+  readonly skipped?: number;
+  /** Which turns of a conversation are answered; "all" where it is not there, as before December 2026. */
+  readonly turns?: "all" | "last";
+  /** Whether the prompts were given without the chat template. */
+  readonly raw?: boolean;
   readonly maxTokens: number;
   readonly lookahead: number;
   readonly launch: LaunchName;
@@ -72,7 +78,7 @@ export interface BenchmarkRun
   readonly sample: number;
   /** The sample's own id. */
   readonly id: string;
-  /** The turn of the sample's conversation, from 0. */
+  /** The turn of the sample's conversation, from 0; always 0 where its last turn alone is answered. */
   readonly turn: number;
   /** The user's message in this turn. */
   readonly prompt: string;

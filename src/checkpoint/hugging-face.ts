@@ -1,5 +1,6 @@
 import { blobSource, type ByteSource } from "../platform/byte-source.ts";
 import { joinPath, openFile } from "../platform/platform.ts";
+import { decodeText } from "../util/decode-text.ts";
 import { quote } from "../util/text.ts";
 import { type Checkpoint, checkpointOf, type CheckpointTensor, readError } from "./checkpoint.ts";
 import { type FolderConfig, readFolderConfig } from "./hugging-face-config.ts";
@@ -196,7 +197,12 @@ async function readTemplate(
 ): Promise<string | undefined> {
   if (names.includes("chat_template.jinja")) {
     const source = await openFile(joinPath(folder, "chat_template.jinja"));
-    return new TextDecoder().decode(await readWhole(source, MAX_CONFIG_BYTES).finally(() => source.close()));
+    const bytes = await readWhole(source, MAX_CONFIG_BYTES).finally(() => source.close());
+    try {
+      return decodeText(bytes);
+    } catch (cause) {
+      throw readError(source.name, (cause as Error).message);
+    }
   }
   const file = own ?? tokenizerConfig;
   const template = file?.values.chat_template ?? undefined;

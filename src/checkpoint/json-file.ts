@@ -1,4 +1,5 @@
 import type { ByteSource } from "../platform/byte-source.ts";
+import { decodeText } from "../util/decode-text.ts";
 import { isRecord } from "../util/is-record.ts";
 import { quote } from "../util/text.ts";
 import { damagedError, readError } from "./checkpoint.ts";
@@ -23,7 +24,7 @@ export class JsonFile {
     const bytes = await readWhole(source, maxBytes);
     let values: unknown;
     try {
-      values = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+      values = JSON.parse(decodeText(bytes));
     } catch {
       throw damagedError(source.name, "it is no JSON");
     }

@@ -2,19 +2,19 @@ import { buildCommand } from "@stricli/core";
 import os from "node:os";
 import process from "node:process";
 import manifest from "../../package.json" with { type: "json" };
-import { contextOf, type IndexedSample, runBenchmark, warmUp } from "../benchmark/benchmark.ts";
-import { bundledPrompts, openDataset } from "../benchmark/datasets.ts";
+import { answersOf, type Protocol, runBenchmark, sampleSize, warmUp } from "../benchmark/benchmark.ts";
+import { bundledPrompts, type DatasetSamples, type IndexedSample, readSamples } from "../benchmark/datasets.ts";
 import { laneThreads, processSource } from "../benchmark/monitor/cpu.ts";
 import { Monitor } from "../benchmark/monitor/monitor.ts";
 import { parseInterrupted, type Results, RESULTS_VERSION } from "../benchmark/results.ts";
 import { statisticsOf } from "../benchmark/statistics.ts";
 import { renderTable } from "../benchmark/table.ts";
-import type { Engine, StrategyName } from "../../mod.ts";
-import { STRATEGIES } from "../engine/generation-run.ts";
+import type { Engine, StrategyName, TextCodec } from "../../mod.ts";
+import { assertPromptFits, STRATEGIES } from "../engine/generation-run.ts";
 import { type BenchmarkState, progressLine } from "./benchmark-progress.ts";
 import { samplingOf } from "../engine/sampling-options.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
-import { UsageError } from "./errors.ts";
+import { oneLine, UsageError } from "./errors.ts";
 import { columnFlag, count, text } from "./flags.ts";
 import { datasetFiles, loadEngine, type ModelFlags, modelFlags } from "./models.ts";
 import { readContent } from "./input.ts";
@@ -26,6 +26,8 @@ interface BenchmarkFlags extends ModelFlags, DecodingFlags {
   readonly dataset?: string;
   readonly column?: string;
   readonly "num-samples"?: number;
+  readonly turns: Protocol["turns"];
+  readonly raw: boolean;
   readonly strategies: readonly StrategyName[];
   readonly "max-tokens": number;
   readonly seed: number;
@@ -66,6 +68,15 @@ export const benchmarkCommand = buildCommand({
         placeholder: "N",
         optional: true,
       },
+      turns: {
+        kind: "enum",
+        values: ["all", "last"],
+        brief:
+          "Answer all messages of the user's, behind the models' own answers; or, as the original program does, the " +
+          "last turn alone, behind system text and answers as the dataset has them",
+        default: "all",
+      },
+      raw: { kind: "boolean", brief: "Continue the prompts as they are, without the chat template", default: false },
       strategies: {
         kind: "parsed",
         parse: parseStrategies,
@@ -92,12 +103,14 @@ export const benchmarkCommand = buildCommand({
     const { dataset, strategies, "max-tokens": maxTokens, lookahead, seed, "output-file": file } = flags;
     assertDrafter(strategies, flags);
     const decoding = decodingOptions(flags);
-    const samples = await chooseSamples(flags);
+    const chosen = await chooseSamples(flags);
     const before = await earlierResults(flags);
+    let samples = chosen.samples;
     // The context must be known before the models are on their devices: their caches are made as they are loaded.
     const engine = await loadEngine(flags, strategies.some((name) => name !== "greedy"), (codec) => {
-      const wanted = contextOf(codec, samples.map(({ sample }) => sample), maxTokens);
-      return Math.min(wanted, codec.contextLength);
+      const fitting = fittingSamples(codec, chosen.samples, maxTokens, flags);
+      samples = fitting.samples;
+      return fitting.context;
     });
     const abort = new AbortController();
     // The first Ctrl-C ends the run in order, a second one at once.
@@ -118,6 +131,9 @@ export const benchmarkCommand = buildCommand({
         dataset: dataset ?? "bundled",
         strategies,
         samples: samples.map(({ index }) => index),
+        skipped: chosen.skipped + chosen.samples.length - samples.length,
+        turns: flags.turns,
+        raw: flags.raw,
         maxTokens,
         lookahead,
         launch: flags.launch,
@@ -131,7 +147,7 @@ export const benchmarkCommand = buildCommand({
         seed,
       };
       if (before) {
-        assertSame(file!, before.configuration, configuration);
+        assertSame(file!, { ...EARLIER, ...before.configuration }, configuration);
         assertSame(file!, before.program, program);
       }
       const runs = [...before?.runs ?? []];
@@ -151,7 +167,7 @@ export const benchmarkCommand = buildCommand({
       const begun = runs.length;
       const done = [...runs];
       const showProgress = (prefill?: BenchmarkState["prefill"]) => {
-        const turns = samples.map(({ sample }) => sample.turns.length);
+        const turns = samples.map(({ sample }) => answersOf(sample, flags));
         const elapsedMs = performance.now() - startMs;
         progress.show(progressLine({ strategies, runs, turns, before: begun, elapsedMs, prefill }));
       };
@@ -163,6 +179,9 @@ export const benchmarkCommand = buildCommand({
           strategies,
           maxTokens,
           decoding: { ...decoding, onPrefill },
+          turns: flags.turns,
+          raw: flags.raw,
+          context: engine.context,
           seed,
           done,
           signal: abort.signal,
@@ -197,23 +216,61 @@ export const benchmarkCommand = buildCommand({
   },
 });
 
+/** What results have that do not say it. */
+const EARLIER = { skipped: 0, turns: "all", raw: false } as const;
+
+/** The samples that the flags ask for. Rows without a prompt are told. */
 async function chooseSamples(
   { dataset, column, offline, "num-samples": most }: BenchmarkFlags,
-): Promise<IndexedSample[]> {
-  if (column !== undefined && dataset === undefined) {
-    throw new UsageError("Cannot take --column by itself: give --dataset too");
+): Promise<DatasetSamples> {
+  if (dataset !== undefined) {
+    const chosen = await readSamples(await datasetFiles(dataset, offline), { column, most });
+    const { skipped, firstSkipped } = chosen;
+    if (skipped > 0) console.error(`Skipped ${rowsText(skipped)} without a prompt of "${dataset}": ${firstSkipped}`);
+    return chosen;
   }
-  const all = dataset === undefined
-    ? bundledPrompts()
-    : await openDataset(await datasetFiles(dataset, offline), column);
+  if (column !== undefined) throw new UsageError("Cannot take --column by itself: give --dataset too");
+  const all = bundledPrompts();
   if (most !== undefined && most > all.length) {
     throw new RangeError(
       `Cannot take ${most} samples: the dataset has ${all.length}; give --num-samples ${all.length} or less`,
     );
   }
-  const count = most ?? all.length;
-  const samples = Array.isArray(all) ? all.slice(0, count) : await all.take(0, count);
-  return samples.map((sample, index) => ({ index, sample }));
+  return { samples: all.slice(0, most).map((sample, index) => ({ index, sample })), skipped: 0, firstSkipped: "" };
+}
+
+/**
+ * The samples that the chat template takes and whose first prompt fits the model's context, and the context for them;
+ * the others are told. Throws where none is left.
+ */
+function fittingSamples(
+  codec: TextCodec,
+  samples: readonly IndexedSample[],
+  maxTokens: number,
+  protocol: Protocol,
+): { readonly samples: readonly IndexedSample[]; readonly context: number } {
+  let context = 0;
+  const refused: unknown[] = [];
+  const fitting = samples.filter(({ sample }) => {
+    try {
+      const { promptTokens, positions } = sampleSize(codec, sample, maxTokens, protocol);
+      assertPromptFits(promptTokens, codec.contextLength);
+      context = Math.max(context, Math.min(positions, codec.contextLength));
+      return true;
+    } catch (error) {
+      refused.push(error);
+      return false;
+    }
+  });
+  if (fitting.length === 0) throw refused[0];
+  if (refused.length > 0) {
+    console.error(`Skipped ${rowsText(refused.length)} that the model can't take: ${oneLine(refused[0])}`);
+  }
+  return { samples: fitting, context };
+}
+
+function rowsText(count: number): string {
+  return count === 1 ? "a row" : `${count} rows`;
 }
 
 /**

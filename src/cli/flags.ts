@@ -23,7 +23,7 @@ export const notEmpty = (input: string): string => {
 
 export const columnFlag = text(
   "The dataset's column of prompts (a text, texts or messages); default: the first of turns, messages, " +
-    "conversations, conversation, prompt",
+    "conversations, prompt, instruction, question, text and others that has one",
   "NAME",
 );
 

@@ -1,13 +1,14 @@
 import { buildCommand } from "@stricli/core";
-import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { openDataset, sampleAt } from "../benchmark/datasets.ts";
+import { lastPrompt, plainText, userTurns } from "../benchmark/conversation.ts";
+import { readSample } from "../benchmark/datasets.ts";
 import { ChromeTrace } from "../spec/trace/chrome-trace.ts";
-import type { Engine, Generation, StrategyName, TraceEvent } from "../../mod.ts";
+import type { ChatMessage, Engine, Generation, StrategyName, TraceEvent } from "../../mod.ts";
 import { assertPromptFits, STRATEGIES } from "../engine/generation-run.ts";
 import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
 import { UsageError } from "./errors.ts";
 import { columnFlag, count, notEmpty, text } from "./flags.ts";
+import { readStdin, readText } from "./input.ts";
 import { datasetFiles, loadEngine, type ModelFlags, modelFlags } from "./models.ts";
 import { PieceWriter, prepareOutput, Progress, writeWhole } from "./output.ts";
 import { seedParser } from "./sampling.ts";
@@ -23,6 +24,7 @@ interface GenerateFlags extends ModelFlags, DecodingFlags {
   readonly dataset?: string;
   readonly column?: string;
   readonly "sample-index"?: number;
+  readonly turns?: "first" | "last";
   readonly raw: boolean;
   readonly context?: number;
   readonly "max-tokens": number;
@@ -48,16 +50,22 @@ export const generateCommand = buildCommand({
       prompt: text("What to say to the model; - reads standard input; default: a sample", "TEXT"),
       "prompt-file": text("File that holds the prompt; - is standard input", "FILE"),
       dataset: text(
-        "File (.jsonl, .jsonl.gz, .json, .parquet) or a hub's owner/name to take the prompt from (a sample's first " +
-          "turn)",
+        "File (.jsonl, .jsonl.gz, .json, .parquet) or a hub's owner/name to take the prompt from",
         "DATASET",
       ),
       column: columnFlag,
       "sample-index": {
         kind: "parsed",
         parse: count(0),
-        brief: "Which sample of it, from 0",
+        brief: "Which row of it, from 0; default: the first with a prompt",
         placeholder: "N",
+        optional: true,
+      },
+      turns: {
+        kind: "enum",
+        values: ["first", "last"],
+        brief: "Answer the sample's first turn; or its last, as the original program does, behind system text and " +
+          "answers as the dataset has them; default: first",
         optional: true,
       },
       raw: { kind: "boolean", brief: "Continue the prompt as it is, without the chat template", default: false },
@@ -111,10 +119,11 @@ export const generateCommand = buildCommand({
     const { strategy, "max-tokens": maxTokens, stop } = flags;
     const drafts = strategy !== "greedy";
     if (strategy) assertDrafter([strategy], flags);
+    let tokens: readonly number[] = [];
     const engine = await loadEngine(flags, drafts, (codec) => {
-      const promptTokens = codec.encode(prompt, { raw }).length;
-      const context = flags.context ?? Math.min(codec.contextLength, promptTokens + maxTokens);
-      assertPromptFits(promptTokens, context);
+      tokens = typeof prompt === "string" ? codec.encode(prompt, { raw }) : codec.encodeChat(prompt);
+      const context = flags.context ?? Math.min(codec.contextLength, tokens.length + maxTokens);
+      assertPromptFits(tokens.length, context);
       return context;
     });
     try {
@@ -124,13 +133,12 @@ export const generateCommand = buildCommand({
       const traceFile = flags.trace === undefined ? undefined : new TraceFile(flags.trace);
       try {
         const progress = new Progress({ afterMs: 1000 });
-        const generation = engine.generate(prompt, {
+        const generation = engine.generate(tokens, {
           // The record and the profile need all events: without them a run of any length takes no more memory.
           trace: flags.json || flags.profile || flags["output-file"] !== undefined
             ? "keep"
             : (event) => traceFile?.add(event),
           strategy,
-          raw,
           maxTokens,
           ...decoding,
           stop,
@@ -148,35 +156,29 @@ export const generateCommand = buildCommand({
   },
 });
 
-async function readPrompt(flags: GenerateFlags): Promise<{ prompt: string; raw: boolean }> {
-  const { prompt, "prompt-file": promptFile, dataset, column, "sample-index": sampleIndex, raw } = flags;
+/** The text to answer, or to continue with `raw`, or the conversation to answer. */
+async function readPrompt(
+  flags: GenerateFlags,
+): Promise<{ readonly prompt: string | readonly ChatMessage[]; readonly raw: boolean }> {
+  const { prompt, "prompt-file": promptFile, dataset, column, "sample-index": sampleIndex, turns, raw } = flags;
   const given = [prompt, promptFile, dataset].filter((source) => source !== undefined);
   if (given.length > 1) {
     throw new UsageError("Cannot take several prompts: give one of --prompt, --prompt-file, --dataset");
   }
-  if (sampleIndex !== undefined && dataset === undefined) {
-    throw new UsageError("Cannot take --sample-index by itself: give --dataset too");
-  }
-  if (column !== undefined && dataset === undefined) {
-    throw new UsageError("Cannot take --column by itself: give --dataset too");
+  for (const [name, value] of Object.entries({ "sample-index": sampleIndex, column, turns })) {
+    if (value !== undefined && dataset === undefined) {
+      throw new UsageError(`Cannot take --${name} by itself: give --dataset too`);
+    }
   }
   if (dataset !== undefined) {
-    const files = await datasetFiles(dataset, flags.offline);
-    const sample = await sampleAt(await openDataset(files, column), sampleIndex ?? 0);
-    return { prompt: sample.turns[0]!, raw: raw || sample.task === "complete" };
+    const sample = await readSample(await datasetFiles(dataset, flags.offline), sampleIndex, column);
+    const asked = turns === "last" ? lastPrompt(sample) : userTurns(sample).slice(0, 1);
+    const isRaw = raw || sample.task === "complete";
+    return { prompt: isRaw ? plainText(asked) : asked, raw: isRaw };
   }
   if (prompt === "-" || promptFile === "-") return { prompt: await readStdin(), raw };
   if (promptFile === undefined) return { prompt: prompt ?? PROMPT, raw };
-  const content = await readFile(promptFile, "utf8").catch((error) => {
-    throw new Error(`Cannot read the prompt "${promptFile}": ${error.code ?? error.message}; check the path`);
-  });
-  return { prompt: content, raw };
-}
-
-async function readStdin(): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk);
-  return new TextDecoder().decode(Buffer.concat(chunks));
+  return { prompt: await readText(promptFile, "read the prompt"), raw };
 }
 
 /** Streams the text, then writes what was asked for; also when an error ends the generation, which is then thrown. */

@@ -34,7 +34,7 @@ export const modelFlags = {
     "MODEL",
   ),
   "draft-model-path": text(
-    "A small model with the same vocabulary; default: the embedded one, if the other is embedded",
+    "A small model with most of the same tokens; default: the embedded one, if the other is embedded",
     "MODEL",
   ),
   "verify-device": text("Index or part of the name (see the devices command); default: the strongest", "DEVICE"),

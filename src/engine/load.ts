@@ -8,7 +8,7 @@ import {
 import { Device } from "../gpu/device.ts";
 import { Llama } from "../llama/llama.ts";
 import { tunedVariant } from "../llama/tuning.ts";
-import { isBrowser } from "../platform/platform.ts";
+import { isBrowser, note } from "../platform/platform.ts";
 import { RealClock } from "../spec/clock.ts";
 import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
 import { NgramLane } from "../spec/lanes/ngram-lane.ts";
@@ -48,7 +48,7 @@ export interface LoadProgress {
 export interface LoadOptions {
   /** The model whose text you get: a file, a folder, or a hub's owner/name[:file][@revision]. */
   readonly verify: string;
-  /** A small model with the same vocabulary, which drafts. */
+  /** A small model that drafts, with at least half of the tokens of the other: what it lacks it doesn't propose. */
   readonly draft?: string;
   /** Default: "model" where there is a draft model, else "none". */
   readonly drafter?: DrafterName;
@@ -91,7 +91,7 @@ export async function load(options: LoadOptions): Promise<Engine> {
   }
   const verifyPath = await pathOf(verify, options);
   const draftPath = drafter === "model" ? await pathOf(draft!, options) : undefined;
-  const pair = await openModelPair(verifyPath, draftPath);
+  const pair = await openModelPair(verifyPath, draftPath, note);
   const opened: Device[] = [];
   try {
     return new Engine(await open(pair, { ...options, drafter, kvCache }, opened));
@@ -134,7 +134,11 @@ async function open(pair: ModelPair, options: OpenOptions, opened: Device[]): Pr
         variant: await tunedVariant(opened[i]!, checkpoint),
         capacity: context,
         kvCache: options.kvCache,
-        ...(i === 1 && { vocabularyLimit: options.draftVocabulary, branchCapacity: MAX_ROWS }),
+        ...(i === 1 && {
+          vocabularyLimit: options.draftVocabulary,
+          lacking: draftFile?.lacking,
+          branchCapacity: MAX_ROWS,
+        }),
         onBytes: (done, total) => onBytes(i, done, total),
       })
     ),

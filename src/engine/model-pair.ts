@@ -3,8 +3,10 @@ import { listFolder, openFile } from "../platform/platform.ts";
 import { type LlamaConfig, llamaConfig } from "../checkpoint/config.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openGguf, partPaths } from "../checkpoint/gguf.ts";
+import { gatherTokens } from "../checkpoint/gathered-rows.ts";
 import { openHuggingFace } from "../checkpoint/hugging-face.ts";
-import { assertSameVocabulary, loadTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
+import { shareTokens } from "../tokenizer/shared-tokens.ts";
+import { loadTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** A model file, or folder, whose header was read and checked; its weights are still in the file. */
 export interface ModelFile {
@@ -40,28 +42,64 @@ async function openGgufParts(path: string): Promise<Checkpoint> {
   return await openGguf(sources);
 }
 
-/** The model that writes, and the one that drafts for it, if any: both share a vocabulary. */
+/** The model that writes, and the one that drafts for it, if any. */
 export interface ModelPair {
   readonly verify: ModelFile;
-  readonly draft: ModelFile | null;
+  readonly draft: DraftFile | null;
 }
 
-/** Opens both files. Throws an Error as `openModelFile` does, and where the vocabularies differ. */
-export async function openModelPair(verifyPath: string, draftPath?: string): Promise<ModelPair> {
+/** A draft model whose tokens have the verify model's ids. */
+export interface DraftFile extends ModelFile {
+  /** The ids that it has no token for, and must not choose: another token's weights stand there. */
+  readonly lacking: ReadonlySet<number>;
+}
+
+/** The least share of the verify model's tokens that a draft has to have: with fewer it is hardly ever right. */
+const LEAST_SHARE = 0.5;
+
+/**
+ * Opens both files. Throws an Error as `openModelFile` does, and where the draft has too few of the verify model's
+ * tokens; where it lacks some, `warn` hears how many it has.
+ */
+export async function openModelPair(
+  verifyPath: string,
+  draftPath?: string,
+  warn: (line: string) => void = () => {},
+): Promise<ModelPair> {
   const verify = await openModelFile(verifyPath);
   let draft: ModelFile | null = null;
   try {
-    if (draftPath !== undefined) {
-      draft = await openModelFile(draftPath);
-      assertSameVocabulary(verify.tokenizer, draft.tokenizer);
-    }
-    return { verify, draft };
+    if (draftPath === undefined) return { verify, draft };
+    draft = await openModelFile(draftPath);
+    return { verify, draft: draftFor(verify, draft, warn) };
   } catch (error) {
     await closeModelPair({ verify, draft });
     throw error;
   }
 }
 
-export async function closeModelPair({ verify, draft }: ModelPair): Promise<void> {
+/** The draft model with its tokens by the verify model's ids. */
+function draftFor(verify: ModelFile, draft: ModelFile, warn: (line: string) => void): DraftFile {
+  const sharedTokens = shareTokens(verify.tokenizer, draft.tokenizer);
+  if (!sharedTokens) return { ...draft, lacking: new Set() };
+  const { rows, lacking, shared, total } = sharedTokens;
+  const share = `${Math.floor(100 * shared / total)} % of the verify model's ${total} tokens of text`;
+  if (!(shared >= LEAST_SHARE * total)) {
+    throw new Error(
+      `Cannot draft with "${draft.path}": it has ${share}, wanted ${100 * LEAST_SHARE} % or more; ` +
+        "use a draft model of the same family",
+    );
+  }
+  if (shared < total) warn(`The draft model has ${share}; it does not propose the others`);
+  return {
+    path: draft.path,
+    checkpoint: gatherTokens(draft.checkpoint, rows),
+    config: { ...draft.config, vocabulary: rows.length },
+    tokenizer: verify.tokenizer,
+    lacking,
+  };
+}
+
+export async function closeModelPair({ verify, draft }: { verify: ModelFile; draft: ModelFile | null }): Promise<void> {
   await Promise.all([verify.checkpoint.close(), draft?.checkpoint.close()]);
 }

@@ -33,6 +33,8 @@ export interface LlamaSizes {
   readonly kvCache: KvCacheType;
   /** Tokens that are chosen among: the ids below this. */
   readonly vocabulary: number;
+  /** But for these. */
+  readonly lacking: ReadonlySet<number>;
 }
 
 /** A model, and what its kernels are made for. */
@@ -189,10 +191,11 @@ class LlamaBuilder {
 
   /** The output product, the choice and what follows it; `matrix` may be the embedding's. */
   async createHead(matrix: Matrix): Promise<Omit<LlamaKernels, "layers" | "branchSlots">> {
-    const { context, queue: { step, tokens, chosen }, sizes: { vocabulary } } = this.#parts;
+    const { context, queue: { step, tokens, chosen }, sizes: { vocabulary, lacking } } = this.#parts;
     const logits = context.device.storage("logits", MAX_ROWS * vocabulary * 4);
     const argmaxTiles = createArgmaxTiles(context, MAX_ROWS, vocabulary);
-    const epilogue = logitsEpilogue(context, this.#rms, vocabulary, { logits, argmaxTiles });
+    const bits = lacking.size > 0 ? context.device.upload("lacking", bitsOf(lacking, vocabulary)) : undefined;
+    const epilogue = logitsEpilogue(context, this.#rms, vocabulary, { logits, argmaxTiles }, bits);
     const named = { ...matrix, name: "output" };
     return {
       output: await createMatmul(context, named, step, this.#activations.weighted, epilogue, vocabulary),
@@ -237,6 +240,13 @@ class LlamaBuilder {
 /** Bytes of a layer's keys, or of its values, of one position. */
 export function slotBytes({ kvHeads, headSize }: LlamaConfig, kvCache: KvCacheType): number {
   return kvHeads * headSize * KV_CACHE_BYTES[kvCache];
+}
+
+/** A bit for each of `count` numbers, from the lowest one of the first word on: whether it is among these. */
+function bitsOf(numbers: ReadonlySet<number>, count: number): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(Math.ceil(count / 32));
+  for (const number of numbers) words[number >> 5]! |= 1 << number % 32;
+  return words;
 }
 
 /** The matrix as the part that begins at `firstN` of a larger one, which exists only in parts. */

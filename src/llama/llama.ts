@@ -28,6 +28,8 @@ export interface LlamaOptions {
    * frequent ones come first, and the output product is most of a small draft model's work.
    */
   readonly vocabularyLimit?: number;
+  /** Never choose these tokens. */
+  readonly lacking?: ReadonlySet<number>;
   /** Tokens that a branch beside the text can hold; 0 by default. */
   readonly branchCapacity?: number;
   /** Tests and benchmarks choose one; by default it is the one that suits the device. */
@@ -83,8 +85,7 @@ export class Llama {
     options: LlamaOptions,
   ): Promise<Llama> {
     const { capacity, kvCache = "f16", branchCapacity = 0, variant, onBytes } = options;
-    const vocabulary = Math.min(options.vocabularyLimit ?? Infinity, config.vocabulary);
-    const sizes = { capacity, branchCapacity, kvCache, vocabulary };
+    const sizes = { capacity, branchCapacity, kvCache, ...choices(config, options) };
     const context = new KernelContext(device, variant);
     const plan = planModel(checkpoint, config);
     assertFits(context, config, sizes, plan);
@@ -224,6 +225,13 @@ const NO_SCORERS: readonly Kernel[] = [];
  * the host no longer than another submission.
  */
 const LONG_PASS = 64;
+
+/** What is chosen among: lacking tokens at the vocabulary's end are no part of it. */
+function choices(config: LlamaConfig, { vocabularyLimit = Infinity, lacking }: LlamaOptions) {
+  let vocabulary = Math.min(vocabularyLimit, config.vocabulary);
+  while (vocabulary > 1 && lacking?.has(vocabulary - 1)) vocabulary--;
+  return { vocabulary, lacking: new Set([...lacking ?? []].filter((token) => token < vocabulary)) };
+}
 
 function passParts(kernels: readonly Kernel[]): PassParts {
   const first = kernels.length < LONG_PASS ? kernels.length : Math.ceil(kernels.length / 8);

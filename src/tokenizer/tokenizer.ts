@@ -51,9 +51,6 @@ const END_TOKENS: ReadonlySet<string> = new Set([
   "<EOT>",
 ]);
 
-/** Matches tokens that only fill a vocabulary up to a round number: `[PAD32000]`, `<|reserved_special_token_9|>`. */
-const PADDING = /^$|^\[PAD\d*\]$|^<\|?(pad|unused|dummy|extra|reserved)\w*\|?>$|^dummy\d+$/i;
-
 const PREFIX = "tokenizer.ggml.";
 
 /**
@@ -148,26 +145,6 @@ export function loadTokenizer(metadata: ReadonlyMap<string, unknown>): Tokenizer
       return model === "gpt2" ? byteLevelBytes(token) : sentencePieceBytes(token);
     },
   };
-}
-
-/**
- * Throws an Error unless both models have the same tokens: only then can one verify drafts of the other. One of them
- * may have padding at its end that the other lacks.
- */
-export function assertSameVocabulary(verify: Tokenizer, draft: Tokenizer): void {
-  const longer = verify.vocabulary > draft.vocabulary ? verify : draft;
-  const shared = Math.min(verify.vocabulary, draft.vocabulary);
-  const parting = longer.tokenStrings.findIndex((token, id) =>
-    id < shared ? verify.tokenStrings[id] !== draft.tokenStrings[id] : !PADDING.test(token)
-  );
-  if (parting === -1) return;
-  const [ofVerify, ofDraft] = [verify, draft].map(({ tokenStrings, vocabulary }) =>
-    parting < vocabulary ? JSON.stringify(tokenStrings[parting]) : `only ${vocabulary} tokens`
-  );
-  throw new Error(
-    `Cannot verify with this draft model: the vocabularies part at id ${parting}, where verify has ${ofVerify} and ` +
-      `draft has ${ofDraft}; use a draft model of the same family`,
-  );
 }
 
 /** A pattern that matches any of the texts, the longest where several begin alike. */

@@ -1,23 +1,37 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type BenchmarkEngine, contextOf, runBenchmark, warmUp } from "../../src/benchmark/benchmark.ts";
-import type { DatasetSample } from "../../src/benchmark/datasets.ts";
+import { answersOf, type BenchmarkEngine, runBenchmark, sampleSize, warmUp } from "../../src/benchmark/benchmark.ts";
+import type { DatasetSample } from "../../src/benchmark/conversation.ts";
 import type { BenchmarkRun } from "../../src/benchmark/results.ts";
 import type { ChatMessage } from "../../src/tokenizer/chat-template.ts";
 import type { Generation } from "../../src/engine/generation.ts";
 import type { GenerationOptions } from "../../src/engine/generation-run.ts";
 
 const SAMPLES: readonly DatasetSample[] = [
-  { id: "a", turns: ["one", "two"], task: "answer" },
-  { id: "b", turns: ["three"], task: "complete" },
-  { id: "c", turns: ["four"], task: "answer" },
+  {
+    id: "a",
+    messages: [
+      { role: "system", content: "short" },
+      { role: "user", content: "one" },
+      { role: "assistant", content: "ONE" },
+      { role: "user", content: "two" },
+      { role: "assistant", content: "TWO" },
+    ],
+    task: "answer",
+  },
+  { id: "b", messages: [{ role: "user", content: "three" }], task: "complete" },
+  { id: "c", messages: [{ role: "user", content: "four" }], task: "answer" },
 ];
+const ALL = { turns: "all", raw: false } as const;
+const LAST = { turns: "last", raw: false } as const;
 const INDEXED = SAMPLES.map((sample, index) => ({ index: index + 5, sample }));
 const OPTIONS = {
   strategies: ["greedy", "sd", "amusd"],
   maxTokens: 4,
   decoding: { lookahead: 5 },
   seed: 1,
+  context: 1000,
+  ...ALL,
 } as const;
 
 const bytesOf = (text: string) => [...new TextEncoder().encode(text)];
@@ -108,22 +122,59 @@ test("an abort ends it without the run in flight", async () => {
   assert.is(runs.length, 4);
 });
 
-test("the context has room for the longest conversation and its answers", () => {
+const promptsOf = (engine: FakeEngine) => [...new Set(engine.asked.map((line) => line.replace(/^\w+ /, "")))];
+
+test("the last turn alone is answered behind the dataset's own system text and answers", async () => {
   const engine = new FakeEngine();
-  assert.ok(
-    contextOf(engine.codec, SAMPLES, 10) >= engine.codec.encodeChat([
-          { role: "user", content: "one" },
-          { role: "assistant", content: "0123456789" },
-          { role: "user", content: "two" },
-        ]).length + 10,
-  );
-  assert.ok(contextOf(engine.codec, SAMPLES.slice(1), 10) < contextOf(engine.codec, SAMPLES, 10));
+  const runs = await collect(engine, LAST);
+  assert.equal(promptsOf(engine), ["s:short;u:one;a:ONE;u:two;", "three", "u:four;"]);
+  assert.is(runs.length, 9);
+  assert.ok(runs.every(({ turn }) => turn === 0));
+  assert.is(runs[0]!.prompt, "two");
+});
+
+test("raw prompts are texts with a blank line between them", async () => {
+  const all = new FakeEngine();
+  await collect(all, { raw: true });
+  assert.equal(promptsOf(all), ["one", "one\n\nee\n\ntwo", "three", "four"]);
+  const last = new FakeEngine();
+  await collect(last, { turns: "last", raw: true });
+  assert.equal(promptsOf(last), ["short\n\none\n\nONE\n\ntwo", "three", "four"]);
+});
+
+test("a turn whose prompt does not fit the context ends its sample", async () => {
+  const engine = new FakeEngine();
+  await collect(engine, { context: "u:one;a:ee;u:two;".length });
+  assert.equal(promptsOf(engine), ["u:one;", "three", "u:four;"]);
+});
+
+test("a sample's size has room for the conversation and its answers", () => {
+  const { codec } = new FakeEngine();
+  const { promptTokens, positions } = sampleSize(codec, SAMPLES[0]!, 10, ALL);
+  assert.is(promptTokens, "u:one;".length);
+  assert.ok(positions >= "u:one;a:0123456789;u:two;".length + 10);
+  const last = sampleSize(codec, SAMPLES[0]!, 10, LAST);
+  assert.is(last.promptTokens, "s:short;u:one;a:ONE;u:two;".length);
+  assert.ok(last.positions >= last.promptTokens + 10 && last.positions < last.promptTokens + 40);
+  assert.equal([ALL, LAST].map((protocol) => answersOf(SAMPLES[0]!, protocol)), [2, 1]);
+});
+
+test("a template that wants questions and answers in turn is asked for no other", () => {
+  const alternating = {
+    ...new FakeEngine().codec,
+    encodeChat(messages: readonly ChatMessage[]) {
+      if (messages.some(({ role }, i) => role !== (i % 2 === 0 ? "user" : "assistant"))) throw new Error("Alternate");
+      return bytesOf(JSON.stringify(messages));
+    },
+  };
+  assert.ok(sampleSize(alternating, SAMPLES[0]!, 10, ALL).positions > 0);
+  assert.throws(() => sampleSize(alternating, SAMPLES[0]!, 10, LAST), /Alternate/);
 });
 
 test("every strategy is warmed up", async () => {
   const engine = new FakeEngine();
   await warmUp(engine, ["greedy", "amusd"], OPTIONS.decoding);
-  assert.equal(engine.asked, ["greedy <Hello>", "amusd <Hello>"]);
+  assert.equal(engine.asked, ["greedy Hello", "amusd Hello"]);
 });
 
 test.run();

@@ -2,7 +2,9 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import zlib from "node:zlib";
-import { type Dataset, openDataset, sampleAt } from "../../src/benchmark/datasets.ts";
+import type { DatasetSample } from "../../src/benchmark/conversation.ts";
+import { wantedForm } from "../../src/benchmark/conversation.ts";
+import { bundledPrompts, readSample, readSamples } from "../../src/benchmark/datasets.ts";
 
 const humanEval = [
   {
@@ -25,19 +27,34 @@ async function gzip(text: string): Promise<Uint8Array> {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-async function loadPrompts(path: string, column?: string) {
-  const dataset = await openDataset([path], column);
-  return await dataset.take(0, dataset.length);
+interface Sample {
+  readonly id: string;
+  readonly turns: readonly string[];
+  readonly task: string;
 }
 
-async function load(content: string | Uint8Array, column?: string) {
+/** A sample by the user's turns. */
+const shortened = ({ id, messages, task }: DatasetSample): Sample => (
+  { id, turns: messages.filter(({ role }) => role === "user").map(({ content }) => content), task }
+);
+
+async function loadPrompts(path: string, column?: string): Promise<Sample[]> {
+  return (await readSamples([path], { column })).samples.map(({ sample }) => shortened(sample));
+}
+
+/** Calls `use` with the path of a file of this content. */
+async function withFile<T>(content: string | Uint8Array, use: (path: string) => Promise<T>): Promise<T> {
   const path = await Deno.makeTempFile();
   try {
     await Deno.writeFile(path, typeof content === "string" ? new TextEncoder().encode(content) : content);
-    return await loadPrompts(path, column);
+    return await use(path);
   } finally {
     await Deno.remove(path);
   }
+}
+
+function load(content: string | Uint8Array, column?: string): Promise<Sample[]> {
+  return withFile(content, (path) => loadPrompts(path, column));
 }
 
 async function failure(promise: Promise<unknown>, kind: new (message?: string) => Error): Promise<string> {
@@ -71,8 +88,11 @@ test("line ends of Windows, a byte order mark, blank lines and a missing last li
   assert.equal(await load("\ufeff" + lines(humanEval).replaceAll("\n", "\r\n\r\n").trimEnd()), completed);
 });
 
-const WANTED = 'wanted a text, a list of texts, or messages of "role" and "content" in one of "turns", "messages", ' +
-  '"conversations", "conversation", "prompt"; or name another column by --column';
+const WANTED = wantedForm(undefined);
+assert.match(
+  WANTED,
+  /^wanted a text, a list of texts, or messages of "role" and "content" in one of "turns", "messages", .*; or name /,
+);
 
 test("a file that is not there, or is a folder, is told", async () => {
   assert.match(
@@ -86,7 +106,7 @@ test("an empty file is told", async () => {
   for (const content of ["", "\n \r\n", await gzip("")]) {
     assert.is(
       await failure(load(content), SyntaxError),
-      "Cannot read dataset F: it is empty, wanted a JSON object a line",
+      "Cannot read dataset F: it is empty, wanted a JSON object a sample",
     );
   }
 });
@@ -94,12 +114,12 @@ test("an empty file is told", async () => {
 test("a line that is not JSON is told with its number", async () => {
   assert.is(
     await failure(load(lines(humanEval) + "\nid,prompt\n"), SyntaxError),
-    "Cannot read dataset F: line 4 is not JSON, wanted a JSON object a line",
+    "Cannot read dataset F: line 4 is not JSON, or cut short, wanted a JSON object a line, or an array of them",
   );
   assert.match(await failure(load(lines(humanEval).slice(0, -9)), SyntaxError), /line 2 is not JSON/);
 });
 
-test("a line of another form is told with what it has", async () => {
+test("a file without a prompt is told with what it has", async () => {
   for (const row of [1, null, "text"]) {
     assert.is(
       await failure(load(lines([row])), SyntaxError),
@@ -107,19 +127,41 @@ test("a line of another form is told with what it has", async () => {
     );
   }
   assert.is(
-    await failure(load(lines([humanEval[0], { task_id: "a", text: "b" }])), SyntaxError),
-    `Cannot read dataset F: line 2 has the columns "task_id", "text", ${WANTED}`,
+    await failure(load(lines([{ task_id: "a", code: "b" }, 7])), SyntaxError),
+    `Cannot read dataset F: none of its 2 rows has a prompt: line 1 has the columns "task_id", "code", ${WANTED}`,
   );
   assert.is(await failure(load("{}"), SyntaxError), `Cannot read dataset F: line 1 has the columns none, ${WANTED}`);
-});
-
-test("a column of the wrong type is told", async () => {
-  for (const turns of [[], "", 7, null, ["a", 2], [{ role: "user" }], [{ role: "assistant", content: "a" }]]) {
+  for (const turns of [[], "", " \n", 7, null, [7], [{ role: "user" }], [{ role: "assistant", content: "a" }]]) {
     assert.is(
       await failure(load(lines([{ turns }])), SyntaxError),
       `Cannot read dataset F: line 1 has no prompt in "turns", ${WANTED}`,
     );
   }
+});
+
+test("rows without a prompt are skipped and counted, wherever they stand, and keep their numbers", async () => {
+  const content = lines([{ conversations: [] }, { prompt: "a" }, 7, { prompt: "" }, { prompt: "b" }, { prompt: "c" }]);
+  const latin1 = new Uint8Array([...new TextEncoder().encode('{"prompt": "'), 0xe9, 0x22, 0x7d, 0x0a]);
+  const read = await withFile(content, (path) => readSamples([path], { most: 2 }));
+  assert.equal(read.samples.map(({ index, sample }) => [index, sample.id]), [[1, "1"], [4, "4"]]);
+  assert.is(read.skipped, 3);
+  assert.is(read.firstSkipped, 'line 1 has no prompt in "conversations"');
+  const all = await withFile(
+    new Uint8Array([...latin1, ...new TextEncoder().encode(content)]),
+    (path) => readSamples([path]),
+  );
+  assert.equal(all.samples.map(({ index }) => index), [2, 5, 6]);
+  assert.is(all.skipped, 4);
+  assert.is(all.firstSkipped, "line 1: byte 12 (0xe9) is no UTF-8; save it as UTF-8");
+  assert.is(
+    await failure(withFile(content, (path) => readSamples([path], { most: 4 })), RangeError),
+    "Cannot take 4 samples: the dataset has 3; give --num-samples 3 or less",
+  );
+});
+
+test("no more is read than is taken", async () => {
+  const read = await withFile(lines(humanEval) + "id,prompt\n", (path) => readSamples([path], { most: 2 }));
+  assert.equal(read.samples.map(({ sample }) => shortened(sample)), completed);
 });
 
 const messages = [
@@ -148,7 +190,7 @@ test("of a conversation the user's turns are taken, in the forms that there are"
 test("a JSON array is a dataset, and a cut one is told", async () => {
   const text = JSON.stringify(humanEval, null, 1);
   assert.equal(await load(text), completed);
-  assert.match(await failure(load(text.slice(0, -5)), SyntaxError), /F: it is not JSON, or cut short, /);
+  assert.match(await failure(load(text.slice(0, -5)), SyntaxError), /F: row 2 is not JSON, or cut short, /);
   assert.match(await failure(load("[1]"), SyntaxError), /F: row 1 is not a JSON object, /);
 });
 
@@ -160,7 +202,8 @@ test("a column is taken by its name", async () => {
   ]);
   assert.is(
     await failure(load(rows, "none"), SyntaxError),
-    'Cannot read dataset F: line 1 has the columns "text", "turns", wanted "none"; correct --column',
+    'Cannot read dataset F: none of its 2 rows has a prompt: line 1 has the columns "text", "turns", ' +
+      'wanted a text, a list of texts, or messages in "none"; correct --column',
   );
 });
 
@@ -190,7 +233,7 @@ for (
     assert.equal(await load(bytes), completed);
     assert.match(
       await failure(load(bytes, "none"), SyntaxError),
-      /F: has the columns "task_id", "prompt", "test", wanted "none"; /,
+      /F: none of its 2 rows has a prompt: row 1 has the columns "task_id", "prompt", "test", wanted .* in "none"; /,
     );
     for (const cut of [bytes.subarray(0, bytes.length - 9), bytes.subarray(0, 4)]) {
       assert.is(
@@ -211,19 +254,42 @@ test("a gzipped file that was cut short is told", async () => {
   }
 });
 
-test("a sample is taken by its index, within the dataset's bounds", async () => {
-  const path = await Deno.makeTempFile();
-  await Deno.writeTextFile(path, lines(humanEval));
-  // Two files are one dataset.
-  const dataset: Dataset = await openDataset([path, path]);
-  await Deno.remove(path);
-  for (const index of [0, 1, 2, 3]) assert.equal(await sampleAt(dataset, index), completed[index % 2]);
-  for (const index of [4, -1, 0.5, NaN]) {
-    assert.is(
-      await failure(sampleAt(dataset, index), RangeError),
-      `Cannot take sample ${index}: the dataset has 4, wanted 0 to 3`,
+test("a sample is taken by its row, within the dataset's bounds, of files that are one dataset", async () => {
+  await withFile(lines([...humanEval, { prompt: "" }]), async (path) => {
+    const at = async (index?: number) => shortened(await readSample([path, path], index));
+    for (const index of [0, 1, 3, 4]) assert.equal(await at(index), completed[index % 3]);
+    assert.equal(await at(), completed[0]);
+    assert.match(
+      await failure(at(5), SyntaxError),
+      /^Cannot read dataset F: line 3 has no prompt in "prompt", wanted /,
     );
-  }
+    assert.is(await failure(at(6), RangeError), "Cannot take sample 6: the dataset has 6, wanted 0 to 5");
+  });
+  await withFile(lines([{ prompt: "" }, ...humanEval]), async (path) => {
+    assert.equal(shortened(await readSample([path], undefined)), completed[0]);
+  });
+});
+
+test("parquet's rows are read wherever they stand", async () => {
+  const data = Array.from({ length: 500 }, (_, i) => i % 7 === 0 ? null : `prompt ${i}`);
+  const bytes = new Uint8Array(
+    parquetWriteBuffer({ columnData: [{ name: "question", data, type: "STRING" }], rowGroupSize: [300] }),
+  );
+  await withFile(bytes, async (path) => {
+    const { samples, skipped } = await readSamples([path]);
+    assert.equal(
+      samples.map(({ index, sample }) => [index, sample.messages[0]!.content]),
+      data.flatMap((text, i) => text === null ? [] : [[i, text]]),
+    );
+    assert.is(skipped, 72);
+    for (const index of [1, 64, 299, 300, 363, 499]) {
+      assert.is((await readSample([path], index)).messages[0]!.content, `prompt ${index}`);
+    }
+  });
+});
+
+test("the bundled prompts are samples", () => {
+  assert.ok(bundledPrompts().every(({ messages }) => messages.length > 0 && messages[0]!.content.length > 10));
 });
 
 // The real files lie beside the checkout on the developers' and CI's machines; they are not ours to copy.

@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parseInterrupted, type Results, resultsText } from "../../src/benchmark/results.ts";
 import schema from "../../src/benchmark/results.schema.json" with { type: "json" };
+import { randomModel } from "../random-models.ts";
 import { at, MODELS, write } from "./fixture.ts";
 import { amusd, assertRefused, command } from "./host.ts";
 
@@ -164,6 +165,60 @@ test("a benchmark of sampled texts: all strategies draw the same", async () => {
   assert.equal(configuration.sampling, sampling);
   assert.ok(runs.every((run) => JSON.stringify(run.sampling) === JSON.stringify(sampling)));
   await assertRefusal(2, /^Cannot resume ".*": its sampling is \{.*\}, now null; /, ...args, "--resume");
+});
+
+test("the last turn alone is answered where that is asked for, and rows without a prompt are told", async () => {
+  const roles = ["system", "user", "assistant", "user", "assistant"];
+  const data = write(
+    "last.jsonl",
+    [[], roles, ["user"]].map((roles) =>
+      JSON.stringify({ messages: roles.map((role, i) => ({ role, content: `${i}${i}${i}` })) })
+    ).join("\n"),
+  );
+  const file = at("last.json");
+  const args = ["benchmark", ...MODELS, "--dataset", data, "--strategies", "greedy", "--max-tokens", "2", "--raw"];
+  const { code, stderr } = await amusd(...args, "--turns", "last", "--output-file", file);
+  assert.is(code, 0, stderr);
+  assert.match(stderr, /^Skipped a row without a prompt of ".*last\.jsonl": line 1 has no prompt in "messages"\n$/);
+  const { configuration, runs }: Results = JSON.parse(Deno.readTextFileSync(file));
+  assert.equal(configuration.samples, [1, 2]);
+  assert.equal([configuration.skipped, configuration.turns, configuration.raw], [1, "last", true]);
+  assert.equal(runs.map(({ sample, turn, prompt }) => [sample, turn, prompt]), [[1, 0, "333"], [2, 0, "000"]]);
+  // Each byte is a token.
+  assert.equal(runs.map(({ promptTokens }) => promptTokens.length), ["000\n\n111\n\n222\n\n333".length, 3]);
+  const resumed = await amusd(...args, "--output-file", file, "--resume");
+  assert.is(resumed.code, 2);
+  assert.match(resumed.stderr, /\nCannot resume ".*": its turns is "last", now "all"; .*\n$/);
+});
+
+test("a model without a chat template is benchmarked by raw prompts", async () => {
+  const base = write("base.gguf", randomModel({ metadata: [["tokenizer.chat_template", "u32", 1]] }));
+  const file = at("raw.json");
+  const args = ["benchmark", "--verify-model-path", base, "--strategies", "greedy", "--max-tokens", "2"];
+  const dataset = [...args, "--dataset", at("data.jsonl"), "--num-samples", "1"];
+  await assertRefusal(1, /^Cannot render a chat: .*; give the prompt as it is with --raw\n$/, ...dataset);
+  const { code, stderr } = await amusd(...dataset, "--raw", "--output-file", file);
+  assert.is(code, 0, stderr);
+  const { configuration, runs }: Results = JSON.parse(Deno.readTextFileSync(file));
+  assert.is(configuration.raw, true);
+  assert.is(runs[0]!.promptTokens.length, "one".length);
+  assert.is(runs.length, 2);
+});
+
+test("samples that the model can't take are told and left out", async () => {
+  const data = write(
+    "long-first.jsonl",
+    ["x".repeat(300), "short"].map((prompt) => JSON.stringify({ prompt })).join("\n"),
+  );
+  const { code, stdout, stderr } = await amusd(
+    ...["benchmark", ...MODELS, "--dataset", data, "--strategies", "greedy", "--max-tokens", "2"],
+  );
+  assert.is(code, 0, stderr);
+  assert.match(
+    stderr,
+    /^Skipped a row that the model can't take: Cannot generate after a prompt of 3\d\d tokens: .*\n$/,
+  );
+  assert.match(stdout, /^strategy .*\ngreedy +1 /);
 });
 
 test("what can't be done is refused in a line", async () => {

@@ -129,6 +129,42 @@ test("the prompt comes from a flag, a file, stdin or a dataset", async () => {
   assert.is(await promptLength(["--dataset", mtBench]), await promptLength(["--prompt", "0 0 0 0"]));
 });
 
+test("a prompt's byte order mark is no part of it, and UTF-16 is read, from a file and from stdin", async () => {
+  const text = "0 1\nü 2";
+  const marked = write("marked.txt", `\ufeff${text}`);
+  const utf16 = write(
+    "utf16.txt",
+    new Uint8Array(Uint16Array.from([...`\ufeff${text}`], (c) => c.charCodeAt(0)).buffer),
+  );
+  assert.equal(
+    await Promise.all([
+      promptLength(["--raw", "--prompt-file", marked]),
+      promptLength(["--raw", "--prompt-file", utf16]),
+      promptLength(["--raw", "--prompt", "-"], `\ufeff${text}`),
+    ]),
+    [8, 8, 8],
+  );
+});
+
+test("a sample's last turn is answered behind the conversation as the dataset has it", async () => {
+  const rows = [{ messages: [] }, {
+    messages: ["system", "user", "assistant", "user", "assistant"].map((role, i) => ({
+      role,
+      content: `${i}${i}${i}`,
+    })),
+  }];
+  const file = write("conversation.jsonl", rows.map((row) => JSON.stringify(row)).join("\n"));
+  assert.equal(
+    await Promise.all([
+      promptLength(["--raw", "--dataset", file]),
+      promptLength(["--raw", "--dataset", file, "--turns", "last"]),
+    ]),
+    [3, "000\n\n111\n\n222\n\n333".length],
+  );
+  const chat = await promptLength(["--dataset", file, "--turns", "last"]);
+  assert.ok(chat > await promptLength(["--dataset", file]) + 30, `${chat}`);
+});
+
 test("--stop, --strategy, --lookahead and the devices by name and index", async () => {
   const [{ name }, ...others] = JSON.parse((await amusd("devices", "--json")).stdout);
   const last = others.length;

@@ -24,6 +24,7 @@ test("what can't be done is one line on stderr and a code that says whose fault 
   const mute = write("mute.gguf", randomModel({ metadata: [["tokenizer.chat_template", "u32", 1]] }));
   const strange = write("strange.gguf", replaceText(bytes, "[PAD300]", "[PAX300]"));
   const one = write("one.jsonl", '{"question_id":81,"turns":["first"]}\n');
+  const latin = write("latin.txt", new Uint8Array([0x63, 0x61, 0x66, 0xe9, 0x21]));
   Deno.mkdirSync(at("a folder"));
   Deno.writeFileSync(at("kept.json"), new TextEncoder().encode("kept"));
   const missing = at("none/such");
@@ -47,6 +48,9 @@ test("what can't be done is one line on stderr and a code that says whose fault 
     [["--stop", ""], 2, /^Failed to parse "" for stop: it is empty/],
     [["--prompt", "a", "--dataset", one], 2, /^Cannot take several prompts: /],
     [["--sample-index", "1"], 2, /^Cannot take --sample-index by itself: give --dataset too\n/],
+    [["--turns", "last"], 2, /^Cannot take --turns by itself: give --dataset too\n/],
+    [["--prompt-file", latin], 1, /^Cannot read the prompt ".*latin\.txt": byte 3 \(0xe9\) is no UTF-8; save it as /],
+    [["stats", latin], 1, /^Cannot read ".*latin\.txt": byte 3 \(0xe9\) is no UTF-8; save it as UTF-8\n/],
     [
       [...VERIFY, "--strategy", "sd"],
       2,

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { openFile } from "../../src/platform/platform-file.ts";
 import { openGguf } from "../../src/checkpoint/gguf.ts";
 import { TOKEN_TYPES } from "../../src/checkpoint/token-types.ts";
-import { assertSameVocabulary, loadTokenizer, type Tokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { byteLevel, decode, parsed, pieces, raw, sentencePiece, textWith } from "./vocabularies.ts";
 
 const { NORMAL, CONTROL, USER_DEFINED } = TOKEN_TYPES;
@@ -136,33 +136,6 @@ test("tokenBytes() refuses an id that is no token", () => {
   const wanted = /^RangeError: Cannot decode token 49152: the vocabulary has 49152 tokens$/;
   assert.throws(() => smollm.tokenBytes(49152), (error: unknown) => wanted.test(String(error)));
   assert.is(smollm.tokenBytes(49151).length, "ectable".length);
-});
-
-test("assertSameVocabulary() allows padding at one end and nothing else", () => {
-  const vocabulary = (...tokens: string[]) =>
-    loadTokenizer(byteLevel("gpt-2", [], tokens.map((token) => [token, NORMAL])));
-  assertSameVocabulary(smollm, smollm);
-  assertSameVocabulary(
-    vocabulary("the"),
-    vocabulary("the", "[PAD257]", "", "<|reserved_special_token_3|>", "<unused9>"),
-  );
-  assertSameVocabulary(vocabulary("the", "[PAD]"), vocabulary("the"));
-  const message = (verify: Tokenizer, draft: Tokenizer) => {
-    try {
-      assertSameVocabulary(verify, draft);
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
-  assert.is(
-    message(vocabulary("the", "of"), vocabulary("the", "to")),
-    'Cannot verify with this draft model: the vocabularies part at id 257, where verify has "of" and draft has "to"; ' +
-      "use a draft model of the same family",
-  );
-  const longerDraft = message(vocabulary("the"), vocabulary("the", "padding"));
-  assert.match(longerDraft!, 'verify has only 257 tokens and draft has "padding"');
-  const longerVerify = message(vocabulary("the", "<|im_end|>"), vocabulary("the"));
-  assert.match(longerVerify!, 'verify has "<|im_end|>" and draft has only 257 tokens');
 });
 
 test.run();

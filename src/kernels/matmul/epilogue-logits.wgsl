@@ -1,15 +1,15 @@
-// Writes the logits, and each tile's best for argmax.wgsl. The matrix may hold only part of N, from N_OFFSET and
-// TILE_OFFSET on.
+// Writes the logits, and each tile's best for argmax.wgsl; where one of the tile's logits is no finite number, NO_TOKEN
+// with the highest score. The matrix may hold only part of N, from N_OFFSET and TILE_OFFSET on.
 @group(0) @binding(4) var<storage, read_write> logits: array<f32>;  // [M][VOCABULARY]
 @group(0) @binding(5) var<storage, read_write> argmax_tiles: array<ArgmaxTile>;  // [M][TILES]
 
-fn epilogue(row: u32, n_quad: u32, y: vec4f) {
+fn epilogue(row: u32, n_quad: u32, products: vec4f) {
   let token = n_quad * 4u + N_OFFSET;
-  var best = ScoredToken(y.x, token);
-  for (var i = 1u; i < 4u; i++) {
-    if (token + i < VOCABULARY) { best = better(best, ScoredToken(y[i], token + i)); }
+  let y = logits_of(products, token);
+  var best = ScoredToken(LOWEST, token);
+  for (var i = 0u; i < 4u; i++) {
+    if (token + i < VOCABULARY) { best = better(best, scored(y[i], token + i)); }
   }
-  if (token >= VOCABULARY) { best.score = LOWEST; }
   best = best_over_tile(best);
   let shares = exp(y - best.score);
   var sum = 0.0;

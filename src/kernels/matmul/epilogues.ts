@@ -9,6 +9,7 @@ import epilogueQkv from "./epilogue-qkv.wgsl" with { type: "text" };
 import epilogueResidual from "./epilogue-residual.wgsl" with { type: "text" };
 import epilogueSwiglu from "./epilogue-swiglu.wgsl" with { type: "text" };
 import epilogueUp from "./epilogue-up.wgsl" with { type: "text" };
+import lackingSource from "./lacking.wgsl" with { type: "text" };
 import type { Epilogue } from "./matmul.ts";
 import rmsSource from "./rms.wgsl" with { type: "text" };
 
@@ -114,16 +115,23 @@ export function gateAndUpEpilogues(
   ];
 }
 
-/** Writes the logits [rows][vocabulary], and each tile's best token into `argmaxTiles` (of `createArgmaxTiles`). */
+/**
+ * Writes the logits [rows][vocabulary], and each tile's best token into `argmaxTiles` (of `createArgmaxTiles`). Tokens
+ * of which `lacking` has a bit, token t's at t % 32 of word t / 32, are never the best.
+ */
 export function logitsEpilogue(
   { variant }: KernelContext,
   rms: Rms,
   vocabulary: number,
   out: { readonly logits: Resource; readonly argmaxTiles: Resource },
+  lacking?: Resource,
 ): Epilogue {
+  const logitsOf = lacking
+    ? lackingSource
+    : "fn logits_of(products: vec4f, token: u32) -> vec4f { return products; }\n";
   return {
-    source: rmsSource + epilogueLogits,
+    source: rmsSource + logitsOf + epilogueLogits,
     constants: { ...rmsConstants(rms), ...tileConstants(variant, vocabulary) },
-    resources: [rms.squares, out.logits, out.argmaxTiles],
+    resources: [rms.squares, out.logits, out.argmaxTiles, ...lacking ? [lacking] : []],
   };
 }

@@ -54,7 +54,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     workgroupBarrier();
   }
   if (invocation == 0u) {
-    chosen[step.chosen_at + row] = Chosen(best.token, min(1.0, 1.0 / sums[0]), tree[0].token);
+    let confidence = select(min(1.0, 1.0 / sums[0]), 0.0, best.token == NO_TOKEN);
+    chosen[step.chosen_at + row] = Chosen(best.token, confidence, tree[0].token);
     if (row == step.rows - 1u) { tokens[0] = best.token; }
   }
 }

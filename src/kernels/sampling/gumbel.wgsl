@@ -1,6 +1,7 @@
 // Makes each logit its token's score: logit / temperature + Gumbel noise keyed by (seed, position, token). The token
 // with the largest score is a draw from softmax(logits / temperature) (arXiv 1611.01144). Tokens that the filters leave
-// out have the score LOWEST; min-p is applied here. Leaves each tile's best, as epilogue-logits.wgsl does.
+// out, and those with the logit LOWEST, have the score LOWEST; min-p is applied here. Leaves each tile's best, as
+// epilogue-logits.wgsl does, and NO_TOKEN where that has left it.
 // Grid: (ceil(TILES / 64), M); an invocation has a tile.
 // Order of summation: that of the tile's tokens.
 @group(0) @binding(0) var<uniform> step: Step;
@@ -49,7 +50,7 @@ fn gumbel(position: u32, token: u32) -> f32 {
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let tile = id.x;
   let row = id.y;
-  if (tile >= TILES) { return; }
+  if (tile >= TILES || argmax_tiles[row * TILES + tile].token == NO_TOKEN) { return; }
   let cutoff = cutoffs[row];
   let first = tile * TILE_TOKENS;
   var best = ScoredToken(LOWEST, first);
@@ -59,7 +60,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let kept = (key > cutoff.key || (key == cutoff.key && token <= cutoff.token)) &&
       (logit - cutoff.high) * sampling.inverse_temperature >= sampling.log_min_p;
     var score = LOWEST;
-    if (kept || sampling.filters == 0u) {
+    if ((kept || sampling.filters == 0u) && logit > LOWEST) {
       score = fma(logit, sampling.inverse_temperature, gumbel(step.position + row + 1u, token));
     }
     scores[row * VOCABULARY + token] = score;

@@ -3,9 +3,12 @@ import type { Sampling } from "../../util/sampling.ts";
 /** The most rows that one verification takes: the last committed token and 15 drafted ones. */
 export const MAX_ROWS = 16;
 
+/** Stands for a token where a lane can't choose: one of its scores is infinite or a NaN. */
+export const NO_TOKEN = 2 ** 32 - 1;
+
 /** The tokens that one operation of a lane chose, and when the device worked on it. */
 export interface LaneResult {
-  /** The chosen tokens: `verify` gives one a row, `decode` one a step, `prefill` none. */
+  /** The chosen tokens, or NO_TOKEN: `verify` gives one a row, `decode` one a step, `prefill` none. */
   readonly tokens: readonly number[];
   /** For each of them the model's confidence, 0 to 1: the softmax of the scores, of which the token has the largest. */
   readonly confidences: readonly number[];
@@ -91,5 +94,16 @@ export class LaneLostError extends Error {
   constructor(lane: string, reason: string) {
     super(`The ${lane} device was lost: ${reason}`);
     this.lane = lane;
+  }
+}
+
+/** A lane answered NO_TOKEN. */
+export class NoNumbersError extends Error {
+  /** `state` says what can't be done, and ends before ": the LANE model's logits are no numbers". */
+  constructor(state: string, lane: string) {
+    super(
+      `${state}: the ${lane} model's logits are no numbers; its file may be damaged: fetch it again, or its values ` +
+        "overflow an f16 KV cache: try --kv-cache f32",
+    );
   }
 }

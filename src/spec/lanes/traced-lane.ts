@@ -1,4 +1,4 @@
-import { countAccepted, type Lane, LaneLostError, type LaneResult } from "./lane.ts";
+import { countAccepted, type Lane, LaneLostError, type LaneResult, NO_TOKEN, NoNumbersError } from "./lane.ts";
 import type { Trace } from "../trace/trace.ts";
 import type { Operation } from "../trace/trace-events.ts";
 
@@ -9,7 +9,7 @@ import type { Operation } from "../trace/trace-events.ts";
 export class TracedLane {
   readonly #lane: Lane;
   readonly #trace: Trace;
-  readonly #onLost: ((error: LaneLostError) => void) | undefined;
+  readonly #onLost: ((error: LaneLostError | NoNumbersError) => void) | undefined;
   #lost = false;
   #failure: unknown;
   /** The newest message, once it is in the trace; never rejects. */
@@ -22,8 +22,11 @@ export class TracedLane {
   readonly #sentMs: number[] = [];
   #turnaroundMs: number | undefined;
 
-  /** With `onLost`, a lost device is told to it once and is no failure; the messages' promises reject all the same. */
-  constructor(lane: Lane, trace: Trace, onLost?: (error: LaneLostError) => void) {
+  /**
+   * With `onLost`, a lost device is told to it once and is no failure; the messages' promises reject all the same. So
+   * do they, and so is it told, where the lane answers NO_TOKEN.
+   */
+  constructor(lane: Lane, trace: Trace, onLost?: (error: LaneLostError | NoNumbersError) => void) {
     this.#lane = lane;
     this.#trace = trace;
     this.#onLost = onLost;
@@ -112,6 +115,7 @@ export class TracedLane {
     this.#sentMs.push(now);
     const traced = message.finally(() => this.#sentMs.shift()).then(({ startMs, endMs, ...answer }) => {
       const { tokens: chosen, confidences, runnersUp } = answer;
+      if (this.#onLost && chosen.includes(NO_TOKEN)) throw new NoNumbersError("Cannot draft", this.#lane.name);
       this.#turnaroundMs = wasIdle ? this.#trace.now - now - (endMs - startMs) : undefined;
       this.#busy.push([startMs, endMs]);
       if (this.#busy.length > REMEMBERED) this.#busy.shift();
@@ -137,7 +141,8 @@ export class TracedLane {
       return entry;
     });
     this.#newest = traced.catch((error: unknown) => {
-      if (!(error instanceof LaneLostError && this.#onLost)) this.#failure ??= error;
+      const isLoss = error instanceof LaneLostError || error instanceof NoNumbersError;
+      if (!isLoss || !this.#onLost) this.#failure ??= error;
       else if (!this.#lost) {
         this.#lost = true;
         this.#onLost(error);

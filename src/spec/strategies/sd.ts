@@ -29,7 +29,7 @@ export async function* sd(run: Run): ReturnType<Strategy> {
       batch = [];
       await drafting;
       if (signal?.aborted) return;
-      const answer = await verifier.verify(log.pending());
+      const answer = await verifier.verify(log.pending().slice(0, verifier.room));
       if (signal?.aborted) return;
       batch = verifier.commit(answer, drafter.lane);
     }

@@ -1,4 +1,4 @@
-import { MAX_ROWS } from "../lanes/lane.ts";
+import { countAccepted, MAX_ROWS, NO_TOKEN, NoNumbersError } from "../lanes/lane.ts";
 import type { Run } from "./strategy.ts";
 import type { CommittedToken, TokenNode } from "../token-log.ts";
 import type { Operation, Start } from "../trace/trace-events.ts";
@@ -15,6 +15,11 @@ export class Verifier {
   readonly start: Start["lanes"][number];
   /** The verifications in flight, oldest first: two at most. */
   readonly #inFlight: { readonly answer: Promise<Operation>; readonly drafted: readonly TokenNode[] }[] = [];
+  /**
+   * Whether the last verification of drafts chose no token where the text ends now. Its drafts may be to blame, so the
+   * next one takes none: only what the verify model alone comes to is an error.
+   */
+  #alone = false;
 
   /** Throws a RangeError if the prompt is longer than the lane's capacity. */
   constructor(run: Run) {
@@ -66,9 +71,9 @@ export class Verifier {
    */
   get room(): number {
     const [first, second] = this.#inFlight;
-    if (second || (first && this.lane.stepsAhead === 1)) return -1;
+    if (second || (first && (this.lane.stepsAhead === 1 || this.#alone))) return -1;
     const ahead = first ? first.drafted.length + 1 : 0;
-    return Math.min(MAX_ROWS - 1, this.maxLength - 1 - this.run.log.length - ahead);
+    return Math.min(this.#alone ? 0 : MAX_ROWS - 1, this.maxLength - 1 - this.run.log.length - ahead);
   }
 
   /**
@@ -88,16 +93,19 @@ export class Verifier {
 
   /**
    * Commits the answer to the oldest verification in flight, or to a decode step that began at the log's end, but
-   * nothing after an end-of-text token. `beside` is the draft lane, if it was let work meanwhile.
+   * nothing after an end-of-text token. `beside` is the draft lane, if it was let work meanwhile. Throws a
+   * NoNumbersError where the verify model can't choose the next token.
    */
   commit(answer: Operation, beside?: TracedLane): CommittedToken[] {
     const { log, limits: { eosIds }, scheduler } = this.run;
     const { operation, startMs, endMs } = answer;
     this.#inFlight.shift();
     const pending = log.pending();
-    const eosAt = answer.chosen.findIndex((token) => eosIds.includes(token));
-    const chosen = eosAt < 0 ? answer.chosen : answer.chosen.slice(0, eosAt + 1);
-    const batch = log.commit(answer.tokens.slice(1), chosen);
+    const chosen = this.#usable(answer);
+    const eosAt = chosen.findIndex((token) => eosIds.includes(token));
+    const batch = chosen.length > 0
+      ? log.commit(answer.tokens.slice(1), eosAt < 0 ? chosen : chosen.slice(0, eosAt + 1))
+      : [];
     answer.accepted = batch.filter(({ origin }) => origin === "accepted").length;
     answer.stale = false;
     scheduler.observe(answer, {
@@ -106,8 +114,19 @@ export class Verifier {
       turnaroundMs: operation === "verify" ? this.lane.turnaroundMs : undefined,
       judged: judgedDrafts(pending, batch),
     });
-    scheduler.trace.commit(batch);
+    if (batch.length > 0) scheduler.trace.commit(batch);
     return batch;
+  }
+
+  /** The chosen tokens that may be committed. */
+  #usable({ tokens, chosen }: Operation): readonly number[] {
+    // It was queued behind one that chose no token.
+    if (tokens[0] === NO_TOKEN) return [];
+    const accepted = countAccepted(tokens, chosen);
+    this.#alone = chosen[accepted] === NO_TOKEN;
+    if (!this.#alone) return chosen;
+    if (tokens.length > 1) return chosen.slice(0, accepted);
+    throw new NoNumbersError(`Cannot go on at token ${this.run.log.length}`, this.run.lanes.verify.name);
   }
 }
 
