@@ -44,8 +44,8 @@ export interface Epilogue {
 
 /**
  * y = x W^T, plus the bias if there is one, for the rows of a pass, then the epilogue; one kernel for each part of the
- * matrix. `step` is the uniform of step.wgsl, `x` comes from `createRows`. With `n`, the first weight rows alone, rounded
- * up to whole tiles.
+ * matrix. `step` is the uniform of step.wgsl, `x` comes from `createRows`. With `n`, the first weight rows alone,
+ * rounded up to whole tiles.
  */
 export function createMatmul(
   { device, variant }: KernelContext,
