@@ -18,10 +18,17 @@ const mixed = (name: string): TensorType => /token_embd|blk\.0\.(attn_v|ffn_down
 const FORMATS: Readonly<Record<string, TensorType | ((name: string) => TensorType)>> = {
   Q4_0: "Q4_0",
   Q4_1: "Q4_1",
+  Q5_0: "Q5_0",
+  Q5_1: "Q5_1",
   Q8_0: "Q8_0",
+  Q2_K: "Q2_K",
+  Q3_K: "Q3_K",
   Q4_K_M: mixed,
   Q5_K: "Q5_K",
   Q6_K: "Q6_K",
+  IQ4_NL: "IQ4_NL",
+  IQ4_XS: "IQ4_XS",
+  MXFP4: "MXFP4",
   F16: "F16",
   BF16: "BF16",
 };

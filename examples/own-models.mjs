@@ -1,4 +1,4 @@
-// Answers by models of yours: GGUF files or folders of safetensors, a large one and a small one of the same vocabulary.
+// Answers by models of yours: GGUF files or folders of safetensors, a large one and a small one of the same family.
 //
 // In a checkout: npx -y deno run -A examples/own-models.mjs [VERIFY_MODEL [DRAFT_MODEL]]
 // With Node: npm install amusd, then node own-models.mjs VERIFY_MODEL [DRAFT_MODEL]

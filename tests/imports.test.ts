@@ -134,7 +134,7 @@ for (
   const [what, path, text, problem] of [
     ["a downward import", "src/engine/a.ts", 'import { b } from "../gpu/b.ts";', null],
     ["an import on the same floor", "src/gpu/a.ts", 'import { b } from "./b.ts";', null],
-    ["a package", "src/llama/a.ts", 'import { Template } from "@huggingface/jinja";', null],
+    ["a package", "src/llama/a.ts", 'import { parquetRead } from "hyparquet";', null],
     ["WGSL text", "src/kernels/a.ts", 'import code from "./a.wgsl" with { type: "text" };', null],
     ["an upward import", "src/gpu/a.ts", 'import { b } from "../engine/b.ts";', "imports upward: src/engine/b.ts"],
     ["an upward type", "src/gpu/a.ts", 'import type { B } from "../engine/b.ts";', "imports upward: src/engine/b.ts"],

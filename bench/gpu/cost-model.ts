@@ -68,7 +68,7 @@ const SUBGROUP = 32;
 const LOADS = 2;
 const BUSY_INVOCATIONS = 512;
 /** Instructions beside the multiply-add that take a weight out of its word, once for all rows of a workgroup. */
-const UNPACK: Readonly<Partial<Record<WeightType, number>>> = { Q4_K: 3, Q6_K: 5, Q8_0: 2, F16: 1 };
+const UNPACK: Readonly<Partial<Record<WeightType, number>>> = { Q4_K: 3, Q6_K: 3, Q8_0: 2, F16: 1 };
 
 /** Dispatches of one kind in a pass, all alike. */
 interface Dispatches {

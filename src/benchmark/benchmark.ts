@@ -1,8 +1,7 @@
-import type { ChatMessage } from "../tokenizer/chat-template.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { TextCodec } from "../engine/text-codec.ts";
 import type { GenerationOptions, StrategyName } from "../engine/generation-run.ts";
-import { type DatasetSample, lastPrompt, plainText, userTurns } from "./conversation.ts";
+import { type DatasetSample, lastPrompt, plainText, type TextMessage, userTurns } from "./conversation.ts";
 import type { IndexedSample } from "./datasets.ts";
 import { randomOf } from "../util/random.ts";
 import type { BenchmarkRun, MonitorSample } from "./results.ts";
@@ -42,10 +41,11 @@ export interface BenchmarkOptions extends Protocol {
 }
 
 /**
- * Answers each turn of each sample, as the protocol says, by all strategies and yields every run as it ends. The strategies run one after the
- * other in an order drawn for each turn, so that a drift of the machine hits all alike. Each generation feeds its whole
- * prompt, whatever the caches hold, and is timed from there. A later turn's prompt holds the first strategy's answers
- * to the turns before. Ends early, without the run in flight, when `signal` is aborted.
+ * Answers each turn of each sample, as the protocol says, by all strategies and yields every run as it ends. The
+ * strategies run one after the other in an order drawn for each turn, so that a drift of the machine hits all alike.
+ * Each generation feeds its whole prompt, whatever the caches hold, and is timed from there. A later turn's prompt
+ * holds the first strategy's answers to the turns before. Ends early, without the run in flight, when `signal` is
+ * aborted.
  */
 export async function* runBenchmark(
   engine: BenchmarkEngine,
@@ -54,7 +54,7 @@ export async function* runBenchmark(
 ): AsyncGenerator<BenchmarkRun, void, undefined> {
   const { strategies, maxTokens, decoding, context, seed, done = [], signal, watch = () => async () => [] } = options;
   for (const { index, sample } of samples) {
-    const messages: ChatMessage[] = [];
+    const messages: TextMessage[] = [];
     for (const [turn, asked] of turnsOf(sample, options).entries()) {
       messages.push(...asked);
       const prompt = messages.findLast(({ role }) => role === "user")!.content;
@@ -99,7 +99,9 @@ export interface SampleSize {
   readonly positions: number;
 }
 
-/** The size of a sample with answers of at most `maxTokens` tokens. Throws an Error where the chat template refuses it. */
+/**
+ * The size of a sample with answers of at most `maxTokens` tokens. Throws an Error where the chat template refuses it.
+ */
 export function sampleSize(codec: Encoder, sample: DatasetSample, maxTokens: number, protocol: Protocol): SampleSize {
   const turns = turnsOf(sample, protocol);
   // Some templates want answers between questions.
@@ -119,14 +121,14 @@ export function answersOf(sample: DatasetSample, protocol: Protocol): number {
 }
 
 /** The messages that are put before the model for each answer, behind what was said before. */
-function turnsOf(sample: DatasetSample, { turns }: Protocol): (readonly ChatMessage[])[] {
+function turnsOf(sample: DatasetSample, { turns }: Protocol): (readonly TextMessage[])[] {
   return turns === "last" ? [lastPrompt(sample)] : userTurns(sample).map((message) => [message]);
 }
 
 function promptTokens(
   codec: Encoder,
   { task }: DatasetSample,
-  messages: readonly ChatMessage[],
+  messages: readonly TextMessage[],
   { raw }: Protocol,
 ): number[] {
   if (task === "answer" && !raw) return codec.encodeChat(messages);

@@ -1,12 +1,17 @@
 import type { ChatMessage } from "../tokenizer/chat-template.ts";
 import { isRecord } from "../util/is-record.ts";
 
+/** A message whose content is a text. */
+export interface TextMessage extends ChatMessage {
+  readonly content: string;
+}
+
 /** One prompt of a dataset. */
 export interface DatasetSample {
   /** The dataset's own id, as "HumanEval/0" or "81"; else the row's number. */
   readonly id: string;
   /** The conversation as the dataset has it: one message of the user's at least, none of which is blank. */
-  readonly messages: readonly ChatMessage[];
+  readonly messages: readonly TextMessage[];
   /** "complete": the message is the beginning of a program, to be continued as it stands. "answer": it is a message. */
   readonly task: "complete" | "answer";
 }
@@ -57,8 +62,8 @@ export function wantedForm(column: string | undefined): string {
 }
 
 /**
- * The sample in a parsed row, or a text that says why it has none. The prompt stands in `column`, or in the first of the
- * usual columns that has one; `at` is the id of a row without. Of a message's parts only the texts are taken.
+ * The sample in a parsed row, or a text that says why it has none. The prompt stands in `column`, or in the first of
+ * the usual columns that has one; `at` is the id of a row without. Of a message's parts only the texts are taken.
  */
 export function sampleOf(row: unknown, at: number, column?: string): DatasetSample | string {
   if (!isRecord(row)) return "is not a JSON object";
@@ -75,27 +80,27 @@ export function sampleOf(row: unknown, at: number, column?: string): DatasetSamp
 }
 
 /** The user's messages of a conversation. */
-export function userTurns({ messages }: DatasetSample): ChatMessage[] {
+export function userTurns({ messages }: DatasetSample): TextMessage[] {
   return messages.filter(({ role }) => role === "user");
 }
 
 /**
- * The conversation up to what its last answer answers: to the last assistant turn, without it, or whole where it ends by
- * another. The original program cuts so (`benchmark.py` and `run_example.py` of github.com/BradMcDanel/amusd), but for a
- * message of the user's behind the last assistant turn, which it leaves out.
+ * The conversation up to what its last answer answers: to the last assistant turn, without it, or whole where it ends
+ * by another. The original program cuts so (`benchmark.py` and `run_example.py` of github.com/BradMcDanel/amusd), but
+ * for a message of the user's behind the last assistant turn, which it leaves out.
  */
-export function lastPrompt({ messages }: DatasetSample): readonly ChatMessage[] {
+export function lastPrompt({ messages }: DatasetSample): readonly TextMessage[] {
   const answer = messages.findLastIndex(({ role }) => role === "assistant");
   const question = messages.findLastIndex(({ role }) => role === "user" || role === "tool");
   return answer < question ? messages : messages.slice(0, answer);
 }
 
 /** What the messages say, a blank line between two, for a model without a chat template. */
-export function plainText(messages: readonly ChatMessage[]): string {
+export function plainText(messages: readonly TextMessage[]): string {
   return messages.map(({ content }) => content).join("\n\n");
 }
 
-function conversationOf(row: Record<string, unknown>, name: string): ChatMessage[] {
+function conversationOf(row: Record<string, unknown>, name: string): TextMessage[] {
   const value = row[name];
   if (name === "body" && isRecord(value)) {
     return ["messages", "prompt", "input"].map((key) => messagesOf(value[key], key)).find(({ length }) => length) ?? [];
@@ -109,14 +114,14 @@ function conversationOf(row: Record<string, unknown>, name: string): ChatMessage
 }
 
 /** The messages behind the row's system text, if it has one in a column of its own. */
-function withSystem(row: Record<string, unknown>, messages: ChatMessage[]): ChatMessage[] {
+function withSystem(row: Record<string, unknown>, messages: TextMessage[]): TextMessage[] {
   const system = SYSTEMS.map((key) => row[key]).find(isText);
   if (system === undefined || messages.some(({ role }) => role === "system")) return messages;
   return [{ role: "system", content: system }, ...messages];
 }
 
 /** The messages in a text, a list of texts, or a list of messages; none where it is none of these. */
-function messagesOf(value: unknown, name: string): ChatMessage[] {
+function messagesOf(value: unknown, name: string): TextMessage[] {
   if (isText(value)) return userMessages([value]);
   if (!Array.isArray(value)) return [];
   if (value.every((turn) => typeof turn === "string")) {
@@ -132,16 +137,16 @@ function messagesOf(value: unknown, name: string): ChatMessage[] {
   return isShareGpt ? messages.filter(({ role }, i) => role !== "assistant" || i > question) : messages;
 }
 
-function userMessages(texts: readonly string[]): ChatMessage[] {
+function userMessages(texts: readonly string[]): TextMessage[] {
   return texts.map((content) => ({ role: "user", content }));
 }
 
 /** The messages but those of users and systems without a text. */
-function said(messages: readonly ChatMessage[]): ChatMessage[] {
+function said(messages: readonly TextMessage[]): TextMessage[] {
   return messages.filter(({ role, content }) => isText(content) || role !== "user" && role !== "system");
 }
 
-function messageOf(message: Record<string, unknown>): ChatMessage[] {
+function messageOf(message: Record<string, unknown>): TextMessage[] {
   const who = message.role ?? message.from;
   if (typeof who !== "string") return [];
   const role = who.toLowerCase();

@@ -7,8 +7,8 @@ import type { Row } from "./text-rows.ts";
 const FIRST_ROWS = 64;
 
 /**
- * The rows of a parquet file, with null in columns that aren't `wanted`. Only the needed columns and row groups are read, once a row's value is asked for. Throws a
- * SyntaxError, without the file's name, where the file is damaged.
+ * The rows of a parquet file, with null in columns that aren't `wanted`. Only the needed columns and row groups are
+ * read, once a row's value is asked for. Throws a SyntaxError, without the file's name, where the file is damaged.
  */
 export async function* parquetRows(path: string, wanted: readonly string[]): AsyncGenerator<Row, void, undefined> {
   const metadata = await withBuffer(path, (file) => parquetMetadataAsync(file));

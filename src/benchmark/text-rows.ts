@@ -34,7 +34,9 @@ function fileChunks(path: string, start: number): AsyncIterable<Uint8Array> {
   return createReadStream(path, { start, highWaterMark: CHUNK_BYTES });
 }
 
-/** The content of a gzip file: of all its members (RFC 1952, section 2.2), with zeros between and behind them or not. */
+/**
+ * The content of a gzip file: of all its members (RFC 1952, section 2.2), with zeros between and behind them or not.
+ */
 async function* gunzippedChunks(path: string): AsyncGenerator<Uint8Array, void, undefined> {
   for (let start: number | null = 0; start !== null;) {
     const gunzip = createGunzip();
@@ -72,9 +74,9 @@ async function nextNonZero(path: string, start: number): Promise<number | null> 
 
 /** The text as UTF-8 without a byte order mark. */
 async function* utf8Chunks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  let head = new Uint8Array(0);
-  let decoder: TextDecoder | null = null;
   const encoder = new TextEncoder();
+  let head = new Uint8Array(0);
+  let decode: ((bytes?: Uint8Array) => string) | null = null;
   let isBegun = false;
   for await (const chunk of chunks) {
     let next = chunk;
@@ -83,21 +85,25 @@ async function* utf8Chunks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
       if (head.length < 4) continue;
       isBegun = true;
       const { name, markBytes } = encodingOf(head);
-      if (name !== "utf-8") decoder = new TextDecoder(name, { fatal: true, ignoreBOM: true });
+      if (name !== "utf-8") decode = utf16Decoder(name);
       next = head.subarray(markBytes);
     }
-    yield decoder ? encoder.encode(utf16(() => decoder!.decode(next, { stream: true }))) : next;
+    yield decode ? encoder.encode(decode(next)) : next;
   }
   if (!isBegun) yield encoder.encode(new TextDecoder().decode(head));
-  if (decoder) utf16(() => decoder!.decode());
+  decode?.();
 }
 
-function utf16(decode: () => string): string {
-  try {
-    return decode();
-  } catch (cause) {
-    throw new SyntaxError("its UTF-16 is damaged or cut short; save it as UTF-8", { cause });
-  }
+/** Decodes piece by piece, and is called without one at the end. Throws a SyntaxError where that is no UTF-16. */
+function utf16Decoder(name: string): (bytes?: Uint8Array) => string {
+  const decoder = new TextDecoder(name, { fatal: true, ignoreBOM: true });
+  return (bytes) => {
+    try {
+      return decoder.decode(bytes, { stream: bytes !== undefined });
+    } catch (cause) {
+      throw new SyntaxError("its UTF-16 is damaged or cut short; save it as UTF-8", { cause });
+    }
+  };
 }
 
 const [NEWLINE, QUOTE, COMMA, OPEN_ARRAY, BACKSLASH, CLOSE_ARRAY, OPEN, CLOSE] = [10, 34, 44, 91, 92, 93, 123, 125];

@@ -10,10 +10,17 @@ const IDS: Readonly<Record<TensorType, number>> = {
   BF16: 30,
   Q4_0: 2,
   Q4_1: 3,
+  Q5_0: 6,
+  Q5_1: 7,
   Q8_0: 8,
+  Q2_K: 10,
+  Q3_K: 11,
   Q4_K: 12,
   Q5_K: 13,
   Q6_K: 14,
+  IQ4_NL: 20,
+  IQ4_XS: 23,
+  MXFP4: 39,
 };
 
 export interface TensorFormat {
@@ -35,20 +42,14 @@ export const FORMATS: Readonly<Record<TensorType, TensorFormat>> = Object.fromEn
 
 /** The names of ggml's other formats, for errors. Numbers that ggml has given up are missing. */
 const UNSUPPORTED: Readonly<Record<number, string>> = {
-  6: "Q5_0",
-  7: "Q5_1",
   9: "Q8_1",
-  10: "Q2_K",
-  11: "Q3_K",
   15: "Q8_K",
   16: "IQ2_XXS",
   17: "IQ2_XS",
   18: "IQ3_XXS",
   19: "IQ1_S",
-  20: "IQ4_NL",
   21: "IQ3_S",
   22: "IQ2_S",
-  23: "IQ4_XS",
   24: "I8",
   25: "I16",
   26: "I32",
@@ -57,7 +58,8 @@ const UNSUPPORTED: Readonly<Record<number, string>> = {
   29: "IQ1_M",
   34: "TQ1_0",
   35: "TQ2_0",
-  39: "MXFP4",
+  40: "NVFP4",
+  41: "Q1_0",
 };
 
 const BY_ID = new Map(Object.entries(FORMATS).map(([type, { id }]) => [id, type as TensorType]));

@@ -122,12 +122,10 @@ export function readFolderConfig(config: JsonFile, folder: string): FolderConfig
   set("attention.head_count_kv", kvHeads);
   set("attention.key_length", headSize);
   set("attention.value_length", headSize);
-  // A GGUF file has numbers that are no counts as float32.
+  // A GGUF file has it as float32.
   set("attention.layer_norm_rms_epsilon", Math.fround(config.number("rms_norm_eps", 1e-6)));
   const { keys, factors } = readRopeParameters(config, { base: family.base ?? 10_000, context, headSize });
-  for (const [key, value] of Object.entries(keys)) {
-    set(`rope.${key}`, typeof value === "number" ? Math.fround(value) : value);
-  }
+  for (const [key, value] of Object.entries(keys)) set(`rope.${key}`, value);
 
   const hasRope = architecture === "smollm3" ? smolRope(config, layers) : Array<boolean>(layers).fill(true);
   if (hasRope.includes(false)) set("attention.rope_pattern", Uint8Array.from(hasRope, Number));
@@ -157,7 +155,9 @@ export function readFolderConfig(config: JsonFile, folder: string): FolderConfig
 /** The family by `model_type`, which `architectures` has to agree with where it is there. */
 function familyOf(config: JsonFile, unsupported: (state: string) => Error): Family {
   const { model_type: type, architectures } = config.values;
-  const names = (Array.isArray(architectures) ? architectures : []).map(String);
+  const names = (Array.isArray(architectures) ? architectures : []).map((name) =>
+    typeof name === "string" ? name : shown(name)
+  );
   const family = typeof type === "string" && Object.hasOwn(FAMILIES, type) ? FAMILIES[type]! : undefined;
   if (family && (names.length === 0 || names.includes(family.className))) return family;
   const wanted = Object.values(FAMILIES).map(({ className }) => className).join(", ");
@@ -221,17 +221,25 @@ function readRopeParameters(
   const scaling = config.object("rope_scaling");
   const rope = (scaling && Object.keys(scaling.values).length > 0 ? scaling : config.object("rope_parameters")) ??
     new JsonFile(config.name, {});
-  const base = rope.number("rope_theta", config.number("rope_theta", defaults.base));
+  // A GGUF file has the base as float32.
+  const base = Math.fround(rope.number("rope_theta", config.number("rope_theta", defaults.base)));
   const keys: Record<string, MetadataValue> = { freq_base: base };
   // It overrides what stands beside the scaling.
   const context = () =>
     config.count("original_max_position_embeddings", rope.count("original_max_position_embeddings", defaults.context));
   const type = rope.values.rope_type ?? rope.values.type ?? "default";
-  // Models of other families have parameters of their own for each kind of layer.
-  const isNested = Object.values(rope.values).some(isRecord);
-  // transformers ignores it in these models, or fails.
-  const isPartial = config.number("partial_rotary_factor", rope.number("partial_rotary_factor", 1)) !== 1;
-  switch (isNested || (isPartial && type !== "default") ? undefined : type) {
+  const unsupported = (state: string) => config.error(`${state}; ${USE_ANOTHER}`);
+  if (Object.values(rope.values).some(isRecord)) {
+    throw unsupported("its RoPE has parameters for each kind of layer, wanted one for all");
+  }
+  // Without scaling transformers turns whole heads of these models, whatever the factor; with it, it fails.
+  const part = rope.number("partial_rotary_factor", config.number("partial_rotary_factor", 1));
+  if (part !== 1 && type !== "default") {
+    throw unsupported(
+      `its RoPE scaling is of a part of each head (partial_rotary_factor ${part}), wanted of all of it`,
+    );
+  }
+  switch (type) {
     // Within the context that the model was trained for, dynamic scaling changes nothing.
     case "default":
     case "dynamic":
@@ -240,7 +248,7 @@ function readRopeParameters(
       keys["scaling.factor"] = rope.number("factor");
       break;
     case "llama3":
-      return { keys, factors: llama3Factors(rope, Math.fround(base), defaults.headSize, context()) };
+      return { keys, factors: llama3Factors(rope, base, defaults.headSize, context()) };
     case "yarn": {
       const original = context();
       const factor = rope.number("factor", defaults.context / original);
@@ -258,10 +266,8 @@ function readRopeParameters(
       break;
     }
     default:
-      throw config.error(
-        `its RoPE scaling is ${shown(type)}${
-          isPartial ? " of a part of each head" : ""
-        }, wanted "default", "linear", "dynamic", "llama3" or "yarn"; ${USE_ANOTHER}`,
+      throw unsupported(
+        `its RoPE scaling is ${shown(type)}, wanted "default", "linear", "dynamic", "llama3" or "yarn"`,
       );
   }
   return { keys, factors: null };

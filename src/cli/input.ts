@@ -4,8 +4,8 @@ import { decodeText } from "../util/decode-text.ts";
 import { oneLine } from "./errors.ts";
 
 /**
- * A text file's content, without a byte order mark. Throws an Error of one line where it can't be read; `verb` says what
- * it was for, as "draw".
+ * A text file's content, without a byte order mark. Throws an Error of one line where it can't be read; `verb` says
+ * what it was for, as "draw".
  */
 export function readText(file: string, verb: string): Promise<string> {
   return read(file, verb, false);

@@ -29,12 +29,12 @@ export interface ModelFlags {
 
 export const modelFlags = {
   "verify-model-path": text(
-    "Model whose text you get: a GGUF file, a folder of safetensors, or a hub's owner/name[:file][@revision]; " +
-      "default: the embedded one",
+    "Model whose text you get: a GGUF file, a folder of safetensors, a hub's owner/name[:file or quantisation]" +
+      "[@revision], or an address; default: the embedded one",
     "MODEL",
   ),
   "draft-model-path": text(
-    "A small model with the same vocabulary; default: the embedded one, if the other is embedded",
+    "A small model with most of the same tokens; default: the embedded one, if the other is embedded",
     "MODEL",
   ),
   "verify-device": text("Index or part of the name (see the devices command); default: the strongest", "DEVICE"),
@@ -57,7 +57,7 @@ export const modelFlags = {
   },
   offline: {
     kind: "boolean",
-    brief: "Take models and datasets of a hub from the cache alone, with no request",
+    brief: "Take models and datasets of a hub from the cache alone, with no request (as HF_HUB_OFFLINE=1)",
     default: false,
   },
 } as const;

@@ -29,7 +29,7 @@ export interface GenerationOptions extends SamplingOptions {
   readonly strategy?: StrategyName;
   /** The longest answer, in tokens; default 256. */
   readonly maxTokens?: number;
-  /** Texts that end the answer, and are not part of it. */
+  /** Texts that end the answer, and are not part of it. That of a control token stands for the token. */
   readonly stop?: readonly string[];
   /** The prompt is the text itself, not a message for the chat template. */
   readonly raw?: boolean;
@@ -38,6 +38,8 @@ export interface GenerationOptions extends SamplingOptions {
    * there; default false, so that times compare. A chat always does so.
    */
   readonly reuseCache?: boolean;
+  /** With `raw`: the text of a control token, such as `<|im_start|>`, is that token; default true. */
+  readonly special?: boolean;
   /** An AbortSignal: once it is aborted, the run ends, and what has come is the answer. */
   readonly signal?: { readonly aborted: boolean };
   /** Tokens that `sd` drafts before each verification, 1 to 15; default 5. */
@@ -158,6 +160,8 @@ export class GenerationRun {
   readonly #sampling: Sampling | null;
   readonly #maxTokens: number;
   readonly #stream: TextStream;
+  /** The control tokens among the stop texts. */
+  readonly #stopIds: ReadonlySet<number>;
   readonly #trace: Trace;
   readonly #tokens: number[] = [];
   readonly #logprobs: TokenLogprobs[] = [];
@@ -197,7 +201,9 @@ export class GenerationRun {
     if (stray !== undefined) {
       throw new RangeError(`Cannot generate after token ${stray}: the vocabulary has ${vocabulary} tokens, from 0 on`);
     }
-    this.#stream = new TextStream(source.tokenizer, { stop: options.stop ?? [] });
+    const { stop = [] } = options;
+    this.#stream = new TextStream(source.tokenizer, { stop });
+    this.#stopIds = new Set(stop.flatMap((text) => source.tokenizer.controlId(text) ?? []));
     this.#strategy = strategy;
     this.#sampling = samplingOf(options, {
       promptTokens: source.prompt.length,
@@ -242,7 +248,7 @@ export class GenerationRun {
       const batches = STRATEGIES[this.#strategy]({
         log: new TokenLog(prompt),
         lanes: { verify, draft, cached },
-        limits: { maxTokens: this.#maxTokens, eosIds: [...tokenizer.eosIds], signal },
+        limits: { maxTokens: this.#maxTokens, eosIds: [...tokenizer.eosIds, ...this.#stopIds], signal },
         drafting: { lookahead, hedge },
         scheduler: new Scheduler(estimates, launchRuleOf(launch, adaptive), this.#trace),
         onPrefill,
@@ -292,6 +298,7 @@ export class GenerationRun {
     const last = this.#tokens.at(-1);
     if (this.#stream.stopped) return "stop";
     if (last !== undefined && this.#source.tokenizer.eosIds.has(last)) return "eos";
+    if (last !== undefined && this.#stopIds.has(last)) return "stop";
     if (this.#options.signal?.aborted) return "abort";
     return this.#tokens.length >= this.#maxTokens ? "length" : "context";
   }

@@ -30,15 +30,18 @@ export class TextCodec {
     this.#metadata = metadata;
     this.contextLength = contextLength;
     this.vocabulary = tokenizer.vocabulary;
-    this.bosText = specialToken(metadata, "bos_token_id") || null;
-    this.eosText = specialToken(metadata, "eos_token_id") || null;
+    this.bosText = specialToken(metadata, "bos_token_id") ?? null;
+    this.eosText = specialToken(metadata, "eos_token_id") ?? null;
     const template = metadata.get("tokenizer.chat_template");
     this.chatTemplate = typeof template === "string" ? template : null;
   }
 
-  /** The tokens of a prompt: one user message in the chat template, or with `raw` the text itself. */
-  encode(prompt: string, options: { readonly raw?: boolean } = {}): number[] {
-    if (options.raw) return this.#tokenizer.encode(prompt, { special: false });
+  /**
+   * The tokens of a prompt: one user message in the chat template, or with `raw` the text itself, in which the text of
+   * a control token, such as `<|im_start|>`, is that token unless `special` is false.
+   */
+  encode(prompt: string, options: { readonly raw?: boolean; readonly special?: boolean } = {}): number[] {
+    if (options.raw) return this.#tokenizer.encode(prompt, { special: options.special ?? true });
     return this.encodeChat([{ role: "user", content: prompt }]);
   }
 

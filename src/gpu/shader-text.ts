@@ -1,17 +1,22 @@
-/** The layout entries of the bindings that a WGSL text declares in group 0, so that their types stand in WGSL alone. */
+/**
+ * The layout entries of the bindings that a WGSL text declares in group 0, so that their types stand in WGSL alone. The
+ * number of a binding may be a constant by its name.
+ */
 export function layoutEntries(code: string): GPUBindGroupLayoutEntry[] {
+  const bindingOf = (text: string) =>
+    Number(/^\d/.test(text) ? text : new RegExp(`const ${text} = (\\d+)u;`).exec(code)?.[1]);
   const textures = code.matchAll(
-    /@group\(0\) @binding\((\d+)\) var \w+: texture_storage_2d<(\w+), (read|write)>/g,
+    /@group\(0\) @binding\((\w+)\) var \w+: texture_storage_2d<(\w+), (read|write)>/g,
   );
-  const declared = code.matchAll(/@group\(0\) @binding\((\d+)\) var<(uniform|storage, read_write|storage, read)>/g);
+  const declared = code.matchAll(/@group\(0\) @binding\((\w+)\) var<(uniform|storage, read_write|storage, read)>/g);
   const types = { uniform: "uniform", "storage, read": "read-only-storage", "storage, read_write": "storage" } as const;
   const visibility = 4; // GPUShaderStage.COMPUTE
   return [
     ...[...declared].map(([, binding, space]) => (
-      { binding: Number(binding), visibility, buffer: { type: types[space as keyof typeof types] } }
+      { binding: bindingOf(binding!), visibility, buffer: { type: types[space as keyof typeof types] } }
     )),
     ...[...textures].map(([, binding, format, access]) => ({
-      binding: Number(binding),
+      binding: bindingOf(binding!),
       visibility,
       storageTexture: {
         format: format as GPUTextureFormat,

@@ -5,7 +5,7 @@
 // Not timed on a GPU yet; on software adapters given up after 100 s (2026-11-25).
 struct X {
   quads: array<vec4f, ROWS * 2u>,  // an octet of x for each row
-  sums: array<f32, ROWS>,  // over the unit's octets so far
+  sums: array<f32, ROWS>,  // over the octets so far of the unit, or of its half
 }
 
 var<workgroup> tree: array<vec4f, INVOCATIONS>;
@@ -22,6 +22,7 @@ fn unit_stride() -> u32 { return INVOCATIONS; }
 
 fn load_x_unit(held: ptr<function, X>, row: u32, unit: u32) { (*held).sums[row] = 0.0; }
 fn load_x_octet(held: ptr<function, X>, row: u32, unit: u32, octet: u32) {
+  if (HALVES == 2u && octet == 2u) { (*held).sums[row] = 0.0; }
   for (var i = 0u; i < 2u; i++) {
     let v = load_x(first_row + row, unit * 8u + octet * 2u + i);
     (*held).quads[row * 2u + i] = v;
@@ -34,7 +35,7 @@ fn x_at(held: ptr<function, X>, row: u32, octet: u32, i: u32) -> f32 {
   return (*held).quads[row * 2u + i / 4u][i % 4u];
 }
 
-fn x_sum(held: ptr<function, X>, row: u32) -> f32 { return (*held).sums[row]; }
+fn x_sum(held: ptr<function, X>, row: u32, half: u32) -> f32 { return (*held).sums[row]; }
 
 // The sum over the workgroup's invocations by a fixed tree; each of them gets it.
 fn sum_over_workgroup(value: vec4f) -> vec4f {

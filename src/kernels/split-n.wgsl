@@ -36,8 +36,9 @@ fn x_at(held: ptr<function, X>, row: u32, octet: u32, i: u32) -> f32 {
   return subgroupShuffle(value, (octet * 2u + i / 4u) / HELD);
 }
 
-// The sum of the unit's elements, in one order for 4 and for 8 invocations.
-fn x_sum(held: ptr<function, X>, row: u32) -> f32 {
+// The sum of the elements that minimum(half) is for, the unit's or its half's. In one order for 4 and for 8
+// invocations.
+fn x_sum(held: ptr<function, X>, row: u32, half: u32) -> f32 {
   var total = 0.0;
   if (HELD == 1u) {
     let v = (*held)[row];
@@ -49,6 +50,7 @@ fn x_sum(held: ptr<function, X>, row: u32) -> f32 {
     total = ((a.x + a.y) + (a.z + a.w)) + ((b.x + b.y) + (b.z + b.w));
   }
   total += subgroupShuffleXor(total, INVOCATIONS / 4u);
+  if (HALVES == 2u) { return subgroupShuffle(total, half * (INVOCATIONS / 2u)); }
   return total + subgroupShuffleXor(total, INVOCATIONS / 2u);
 }
 

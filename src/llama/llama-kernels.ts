@@ -160,12 +160,15 @@ class LlamaBuilder {
     feedForwardNorm: GPUBuffer,
     nextNorm: GPUBuffer,
   ): Promise<Kernel[]> {
-    const { context, queue, config, sizes: { kvCache, branchCapacity: branchSlots } } = this.#parts;
+    const { context, queue, config, sizes: { capacity, kvCache, branchCapacity: branchSlots } } = this.#parts;
     const { weighted, queries, projected, attended, activation } = this.#activations;
     const [keys, values] = [this.#createCache(`keys ${layer}`), this.#createCache(`values ${layer}`)];
     const { heads, kvHeads, headSize } = config;
-    const [window, rotates] = [config.windows[layer]!, config.ropeLayers[layer]!];
+    const rotates = config.ropeLayers[layer]!;
     const qkNorms = plan.qkNorms !== null;
+    // A window that no text outgrows is none.
+    const sliding = config.windows[layer]!;
+    const window = sliding !== null && sliding < capacity ? sliding : null;
     const shape = { heads, kvHeads, headSize, window, rotates, qkNorms, kvCache, branchSlots };
     const rope = this.#rope;
     const qkv = qkvEpilogue(context, this.#rms, shape, { rope, queries: qkNorms ? projected! : queries, keys, values });

@@ -325,13 +325,22 @@ const HALF_OFFSETS: Readonly<Record<WeightType, readonly number[]>> = {
   BF16: [],
   Q4_0: [0],
   Q4_1: [0, 2],
+  Q5_0: [0],
+  Q5_1: [0, 2],
   Q8_0: [0],
+  Q2_K: [80, 82],
+  Q3_K: [108],
   Q4_K: [0, 2],
   Q5_K: [0, 2],
   Q6_K: [208],
+  IQ4_NL: [0],
+  IQ4_XS: [0],
+  MXFP4: [],
 };
 /** 2 ** -7 as a 16-bit float. */
 const SMALL_HALF = 0x2000;
+/** 2 ** -7 as the scale of a block of MXFP4, which is its first byte. */
+const SMALL_EXPONENT = 120;
 /**
  * The bits of a float's upper 16 that may be random, and those that are set: values from 0.5 to 1, and their negatives.
  */
@@ -352,8 +361,9 @@ function randomBlocks(type: WeightType, elements: number): Uint8Array<ArrayBuffe
     const stride = PACKINGS[type].bytes / 2;
     for (let i = stride - 1; i < halves.length; i += stride) halves[i] = halves[i]! & floats[0] | floats[1];
   }
-  for (const offset of HALF_OFFSETS[type]) {
-    for (let at = offset; at < bytes.length; at += PACKINGS[type].bytes) halves[at / 2] = SMALL_HALF;
+  for (let at = 0; at < bytes.length; at += PACKINGS[type].bytes) {
+    for (const offset of HALF_OFFSETS[type]) halves[(at + offset) / 2] = SMALL_HALF;
+    if (type === "MXFP4") bytes[at] = SMALL_EXPONENT;
   }
   return bytes;
 }

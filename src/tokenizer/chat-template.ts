@@ -1,13 +1,38 @@
-import { Environment, Interpreter, Template } from "@huggingface/jinja";
 import { quote } from "../util/text.ts";
+import { Budget } from "./jinja/budget.ts";
+import { asText } from "./jinja/builtin.ts";
+import { render } from "./jinja/interpreter.ts";
+import { fromJson, PyFunction, type Value } from "./jinja/values.ts";
+import { formatDate } from "./strftime.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** One turn of a conversation. */
+/** A part of a message's content, as OpenAI's API has them; the templates of models that read text know "text" alone. */
+export interface ContentPart {
+  /** Its kind: "text", "image_url" and so on. */
+  readonly type: string;
+  /** The text of a part of the kind "text". */
+  readonly text?: string;
+  /** What parts of other kinds have. */
+  readonly [field: string]: unknown;
+}
+
+/**
+ * One turn of a conversation, as OpenAI's API has messages. A template sees all its fields, further ones too
+ * (`reasoning_content`, for example), but those that are null or undefined.
+ */
 export interface ChatMessage {
-  /** Who speaks, by a word that the model's template knows: mostly "system", "user" or "assistant". */
+  /** Who speaks, by a word that the model's template knows: mostly "system", "user", "assistant" or "tool". */
   readonly role: string;
-  /** The text of the turn. */
-  readonly content: string;
+  /** The text of the turn, or its parts where the model's template knows parts. Null where there are only tool calls. */
+  readonly content?: string | readonly ContentPart[] | null;
+  /** The speaker's name, or that of the tool that answers. */
+  readonly name?: string;
+  /** The calls that an assistant's turn makes: `{ id, type: "function", function: { name, arguments } }`. */
+  readonly tool_calls?: readonly unknown[] | null;
+  /** The `id` of the call that a tool's turn answers. */
+  readonly tool_call_id?: string;
+  /** What else the model's template knows. */
+  readonly [field: string]: unknown;
 }
 
 /** How a conversation is rendered. */
@@ -16,49 +41,59 @@ export interface ChatOptions {
   readonly addGenerationPrompt: boolean;
   /** The day that some templates write (Llama 3.2's); default: now. With one date a session's texts begin alike. */
   readonly date?: Date;
+  /** The tools that the model may call, as OpenAI's API has them: `{ type: "function", function: { name, … } }`. */
+  readonly tools?: readonly unknown[];
 }
+
+/** The special tokens that transformers gives to a template, by their GGUF keys. */
+const SPECIAL_TOKENS: Readonly<Record<string, string>> = {
+  bos_token: "bos_token_id",
+  eos_token: "eos_token_id",
+  unk_token: "unknown_token_id",
+  sep_token: "seperator_token_id",
+  pad_token: "padding_token_id",
+  cls_token: "cls_token_id",
+  mask_token: "mask_token_id",
+};
+
+/** What a message's reasoning is called; transformers gives it to templates by the first two of these names. */
+const REASONING_FIELDS = ["reasoning_content", "thinking", "reasoning"];
 
 /**
  * Renders a conversation by the template in the model's metadata, as Hugging Face's `apply_chat_template` does. Throws
- * an Error where the model has no template, or where the template refuses the conversation.
+ * an Error where the model has no template, where the template refuses the conversation, and where it takes more than
+ * about a second or some 30 MiB: a template comes from a stranger.
  */
 export function renderChat(
   metadata: ReadonlyMap<string, unknown>,
   messages: readonly ChatMessage[],
-  { addGenerationPrompt, date = new Date() }: ChatOptions,
+  { addGenerationPrompt, date = new Date(), tools }: ChatOptions,
 ): string {
-  const source = metadata.get("tokenizer.chat_template");
-  if (typeof source !== "string") {
-    throw new Error(
-      'Cannot render a chat: the model has no "tokenizer.chat_template"; give the prompt as it is with --raw',
-    );
-  }
-  // Template.render() won't do: its strftime_now writes months in the machine's language, and can't be replaced.
-  const environment = new Environment();
-  const variables: Record<string, unknown> = {
-    // Jinja2 knows these constants in either case (its parser's parse_primary).
-    true: true,
-    false: false,
-    none: null,
-    True: true,
-    False: false,
-    None: null,
-    range,
-    raise_exception: (message: string) => {
+  const template = templateOf(metadata, tools !== undefined);
+  const named = (name: string, use: (text: string) => Value) =>
+    new PyFunction(name, ({ positional: [text] }) => use(asText(text, `the argument of ${name}()`)));
+  const conversation = messages.map(templateMessage);
+  const budget = new Budget(JSON.stringify([conversation, tools]).length);
+  const variables: Record<string, Value> = {
+    raise_exception: named("raise_exception", (message) => {
       throw new Error(message);
-    },
-    strftime_now: (format: string) => formatDate(date, format),
-    messages: messages.map(({ role, content }) => ({ role, content })),
+    }),
+    strftime_now: named("strftime_now", (format) => {
+      // A directive may cost the making of a formatter, some 50 us, and "%c" is three of them.
+      budget.spend(500 * format.length);
+      return formatDate(date, format);
+    }),
+    messages: fromJson(conversation),
     add_generation_prompt: addGenerationPrompt,
-    bos_token: specialToken(metadata, "bos_token_id"),
-    eos_token: specialToken(metadata, "eos_token_id"),
-    tools: null,
+    tools: fromJson(tools ?? null),
+    documents: null,
   };
-  for (const [name, value] of Object.entries(variables)) environment.set(name, value);
+  for (const [name, key] of Object.entries(SPECIAL_TOKENS)) {
+    const token = specialToken(metadata, key);
+    if (token !== undefined) variables[name] = token;
+  }
   try {
-    // Jinja2's lexer makes all line ends alike, and a template may have been edited on Windows.
-    const template = new Template(source.replace(/\r\n?/g, "\n"));
-    return String(new Interpreter(environment).run(template.parsed).value);
+    return render(template, Object.entries(variables), budget);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(
@@ -66,6 +101,25 @@ export function renderChat(
       { cause: error },
     );
   }
+}
+
+/** The template for a conversation: of named ones "tool_use" where there are tools, else "default". */
+function templateOf(metadata: ReadonlyMap<string, unknown>, hasTools: boolean): string {
+  const template = (hasTools ? metadata.get("tokenizer.chat_template.tool_use") : undefined) ??
+    metadata.get("tokenizer.chat_template");
+  if (typeof template === "string") return template;
+  throw new Error(
+    'Cannot render a chat: the model has no "tokenizer.chat_template"; give the prompt as it is with --raw',
+  );
+}
+
+/** A message as transformers gives it to a template: no field is null, and the reasoning has both its names. */
+function templateMessage(message: ChatMessage): Readonly<Record<string, unknown>> {
+  const fields = Object.fromEntries(
+    Object.entries(message).filter(([, value]) => value !== null && value !== undefined),
+  );
+  const reasoning = REASONING_FIELDS.map((name) => fields[name]).find((value) => value !== undefined);
+  return reasoning === undefined ? fields : { thinking: reasoning, ...fields, reasoning_content: reasoning };
 }
 
 /**
@@ -89,36 +143,10 @@ export function encodeRendered(tokenizer: Tokenizer, text: string): number[] {
   return tokenizer.encode(text, { special: true, addBos: true });
 }
 
-/** The text of the token whose id the metadata has under `key`; "" where there is no such token. */
-export function specialToken(metadata: ReadonlyMap<string, unknown>, key: string): string {
+/** The text of the token whose id the metadata has under `key`; undefined where there is no such token. */
+export function specialToken(metadata: ReadonlyMap<string, unknown>, key: string): string | undefined {
   const tokens = metadata.get("tokenizer.ggml.tokens");
   const id = metadata.get("tokenizer.ggml." + key);
   const token: unknown = Array.isArray(tokens) && typeof id === "number" ? tokens[id] : undefined;
-  return typeof token === "string" ? token : "";
-}
-
-/** Python's range. */
-function range(start: number, stop?: number, step = 1): number[] {
-  const [from, to] = stop === undefined ? [0, start] : [start, stop];
-  return Array.from({ length: Math.max(0, Math.ceil((to - from) / step)) }, (_, index) => from + index * step);
-}
-
-/** Writes a date as strftime does, in English and local time, with the directives that prompts use. */
-function formatDate(date: Date, format: string): string {
-  const name = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat("en-US", options).format(date);
-  const padded = (value: number) => String(value).padStart(2, "0");
-  const parts: Record<string, () => string> = {
-    "%d": () => padded(date.getDate()),
-    "%m": () => padded(date.getMonth() + 1),
-    "%b": () => name({ month: "short" }),
-    "%B": () => name({ month: "long" }),
-    "%Y": () => String(date.getFullYear()),
-    "%a": () => name({ weekday: "short" }),
-    "%A": () => name({ weekday: "long" }),
-    "%H": () => padded(date.getHours()),
-    "%M": () => padded(date.getMinutes()),
-    "%S": () => padded(date.getSeconds()),
-    "%%": () => "%",
-  };
-  return format.replace(/%./g, (directive) => parts[directive]?.() ?? directive);
+  return typeof token === "string" ? token : undefined;
 }

@@ -130,6 +130,37 @@ test("what a file leaves out has a default", async () => {
   assert.equal([name, kvHeads, headSize, rope.frequencies], ["test.gguf", 1, 64, frequencies(64, 10_000)]);
 });
 
+test("a value for each layer counts where all are the same", async () => {
+  const config = await changed({
+    "llama.attention.head_count": ["u32[]", [4, 4]],
+    "llama.attention.head_count_kv": ["i32[]", [2, 2]],
+    "llama.feed_forward_length": ["u32[]", [160, 160]],
+  });
+  assert.equal([config.heads, config.kvHeads, config.feedForward], [4, 2, 160]);
+});
+
+test("rows of the embedding behind those of the tokens are padding", async () => {
+  const tokens = ["a", "b"];
+  assert.is((await changed({ "tokenizer.ggml.tokens": ["string[]", tokens] })).vocabulary, 2);
+  assert.is((await changed({})).vocabulary, 300);
+});
+
+test("windows and RoPE of each layer", async () => {
+  const layersOf = async (keys: Record<string, Entry>) => {
+    const { windows, ropeLayers } = await changed(
+      Object.fromEntries(Object.entries(keys).map(([key, value]) => [`llama.attention.${key}`, value])),
+    );
+    return [windows, ropeLayers];
+  };
+  const all = [true, true];
+  assert.equal(await layersOf({ sliding_window: ["u32", 0] }), [[null, null], all]);
+  assert.equal(await layersOf({ sliding_window: ["u32", 5] }), [[5, 5], all]);
+  const pattern: Entry = ["bool[]", [false, true]];
+  assert.equal(await layersOf({ sliding_window: ["u32", 5], sliding_window_pattern: pattern }), [[null, 5], all]);
+  assert.equal(await layersOf({ sliding_window_pattern: pattern }), [[null, null], all]);
+  assert.equal(await layersOf({ rope_pattern: pattern }), [[null, null], [false, true]]);
+});
+
 test("linear RoPE scaling", async () => {
   for (
     const [type, factor, wanted] of [

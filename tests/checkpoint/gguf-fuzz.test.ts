@@ -2,12 +2,13 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import fc from "fast-check";
 import { llamaConfig } from "../../src/checkpoint/config.ts";
-import { FORMATS } from "../../src/checkpoint/formats.ts";
+import { FORMATS, type TensorType } from "../../src/checkpoint/formats.ts";
 import { openGguf } from "../../src/checkpoint/gguf.ts";
 import { randomLlama } from "./gguf-builder.ts";
 import { assertPlainError } from "../llama/refused.ts";
 import { sourceOf } from "./memory-source.ts";
 
+const BLOCKS_OF_32: readonly TensorType[] = ["Q4_1", "Q5_0", "Q5_1", "IQ4_NL", "MXFP4"];
 const FILE = randomLlama({
   layers: 1,
   hidden: 32,
@@ -16,7 +17,7 @@ const FILE = randomLlama({
   headSize: 64,
   feedForward: 32,
   vocabulary: 260,
-  type: "Q4_1",
+  type: (name) => BLOCKS_OF_32[name.length % BLOCKS_OF_32.length]!,
   tied: true,
   ropeFactors: true,
   tokenizer: true,

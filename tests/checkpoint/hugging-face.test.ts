@@ -6,10 +6,10 @@ import { llamaConfig } from "../../src/checkpoint/config.ts";
 import { openModelFile, openModelPair } from "../../src/engine/model-pair.ts";
 import { assertSameBits } from "../kernels/kernel-fixture.ts";
 import { withDevice } from "../with-device.ts";
-import { openBytes, type RandomLlama, randomLlama } from "./gguf-builder.ts";
+import { openBytes, type RandomLlama, randomLlama, randomLlamaParts, type TensorEntry } from "./gguf-builder.ts";
 import { load, SMALL, tokensOf, verifyAll } from "../llama/llama-fixture.ts";
 import { assertRefused } from "../llama/refused.ts";
-import { type Files, randomLlamaFolder, writeFolder } from "./safetensors-builder.ts";
+import { type Files, randomLlamaFolder, safetensorsFile, translate, writeFolder } from "./safetensors-builder.ts";
 
 const temp = await Deno.makeTempDir();
 let folders = 0;
@@ -112,6 +112,68 @@ test("Llama 3.2's frequencies are divided as in its GGUF's rope_freqs.weight", a
   assert.is(ropeFactors.filter((factor) => factor > 1 && factor < 32).length, 3);
 });
 
+/** The folder with more tensors, which are zeros of the type F32; `dtype` is what the file's header says of them. */
+function withTensors(...more: readonly [name: string, dtype: string, size: number][]): Files {
+  const { tensors } = randomLlamaParts(MODEL);
+  const file = safetensorsFile([
+    ...tensors.map((tensor) => translate(tensor, MODEL.headSize)),
+    ...more.map(([name, , size]): TensorEntry => (
+      { name, shape: [size], type: "F32", bytes: new Uint8Array(size * 4) }
+    )),
+  ]);
+  // All of these types' names have three letters, so that the header keeps its length.
+  const text = new TextDecoder("latin1").decode(file);
+  for (const [name, dtype] of more) {
+    const at = text.indexOf("F32", text.indexOf(`"${name}"`));
+    file.set(new TextEncoder().encode(dtype), at);
+  }
+  return { ...FOLDER, "model.safetensors": file };
+}
+
+test("tensors that no layer computes with are left out, as transformers leaves them out", async () => {
+  const plain = await openModelFile(await write(FOLDER));
+  const file = await openModelFile(
+    await write(withTensors(
+      ["model.embed_position_ids", "I64", 4],
+      ["model.layers.0.self_attn.rotary_emb.inv_freq", "F32", 32],
+      ["model.layers.1.self_attn.masked_bias", "I64", 1],
+      ["model.layers.2.self_attn.q_proj.weight", "F32", 4],
+      ["score.weight", "F32", 64],
+    )),
+  );
+  assert.equal([...file.checkpoint.tensors.keys()], [...plain.checkpoint.tensors.keys()]);
+  await Promise.all([plain.checkpoint.close(), file.checkpoint.close()]);
+});
+
+test("an lm_head that differs from a tied embedding is the output, as in transformers", async () => {
+  assert.is((await configOf({ tie_word_embeddings: true })).tied, false);
+});
+
+test("what a config.json leaves out has the default of its family", async () => {
+  const folder = changed("config.json", {
+    head_dim: undefined,
+    num_attention_heads: 3,
+    hidden_size: 192,
+    rms_norm_eps: undefined,
+    max_position_embeddings: undefined,
+    rope_theta: undefined,
+    architectures: null,
+  }, randomLlamaFolder({ ...MODEL, hidden: 192 }));
+  for (
+    const [model_type, contextLength, base, windows] of [
+      ["llama", 2048, 10_000, [null, null]],
+      ["mistral", 131_072, 10_000, [4096, 4096]],
+      ["qwen2", 32_768, 10_000, [null, null]],
+      ["smollm3", 32_768, 2_000_000, [null, null]],
+    ] as const
+  ) {
+    const config = await configOf({ model_type }, folder);
+    assert.equal([config.headSize, config.contextLength, config.windows], [64, contextLength, windows], model_type);
+    assert.equal(config.rmsEpsilon, Math.fround(1e-6));
+    assert.equal(config.rope.frequencies, frequencies(base, () => 1));
+  }
+});
+
 test("tokens that end a text come from generation_config.json, then from config.json", async () => {
   const files = { ...changed("config.json", { eos_token_id: 9 }), "generation_config.json": { eos_token_id: [5, 7] } };
   const { checkpoint } = await openModelFile(await write(files));
@@ -135,7 +197,7 @@ test("the chat template comes from its file, or from tokenizer_config.json", asy
   assert.is(await templateOf({ ...config, "chat_template.jinja": jinja }), "jinja");
 });
 
-test("a folder and a GGUF make a pair where their vocabularies are one", async () => {
+test("a folder and a GGUF make a pair, also where one has given a special token another name", async () => {
   const gguf = `${temp}/same.gguf`;
   await Deno.writeFile(gguf, randomLlama(MODEL));
   const same = await openModelPair(gguf, await write(FOLDER));
@@ -149,8 +211,9 @@ test("a folder and a GGUF make a pair where their vocabularies are one", async (
     { added_tokens, model: { ...(FOLDER["tokenizer.json"] as { model: object }).model, vocab } },
     changed("tokenizer_config.json", { bos_token: "<|other|>", eos_token: "<|other|>" }),
   );
-  const path = await write(other);
-  await assertRefused(() => openModelPair(gguf, path), /verify has "<\|endoftext\|>" and draft has "<\|other\|>"/);
+  const renamed = await openModelPair(gguf, await write(other));
+  assert.is(renamed.draft!.lacking.size, 0);
+  await Promise.all([renamed.verify.checkpoint.close(), renamed.draft!.checkpoint.close()]);
 });
 
 const SHARDED = randomLlamaFolder(MODEL, 2);
@@ -158,12 +221,74 @@ const INDEX = "model.safetensors.index.json";
 const map = (SHARDED[INDEX] as { weight_map: Record<string, string> }).weight_map;
 const without = (files: Files, name: string) =>
   Object.fromEntries(Object.entries(files).filter(([key]) => key !== name));
+const POINTER = new TextEncoder().encode("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9085657\n");
 const config = (change: Record<string, unknown>) => changed("config.json", change);
+
+test("a whole file may be named as a part; a part alone is told", async () => {
+  const path = await write({ "epoch-1-of-3.gguf": randomLlama(MODEL) }) + "/epoch-1-of-3.gguf";
+  await (await openModelFile(path)).checkpoint.close();
+  const part = randomLlama({ ...MODEL, metadata: [["split.no", "u16", 0], ["split.count", "u16", 3]] });
+  const alone = await write({ "m-1-of-3.gguf": part }) + "/m-1-of-3.gguf";
+  await assertRefused(
+    () => openModelFile(alone),
+    /it is part 1 of 3, wanted part 1 of 1; put all parts into one folder/,
+  );
+  const two = await write({ "m-1-of-3.gguf": part, "m-3-of-3.gguf": part });
+  for (const name of ["m-1-of-3.gguf", "m-3-of-3.gguf"]) {
+    await assertRefused(
+      () => openModelFile(`${two}/${name}`),
+      /m-2-of-3\.gguf": there is no such file; check the path$/,
+    );
+  }
+});
 
 const WRONG: readonly [title: string, files: Files, message: RegExp][] = [
   ["no config", without(FOLDER, "config.json"), /it is a folder without config\.json; give a GGUF file, or a folder/],
   ["no tokenizer", without(FOLDER, "tokenizer.json"), /tokenizer\.json": there is no such file; check the path$/],
-  ["no weights", without(FOLDER, "model.safetensors"), /model\.safetensors": there is no such file; check the path$/],
+  [
+    "no weights",
+    without(FOLDER, "model.safetensors"),
+    /: it has no model\.safetensors; get the model's safetensors, or a GGUF$/,
+  ],
+  [
+    "PyTorch's weights",
+    { ...without(FOLDER, "model.safetensors"), "pytorch_model.bin": {} },
+    /: it has no model\.safetensors, but "pytorch_model\.bin", which is PyTorch's; get the model's safetensors/,
+  ],
+  [
+    "GGUF files",
+    { "b.gguf": {}, "a.gguf": {}, "README.md": {} },
+    /: it is a folder with GGUF files; give one of them: "a\.gguf"$/,
+  ],
+  [
+    "a hub's cache",
+    { snapshots: {}, refs: {}, blobs: {} },
+    /: it is a repository's folder in a hub's cache; give a folder/,
+  ],
+  [
+    "a pointer as tokenizer",
+    { ...FOLDER, "tokenizer.json": POINTER },
+    /tokenizer\.json": it is a git-lfs pointer to a file/,
+  ],
+  [
+    "a pointer as weights",
+    { ...FOLDER, "model.safetensors": POINTER },
+    /model\.safetensors": it is a git-lfs pointer to a/,
+  ],
+  [
+    "a page as config",
+    { ...FOLDER, "config.json": new TextEncoder().encode("<html>") },
+    /config\.json": it is a web page; /,
+  ],
+  [
+    "too many tensors in the index",
+    changed(
+      INDEX,
+      { weight_map: Object.fromEntries(Array.from({ length: 65_537 }, (_, i) => [`t${i}`, "a"])) },
+      SHARDED,
+    ),
+    /index\.json": it names 65537 tensors, at most 65536 are read; download it again$/,
+  ],
   [
     "no shard",
     without(SHARDED, "model-00002-of-00002.safetensors"),
@@ -186,27 +311,67 @@ const WRONG: readonly [title: string, files: Files, message: RegExp][] = [
     /config\.json": it is no JSON; the file is damaged/,
   ],
   [
-    "another architecture",
-    config({ architectures: ["Qwen2ForCausalLM"] }),
-    /its architecture is "Qwen2ForCausalLM", wanted "LlamaForCausalLM"; use a Llama, TinyLlama or SmolLM2 model$/,
+    "an architecture that is no text",
+    config({ architectures: [{ toString: 1 }] }),
+    /its architecture is an object, wanted "LlamaForCausalLM"; use a/,
   ],
-  ["another type", config({ model_type: "mistral" }), /its model_type is "mistral", wanted "llama"; use/],
+  [
+    "another architecture",
+    config({ architectures: ["Qwen2MoeForCausalLM"], model_type: "qwen2_moe" }),
+    /its architecture is "Qwen2MoeForCausalLM", its model_type "qwen2_moe", wanted one of LlamaForCausalLM, Mistral/,
+  ],
+  [
+    "another type",
+    config({ model_type: "gemma2" }),
+    /"LlamaForCausalLM", its model_type "gemma2", wanted.*; use a Llama/,
+  ],
+  ["another head", config({ architectures: ["LlamaForSequenceClassification"] }), /its architecture is "LlamaForSeq/],
   [
     "quantised",
     config({ quantization_config: { quant_method: "gptq" } }),
     /quantised \(quantization_config, "gptq"\), wanted F32, F16 or BF16; get the unquantised checkpoint, or a GGUF$/,
   ],
-  ["biases", config({ attention_bias: true }), /it has biases \(attention_bias\), wanted none; use/],
+  [
+    "a bias not asked for",
+    withTensors(["model.layers.1.self_attn.q_proj.bias", "F32", 192]),
+    /tensor "model\.layers\.1\.self_attn\.q_proj\.bias" is there, which its config\.json does not ask for; get/,
+  ],
+  [
+    "a norm of another kind",
+    withTensors(["model.layers.0.self_attn.q_norm.weight", "F32", 64]),
+    /tensor "model\.layers\.0\.self_attn\.q_norm\.weight" is there, which/,
+  ],
+  ["a bias of the output", withTensors(["lm_head.bias", "F32", 301]), /tensor "lm_head\.bias" is there, which/],
+  [
+    "layers without end",
+    config({ num_hidden_layers: 1e9 }),
+    /"num_hidden_layers" is "1000000000", wanted 4096 at most/,
+  ],
+  [
+    "heads without end",
+    config({ head_dim: 1e15 }),
+    /its heads have a size of 1000000000000000, wanted 256 at most; use/,
+  ],
   ["another activation", config({ hidden_act: "gelu" }), /its hidden_act is "gelu", wanted "silu"; use/],
   ["no size", config({ hidden_size: undefined }), /"hidden_size" is missing, wanted a number; get or convert/],
   ["half a layer", config({ num_hidden_layers: 1.5 }), /"num_hidden_layers" is "1\.5", wanted a whole number of 1/],
   ["a layer more", config({ num_hidden_layers: 3 }), /tensor "blk\.2\.attn_norm\.weight" is missing/],
   ["another vocabulary", config({ vocab_size: 300 }), /"vocab_size" is "300", wanted 301 rows, as/],
-  ["small heads", config({ head_dim: 32 }), /its heads have a size of 32, wanted 64 or 128; use/],
+  ["small heads", config({ head_dim: 16 }), /its heads have a size of 16, wanted a multiple of 16 from 32 to 256; use/],
   [
     "another scaling",
-    config({ rope_scaling: { rope_type: "yarn", factor: 4 } }),
-    /its RoPE scaling is "yarn", wanted "default", "linear" or "llama3"; use/,
+    config({ rope_scaling: { rope_type: "longrope", factor: 4 } }),
+    /its RoPE scaling is "longrope", wanted "default", "linear", "dynamic", "llama3" or "yarn"; use/,
+  ],
+  [
+    "a scaling for each kind of layer",
+    config({ rope_parameters: { full_attention: { rope_type: "default", rope_theta: 10_000 } } }),
+    /its RoPE has parameters for each kind of layer, wanted one for all; use/,
+  ],
+  [
+    "a scaling of a part of each head",
+    config({ partial_rotary_factor: 0.5, rope_scaling: { rope_type: "linear", factor: 4 } }),
+    /its RoPE scaling is of a part of each head \(partial_rotary_factor 0\.5\), wanted of all of it; use/,
   ],
   [
     "no lm_head",

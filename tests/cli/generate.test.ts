@@ -150,7 +150,7 @@ test("a sample's last turn is answered behind the conversation as the dataset ha
   const rows = [{ messages: [] }, {
     messages: ["system", "user", "assistant", "user", "assistant"].map((role, i) => ({
       role,
-      content: `${role} ${i}`,
+      content: `${i}${i}${i}`,
     })),
   }];
   const file = write("conversation.jsonl", rows.map((row) => JSON.stringify(row)).join("\n"));

@@ -26,13 +26,16 @@ test("the layout is what the text declares, in the order of its bindings", () =>
 var<workgroup> tree: array<f32, 64>;
 @group(0) @binding(3) var weights: texture_storage_2d<rgba32uint, read>;
 @group(0) @binding(1) var out: texture_storage_2d<rgba32float, write>;
-@group(0) @binding(10) var<storage, read> x: array<vec4f>;`;
+@group(0) @binding(10) var<storage, read> x: array<vec4f>;
+const BIAS_BINDING = 11u;
+@group(0) @binding(BIAS_BINDING) var<storage, read> bias: array<vec4f>;`;
   assert.equal(layoutEntries(code).map(({ binding, buffer, storageTexture }) => [binding, buffer ?? storageTexture]), [
     [0, { type: "uniform" }],
     [1, { format: "rgba32float", access: "write-only" }],
     [2, { type: "storage" }],
     [3, { format: "rgba32uint", access: "read-only" }],
     [10, { type: "read-only-storage" }],
+    [11, { type: "read-only-storage" }],
   ]);
   assert.ok(layoutEntries(code).every(({ visibility }) => visibility === 4));
   assert.equal(layoutEntries("fn main() {}"), []);

@@ -11,6 +11,15 @@ import { ReferenceLlama } from "./reference-llama.ts";
 
 /** Q4_K_M's mixture: V and the down matrix in six bits. */
 const mixed = (name: string): TensorType => /attn_v|ffn_down/.test(name) ? "Q6_K" : "Q4_K";
+const MANY: readonly (readonly [part: string, type: TensorType])[] = [
+  ["attn_q", "Q3_K"],
+  ["attn_k", "IQ4_XS"],
+  ["attn_v", "Q5_0"],
+  ["attn_output", "IQ4_NL"],
+  ["ffn_gate", "MXFP4"],
+  ["ffn_up", "Q5_1"],
+  ["ffn_down", "Q2_K"],
+];
 const BLOCKS_OF_256 = { hidden: 256, heads: 4, feedForward: 256 };
 
 const shapes: (readonly [title: string, model: Partial<RandomLlama>, kvCache: KvCacheType, split?: boolean])[] = [
@@ -28,6 +37,21 @@ const shapes: (readonly [title: string, model: Partial<RandomLlama>, kvCache: Kv
   ["Q4_K and Q6_K, mixed", { ...BLOCKS_OF_256, type: mixed, tied: false }, "f16"],
   ["Q5_K", { ...BLOCKS_OF_256, type: "Q5_K" }, "f32"],
   ["Q6_K", { ...BLOCKS_OF_256, type: "Q6_K" }, "f32"],
+  ["Q5_0 and Q8_0, as Q4_K_M has them where rows are no blocks of 256", {
+    type: (name) => /token_embd|attn_v|ffn_down/.test(name) ? "Q8_0" : "Q5_0",
+  }, "f32"],
+  ["Q5_1 and IQ4_NL", { type: (name) => /attn|token_embd/.test(name) ? "Q5_1" : "IQ4_NL" }, "f32"],
+  ["Q2_K", { ...BLOCKS_OF_256, type: "Q2_K" }, "f32"],
+  ["Q3_K and IQ4_XS, untied", {
+    ...BLOCKS_OF_256,
+    type: (name) => /attn|token_embd/.test(name) ? "Q3_K" : "IQ4_XS",
+    tied: false,
+  }, "f32"],
+  ["MXFP4", { type: "MXFP4" }, "f32"],
+  ["seven formats in a layer", {
+    ...BLOCKS_OF_256,
+    type: (name) => MANY.find(([part]) => name.includes(part))?.[1] ?? "Q2_K",
+  }, "f32"],
   ["gate in Q8_0 and up in Q4_0, then the other way", {
     type: (name) => /0.ffn_gate|1.ffn_up/.test(name) ? "Q8_0" : "Q4_0",
   }, "f32"],
@@ -65,25 +89,25 @@ const rope = (size: number, magnitude = 1) => ({
 
 const QKV = ["attn_q", "attn_k", "attn_v"];
 const ALL = [...QKV, "attn_output", "ffn_gate", "ffn_up", "ffn_down"];
-/** Four heads of 16 elements more or less than an invocation's share; all features at once. */
+const apart = (name: string): TensorType => /attn_v|ffn_up/.test(name) ? "Q8_0" : "Q4_1";
+/** All features at once, alike in all layers, for each kind of layer is compiled. */
 const everything = (headSize: number): Features => ({
   biases: ALL,
   qkNorms: true,
-  config: { rope: rope(headSize / 2, 1.2), ropeLayers: [false, true], windows: [null, 6] },
+  config: { rope: rope(headSize / 2, 1.2), windows: [6, 6] },
 });
 
+/** Heads of other sizes are in llama-architectures.test.ts. */
 const kin: (readonly [title: string, model: Partial<RandomLlama>, Features, KvCacheType, split?: boolean])[] = [
-  ["Qwen2: biases of Q, K and V, seven heads of 32 in a group", { heads: 7, headSize: 32 }, { biases: QKV }, "f16"],
-  ["Qwen3: norms of Q and K", { heads: 4, kvHeads: 2, headSize: 48 }, { qkNorms: true }, "f32"],
-  ["Qwen3, heads of 128", { heads: 2, headSize: 128 }, { qkNorms: true }, "f16"],
-  ["Mistral: a window smaller than the text", { heads: 2, headSize: 96 }, { config: { windows: [7, 7] } }, "f32"],
-  ["SmolLM3: a layer without RoPE", {}, { config: { ropeLayers: [true, false] } }, "f32"],
-  ["RoPE of 20 elements in 80, magnified", { heads: 2, headSize: 80 }, { config: { rope: rope(20, 1.3) } }, "f32"],
-  ["biases of all matrices, V apart", { ...BLOCKS_OF_256, type: mixed, kvHeads: 1, headSize: 80 }, {
+  ["biases of Q, K and V, a window, a layer without RoPE, seven heads of 32", { heads: 7, headSize: 32 }, {
+    biases: QKV,
+    config: { windows: [7, 7], ropeLayers: [true, false] },
+  }, "f16"],
+  ["biases of all, V and up apart, RoPE of 20 elements in 160", { type: apart, heads: 2, headSize: 160 }, {
     biases: ALL,
+    config: { rope: rope(20, 1.3) },
   }, "f32"],
-  ["a bias of K alone, split K", { heads: 2, headSize: 112 }, { biases: ["attn_k"] }, "f32", true],
-  ...[32, 144, 160, 192, 256].map((headSize) =>
+  ...[80, 96, 144, 192].map((headSize) =>
     [`all of it, heads of ${headSize}`, { heads: 2, headSize }, everything(headSize), "f32"] as const
   ),
   ["all of it, split K", { heads: 4, kvHeads: 2, headSize: 48 }, everything(48), "f32", true],

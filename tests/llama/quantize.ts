@@ -1,3 +1,4 @@
+import { CODEBOOKS } from "../../src/kernels/formats/weight-layout.ts";
 import { FORMATS, type TensorType } from "../../src/checkpoint/formats.ts";
 
 /**
@@ -38,9 +39,45 @@ const ENCODERS: Readonly<Record<TensorType, Encoder>> = {
     const m = setHalf(view, at + 2, Math.min(...x), sign);
     for (let i = 0; i < 16; i++) view.setUint8(at + 4 + i, level(x[i]! - m, d, 15) | level(x[i + 16]! - m, d, 15) << 4);
   },
+  Q5_0: (view, at, x, sign) => {
+    const d = setHalf(view, at, extreme(x) / -16, sign);
+    encodeFives(view, at + 2, x, (value) => level(value, d, 31, 16));
+  },
+  Q5_1: (view, at, x, sign) => {
+    const d = setHalf(view, at, (Math.max(...x) - Math.min(...x)) / 31, sign);
+    const m = setHalf(view, at + 2, Math.min(...x), sign);
+    encodeFives(view, at + 4, x, (value) => level(value - m, d, 31));
+  },
   Q8_0: (view, at, x, sign) => {
     const d = setHalf(view, at, Math.abs(extreme(x)) / 127, sign);
     for (let i = 0; i < 32; i++) view.setInt8(at + 2 + i, level(x[i]!, d, 255, 128) - 128);
+  },
+  Q2_K: (view, at, x, sign) => {
+    const groups = sixteens(x);
+    const minimums = groups.map((group) => Math.max(0, -Math.min(...group)));
+    const scales = groups.map((group, s) => (Math.max(...group) + minimums[s]!) / 3);
+    const d = setHalf(view, at + 80, Math.max(...scales) / 15, sign);
+    const dmin = setHalf(view, at + 82, Math.max(...minimums) / 15, sign);
+    groups.forEach((group, s) => {
+      const [scale, minimum] = [level(scales[s]!, d, 15), level(minimums[s]!, dmin, 15)];
+      view.setUint8(at + s, scale | minimum << 4);
+      group.forEach((value, l) => orCrumb(view, at + 16, 16 * s + l, level(value + dmin * minimum, d * scale, 3)));
+    });
+  },
+  Q3_K: (view, at, x, sign) => {
+    const groups = sixteens(x);
+    const scales = groups.map((group) => extreme(group) / -4);
+    const d = setHalf(view, at + 108, Math.abs(extreme(scales)) / 31, sign);
+    groups.forEach((group, s) => {
+      const scale = level(scales[s]!, d, 63, 32);
+      orByte(view, at + 96 + s % 8, (scale & 15) << 4 * (s >> 3));
+      orByte(view, at + 104 + s % 4, scale >> 4 << 2 * (s >> 2));
+      group.forEach((value, l) => {
+        const [i, q] = [16 * s + l, level(value, d * (scale - 32), 7, 4)];
+        orCrumb(view, at + 32, i, q & 3);
+        orByte(view, at + (i & 31), q >> 2 << (i >> 5));
+      });
+    });
   },
   Q4_K: (view, at, x, sign) => encodeK(view, at, x, sign, at + 16, null),
   Q5_K: (view, at, x, sign) => encodeK(view, at, x, sign, at + 48, at + 16),
@@ -55,7 +92,62 @@ const ENCODERS: Readonly<Record<TensorType, Encoder>> = {
       orByte(view, at + 128 + 32 * half + l, q >> 4 << 2 * quarter);
     }
   },
+  IQ4_NL: (view, at, x, sign) => {
+    const d = setHalf(view, at, extreme(x) / -127, sign);
+    encodeEntries(view, at + 2, x, d, CODEBOOKS.IQ4_NL!);
+  },
+  IQ4_XS: (view, at, x, sign) => {
+    const subBlocks = Array.from({ length: 8 }, (_, s) => x.subarray(32 * s, 32 * s + 32));
+    const scales = subBlocks.map((sub) => extreme(sub) / -127);
+    const d = setHalf(view, at, Math.abs(extreme(scales)) / 31, sign);
+    let highs = 0;
+    subBlocks.forEach((sub, s) => {
+      const scale = level(scales[s]!, d, 63, 32);
+      orByte(view, at + 4 + (s >> 1), (scale & 15) << 4 * (s & 1));
+      highs |= scale >> 4 << 2 * s;
+      encodeEntries(view, at + 8 + 16 * s, sub, d * (scale - 32), CODEBOOKS.IQ4_XS!);
+    });
+    view.setUint16(at + 2, highs, true);
+  },
+  MXFP4: (view, at, x, sign) => {
+    // The scale has no sign, and the largest entry is 12.
+    const e = Math.min(254, Math.max(0, 128 + Math.ceil(Math.log2(Math.abs(extreme(x)) / 12))));
+    view.setUint8(at, e);
+    encodeEntries(view, at + 1, x, sign * 2 ** (e - 128), CODEBOOKS.MXFP4!);
+  },
 };
+
+/** Codes of five bits: their fifth bits in four bytes at `at`, then the lower four, i and i + 16 in a byte. */
+function encodeFives(view: DataView, at: number, x: Float32Array, code: (value: number) => number): void {
+  x.forEach((value, i) => {
+    const q = code(value);
+    orByte(view, at + (i >> 3), q >> 4 << i % 8);
+    orByte(view, at + 4 + i % 16, (q & 15) << 4 * (i >> 4));
+  });
+}
+
+/** The codes of the codebook's nearest entries, i and i + 16 in a byte. */
+function encodeEntries(view: DataView, at: number, x: Float32Array, scale: number, codebook: readonly number[]): void {
+  x.forEach((value, i) => {
+    let code = 0;
+    for (let c = 1; c < 16; c++) {
+      if (Math.abs(codebook[c]! * scale - value) < Math.abs(codebook[code]! * scale - value)) code = c;
+    }
+    // Every second 0 is the negative one, for a codebook that has two.
+    if (codebook[code] === codebook[code ^ 8] && i % 2 === 1) code ^= 8;
+    orByte(view, at + i % 16, code << 4 * (i >> 4));
+  });
+}
+
+/** Sets the two bits of element i of 256, in the 64 bytes at `at` of a block of Q2_K or Q3_K. */
+function orCrumb(view: DataView, at: number, i: number, bits: number): void {
+  orByte(view, at + 32 * (i >> 7) + (i & 31), bits << 2 * (i >> 5 & 3));
+}
+
+/** The 16 sub-blocks of 16 values. */
+function sixteens(x: Float32Array): Float32Array[] {
+  return Array.from({ length: 16 }, (_, s) => x.subarray(16 * s, 16 * s + 16));
+}
 
 function encodeK(
   view: DataView,

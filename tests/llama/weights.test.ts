@@ -29,7 +29,9 @@ test("a matrix takes on the device what its file has, and padding", () => {
       const ratio = bytes / (padded * packedBytes(type, k));
       // Six-bit scales lie in bytes here: 16 in 12 bytes a block of 144; Q6_K's only half scale lies in a word; a scale
       // for more elements than a unit's 32 is repeated.
-      assert.ok(ratio >= 1 && ratio < 1.1, `${type}: ${ratio}`);
+      // Codes of a codebook become bytes where invocations split N.
+      const most = weightLayout(type, k, variant.tileN).expanded ? 2.1 : 1.1;
+      assert.ok(ratio >= 1 && ratio < most, `${type}: ${ratio}`);
     }
   }
 });

@@ -4,6 +4,8 @@ import * as assert from "uvu/assert";
 import fc from "fast-check";
 import { openFile } from "../../src/platform/platform-file.ts";
 import { type ChatMessage, encodeChat, renderChat } from "../../src/tokenizer/chat-template.ts";
+import { Budget } from "../../src/tokenizer/jinja/budget.ts";
+import { render } from "../../src/tokenizer/jinja/interpreter.ts";
 import { openGguf } from "../../src/checkpoint/gguf.ts";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
 
@@ -50,6 +52,28 @@ test("renderChat() writes what the embedded model's template says", () => {
     "<|im_start|>assistant\nYo<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n";
   assert.is(renderChat(metadata, talk, { addGenerationPrompt: false }), text);
   assert.is(renderChat(metadata, talk, open), text + "<|im_start|>assistant\n");
+});
+
+const golden = JSON.parse(await Deno.readTextFile(new URL("tests/goldens/chat-template.json", root)));
+
+test("renderChat() writes what transformers writes, and refuses what it refuses", () => {
+  const { templates, conversations, tools, withTools } = golden;
+  const date = new Date(2024, 11, 3, 23, 59, 7);
+  type Case = [template: string, conversation: string, isOpen: boolean, text: string | null];
+  for (const [template, name, addGenerationPrompt, text] of golden.chats as Case[]) {
+    const metadata = withTemplate(templates[template], { "tokenizer.ggml.unknown_token_id": 0 });
+    const options = { addGenerationPrompt, date, tools: withTools.includes(name) ? tools : undefined };
+    if (text === null) assert.throws(() => renderChat(metadata, conversations[name], options), /^Cannot render a chat/);
+    else assert.is(renderChat(metadata, conversations[name], options), text, `${template}, ${name}`);
+  }
+});
+
+test("render() writes what Jinja2 writes, and refuses what it refuses", () => {
+  for (const [snippet, text] of golden.snippets as [string, string | null][]) {
+    const written = () => render(golden.prefix + snippet, [], new Budget());
+    if (text === null) assert.throws(written, (error: Error) => !error.message.includes("\n"), snippet);
+    else assert.is(written(), text, snippet);
+  }
 });
 
 test("renderChat() knows Jinja's constants in either case", () => {
@@ -130,6 +154,82 @@ test("renderChat() says in one line why it cannot, and that --raw does without",
   assert.is(message("{{ raise_exception('no users here') }}"), refused);
   assert.match(message("{% for x in %}")!, /^Cannot render a chat: the model's template says .* with --raw$/);
   assert.is(message("{{ messages[0].content }}"), undefined);
+});
+
+test("renderChat() takes the template for tools where there are some", () => {
+  const metadata = withTemplate("plain", { "tokenizer.chat_template.tool_use": "{{ tools[0].name }}" });
+  assert.is(renderChat(metadata, [user("a")], open), "plain");
+  assert.is(renderChat(metadata, [user("a")], { ...open, tools: [{ name: "now" }] }), "now");
+  assert.is(renderChat(withTemplate("plain"), [user("a")], { ...open, tools: [] }), "plain");
+});
+
+/** Templates that want more time or memory than a rendering has. */
+const GREEDY: Readonly<Record<string, string>> = {
+  "loops": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+  "loops that write": "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}",
+  "a range": "{% for a in range(1000000000) %}{% endfor %}",
+  "a macro in itself": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+  "a macro twice in itself": "{% macro m(n) %}{% if n %}{{ m(n - 1) ~ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}",
+  "a loop in itself": "{% for a in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+  "a doubled text": "{% set n = namespace(s='ab') %}{% for i in range(99) %}{% set n.s = n.s ~ n.s %}{% endfor %}",
+  "a doubled list": "{% set n = namespace(s=[1]) %}{% for i in range(99) %}{% set n.s = n.s + n.s %}{% endfor %}",
+  "a nested list": "{% set n = namespace(s=1) %}{% for i in range(99999) %}{% set n.s = [n.s] %}{% endfor %}{{ n.s }}",
+  "a list of twins":
+    "{% set n = namespace(s=1) %}{% for i in range(60) %}{% set n.s = [n.s, n.s] %}{% endfor %}{{ n.s }}",
+  "a namespace in itself": "{% set n = namespace() %}{% set n.n = [n] %}{{ n }}",
+  "a product": "{{ 'x' * 1000000000 }}",
+  "a power": "{{ 10 ** (10 ** 10) }}",
+  "large ints": "{% for i in range(99999) %}{{ 10 ** 4200 // 7 ** 4000 }}{% endfor %}",
+  "a width": "{{ 'x'.center(1000000000) }}",
+  "a width in %": "{{ '%1000000000d' % 1 }}",
+  "a width in format()": "{{ '{:1000000000}'.format(1) }}",
+  "an indent": "{{ [1] | tojson(indent=1000000000) }}",
+  "a replacement": "{% set s = 'x' * 1000000 %}{{ s.replace('', s) }}",
+  "pieces": "{{ ('x' * 4000000).split('x') | length }}",
+  "a search": "{% set s = 'x' * 1000000 %}{% for i in range(99999) %}{{ 'y' ~ s in s ~ s }}{% endfor %}",
+  "changed cases": "{% set s = 'x' * 1000000 %}{% for i in range(99999) %}{% set t = s | length %}{% endfor %}",
+  "dates": "{{ strftime_now('%c' * 1000000) }}",
+  "parentheses": `{{ ${"(".repeat(1e5)}1${")".repeat(1e5)} }}`,
+  "a sum": `{{ 1${" + 1".repeat(1e5)} }}`,
+  "blocks": "{% if 1 %}".repeat(1e5),
+  "digits": `{{ ${"9".repeat(1e6)} }}`,
+  "an open text": `{{ '${"x".repeat(1e6)}`,
+  "a long template": "x".repeat(1e7),
+};
+
+test("renderChat() ends templates that take too much, in one line", () => {
+  for (const [what, template] of Object.entries(GREEDY)) {
+    assert.throws(
+      () => renderChat(withTemplate(template), [user("a")], open),
+      (error: Error) => /^Cannot render a chat: [^\n]* with --raw$/.test(error.message),
+      what,
+    );
+  }
+});
+
+test("renderChat() lets a long conversation take more", () => {
+  const template = "{% for m in messages %}{{ m.content.strip().replace('a', 'b') | upper | trim }}{% endfor %}";
+  const messages = Array.from({ length: 200 }, () => user("a word ".repeat(2000)));
+  assert.is(renderChat(withTemplate(template), messages, open).length, 200 * (7 * 2000 - 1));
+});
+
+test("a template of any kind gives a text or an error of one line", () => {
+  const { snippets, prefix } = golden;
+  const pieces = (snippets as [string, string | null][]).flatMap(([snippet]) => snippet.split(/(?<=[%}{|(,\]' ])/));
+  const template = fc.array(
+    fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...pieces) }, fc.string({ maxLength: 3 })),
+  );
+  fc.assert(
+    fc.property(template, (parts) => {
+      try {
+        render(prefix + parts.join(""), [], new Budget());
+      } catch (error) {
+        assert.is((error as Error).constructor, Error, String(error));
+        assert.not.match((error as Error).message, /\n(?!')/);
+      }
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 test.run();

@@ -30,7 +30,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var v = vec4f();
     for (var i = 0u; i < 4u; i++) {
       let q = code(&words, scales, octet, quad % 2u * 4u + i);
-      v[i] = fma(scale(scales, octet / (4u / HALVES))[n % 4u], q[n % 4u], minimum(scales)[n % 4u]);
+      let half = octet / (4u / HALVES);
+      v[i] = fma(scale(scales, half)[n % 4u], q[n % 4u], minimum(scales, half)[n % 4u]);
     }
     let at = row * (HIDDEN / 4u) + unit * 8u + quad;
     residual[at] = v;

@@ -1,6 +1,4 @@
 // Two elements a word, the even one low; a bfloat16 is the upper half of a float32.
-const OCTET_WORDS = 4u;
-const UNIT_WORDS = 16u;
 const HALVES = 1u;
 const SCALED = false;
 const MINIMUMS = false;
@@ -11,4 +9,4 @@ fn code(words: ptr<function, Words>, s: Scales, octet: u32, i: u32) -> vec4f {
   return bitcast<vec4f>((*words)[i / 2u] & vec4u(0xffff0000u));
 }
 fn scale(s: Scales, half: u32) -> vec4f { return vec4f(1.0); }
-fn minimum(s: Scales) -> vec4f { return vec4f(); }
+fn minimum(s: Scales, half: u32) -> vec4f { return vec4f(); }

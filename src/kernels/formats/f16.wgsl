@@ -1,7 +1,5 @@
 // Two elements a word, the even one low. To convert a 16-bit float is dear on a CPU: so the bits of a REBIASED one
 // (weight-layout.ts) are put where a float32 has its own, which makes 2^-102 times its value.
-const OCTET_WORDS = 4u;
-const UNIT_WORDS = 16u;
 const HALVES = 1u;
 const SCALED = false;
 const MINIMUMS = false;
@@ -17,4 +15,4 @@ fn code(words: ptr<function, Words>, s: Scales, octet: u32, i: u32) -> vec4f {
   return high_halves(word);
 }
 fn scale(s: Scales, half: u32) -> vec4f { return vec4f(select(1.0, 0x1p102f, REBIASED)); }
-fn minimum(s: Scales) -> vec4f { return vec4f(); }
+fn minimum(s: Scales, half: u32) -> vec4f { return vec4f(); }

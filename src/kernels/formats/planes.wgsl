@@ -2,22 +2,25 @@
 // then one of scales, then one of super-block scales, all in 16-byte words whose component i belongs to row i of the
 // quad. See weight-layout.ts.
 // A format's own file, which stands behind this one, says by constants how its unit is read:
-//   OCTET_WORDS  words of quants for each octet of k, read octet by octet
-//   UNIT_WORDS   words of quants in all: those beyond the octets' are read once for the unit
-//   HALVES       parts of a unit that have a scale of their own: 1, or 2 of 16 elements
+//   HALVES       parts of a unit that have a scale (and a minimum) of their own: 1, or 2 of 16 elements
 //   SCALED       whether there are scales;  MINIMUMS  whether there are minimums
+// From weight-layout.ts come UNIT_WORDS, the words of a unit's quants in all, and FIRST_WORDS, those that stand
+// together: the octets' words, read octet by octet, or fewer than four, which a format reads once for the unit as it
+// does the words behind them.
 // A tile is the TILE_N weight rows that a workgroup owns; tile_quad says which quad of them an invocation has.
 const TILE_QUADS = TILE_N / 4u;
+const OCTET_WORDS = FIRST_WORDS / 4u;
 var<private> tile: u32;
 var<private> tile_quad: u32;
 
 // Where a word of quants is, if the invocations of a workgroup walk along k: the quads of the tile side by side. The
-// words that come octet by octet stand together, a power of two of them for each unit, so that a compiler sees that
-// their indices differ in the low bits alone; the words that are kept for the unit as a whole stand behind those of all
-// units.
+// first words of each unit stand together, a power of two of them, so that a compiler sees that their indices differ in
+// the low bits alone; the rest stand behind those of all units.
 fn interleaved_index(unit: u32, word: u32) -> u32 {
-  const FIRST = 4u * OCTET_WORDS;
-  let at = select((UNITS * FIRST + unit * (UNIT_WORDS - FIRST)) + (word - FIRST), unit * FIRST + word, word < FIRST);
+  const REST_WORDS = UNIT_WORDS - FIRST_WORDS;
+  let at = select(
+    (UNITS * FIRST_WORDS + unit * REST_WORDS) + (word - FIRST_WORDS), unit * FIRST_WORDS + word, word < FIRST_WORDS,
+  );
   return (tile * (UNITS * UNIT_WORDS) + at) * TILE_QUADS + tile_quad;
 }
 
@@ -43,29 +46,25 @@ fn low_halves(w: vec4u) -> vec4f {
 }
 fn high_halves(w: vec4u) -> vec4f { return low_halves(w >> vec4u(16u)); }
 
+// Four bfloat16, one for each weight row.
+fn brain_floats(pair: vec2u) -> vec4f {
+  return bitcast<vec4f>(vec4u(pair.x << 16u, pair.x, pair.y << 16u, pair.y) & vec4u(0xffff0000u));
+}
+
 // The low bytes (shift 0) or the high ones (shift 8) of two for each weight row.
 fn scale_bytes(pair: vec2u, shift: u32) -> vec4u {
   return (vec4u(pair.x, pair.x >> 16u, pair.y, pair.y >> 16u) >> vec4u(shift)) & vec4u(255u);
 }
 
-alias Words = array<vec4u, OCTET_WORDS>;
+fn signed_scale_bytes(pair: vec2u, shift: u32) -> vec4i {
+  return bitcast<vec4i>(scale_bytes(pair, shift) << vec4u(24u)) >> vec4u(24u);
+}
 
-// The words of elements octet * 8 .. + 7. Those that a format keeps for the unit as a whole come after its four
-// octets'.
+alias Words = array<vec4u, max(OCTET_WORDS, 1u)>;
+
+// The words of elements octet * 8 .. + 7.
 fn load_octet(unit: u32, octet: u32) -> Words {
   var words = Words();
   for (var i = 0u; i < OCTET_WORDS; i++) { words[i] = quant_word(unit, octet * OCTET_WORDS + i); }
   return words;
 }
-
-fn nibble(words: ptr<function, Words>, i: u32) -> vec4u { return ((*words)[0] >> vec4u(4u * i)) & vec4u(15u); }
-
-// The nibble as a float. IN_PLACE: from the bits where they stand and a power of two, which is exact (`codesInPlace`
-// in kernel-variant.ts). It is converted as a signed number, since SSE takes five instructions for an unsigned one.
-fn nibble_value(words: ptr<function, Words>, i: u32) -> vec4f {
-  if (IN_PLACE && i < 7u) { return vec4f(vec4i((*words)[0] & vec4u(15u << (4u * i)))) * half_to(4u * i); }
-  return vec4f(vec4i(nibble(words, i)));
-}
-
-// 2^-n
-fn half_to(n: u32) -> f32 { return bitcast<f32>((127u - n) << 23u); }

@@ -1,6 +1,4 @@
 // w = d q + m
-const OCTET_WORDS = 1u;
-const UNIT_WORDS = 4u;
 const HALVES = 1u;
 const SCALED = true;
 const MINIMUMS = true;
@@ -8,4 +6,4 @@ struct Scales { dm: vec4u }
 fn load_scales(unit: u32) -> Scales { return Scales(wide_scale(unit)); }
 fn code(words: ptr<function, Words>, s: Scales, octet: u32, i: u32) -> vec4f { return nibble_value(words, i); }
 fn scale(s: Scales, half: u32) -> vec4f { return low_halves(s.dm); }
-fn minimum(s: Scales) -> vec4f { return high_halves(s.dm); }
+fn minimum(s: Scales, half: u32) -> vec4f { return high_halves(s.dm); }

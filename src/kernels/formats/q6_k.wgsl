@@ -1,20 +1,16 @@
 // w = d sc (q - 32); sc is a signed byte for 16 elements, d a 16-bit float for a super-block of eight units.
-// The last two words hold the upper two bits of elements 0 .. 15 and 16 .. 31, element e at bit 2 (e % 16).
-const OCTET_WORDS = 1u;
-const UNIT_WORDS = 6u;
+// The last two words have sixteen bits for each octet.
 const HALVES = 2u;
 const SCALED = true;
-const MINIMUMS = false;
-struct Scales { unit: vec2u, d: vec4f, high: array<vec4u, 2> }
-fn load_scales(unit: u32) -> Scales { return Scales(narrow_scale(unit), low_halves(super_scale(unit)),
-    array<vec4u, 2>(quant_word(unit, 4u), quant_word(unit, 5u))); }
+const MINIMUMS = true;
+struct Scales { unit: vec2u, d: vec4f, rest: array<vec4u, 2> }
+fn load_scales(unit: u32) -> Scales {
+  let rest = array<vec4u, 2>(quant_word(unit, 4u), quant_word(unit, 5u));
+  return Scales(narrow_scale(unit), low_halves(super_scale(unit)), rest);
+}
 fn code(words: ptr<function, Words>, s: Scales, octet: u32, i: u32) -> vec4f {
-  let word = select(s.high[0], s.high[1], octet >= 2u);
-  // The octet's upper bits, from bit 4 on.
-  let high = select(word << vec4u(4u), word >> vec4u(12u), octet % 2u == 1u);
-  return vec4f(vec4i(nibble(words, i) | ((high >> vec4u(2u * i)) & vec4u(48u))) - vec4i(32));
+  let rest = select(s.rest[0], s.rest[1], octet >= 2u);
+  return six_bit_value(words, select(rest & vec4u(0xffffu), rest >> vec4u(16u), octet % 2u == 1u), i);
 }
-fn scale(s: Scales, half: u32) -> vec4f {
-  return s.d * vec4f(bitcast<vec4i>(scale_bytes(s.unit, 8u * half) << vec4u(24u)) >> vec4u(24u));
-}
-fn minimum(s: Scales) -> vec4f { return vec4f(); }
+fn scale(s: Scales, half: u32) -> vec4f { return s.d * vec4f(signed_scale_bytes(s.unit, 8u * half)); }
+fn minimum(s: Scales, half: u32) -> vec4f { return scale(s, half) * -32.0; }

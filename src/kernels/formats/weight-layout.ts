@@ -8,13 +8,31 @@
  *     scales  [tile][unit][quad], or [tile][unit / 2][quad] where two units share a word
  *     supers  [tile][unit / 8][quad]
  *
- * The WGSL that reads them: formats/*.wgsl, split-n.wgsl, split-k.wgsl. The bits are the file's own, element e of a
- * unit at nibble e % 8 of component e / 8 and so on, but for F16 where invocations split N (`rebias`); weight rows that
- * pad the last tile are zero. Block formats: ggml-quants.h of ggml-org/llama.cpp.
+ * The WGSL that reads them: formats/*.wgsl, split-n.wgsl, split-k.wgsl. The codes are the file's own: those of 2, 4 and
+ * 8 bits in order, from the low bits of a component on; those of 3, 5 and 6 bits so that nearly all come out of one
+ * component by a shift and a mask (q3_k.wgsl, codes.wgsl). Where invocations split N, F16 is rebiased
+ * (`rebias`), and codes of a codebook are replaced by its entries, a byte each: to look them up is dear there. Weight
+ * rows that pad the last tile are zero. Block formats: ggml-quants.h of ggml-org/llama.cpp.
  */
 
 /** The formats that kernels read. */
-export type WeightType = "F32" | "F16" | "BF16" | "Q4_0" | "Q4_1" | "Q8_0" | "Q4_K" | "Q5_K" | "Q6_K";
+export type WeightType =
+  | "F32"
+  | "F16"
+  | "BF16"
+  | "Q4_0"
+  | "Q4_1"
+  | "Q5_0"
+  | "Q5_1"
+  | "Q8_0"
+  | "Q2_K"
+  | "Q3_K"
+  | "Q4_K"
+  | "Q5_K"
+  | "Q6_K"
+  | "IQ4_NL"
+  | "IQ4_XS"
+  | "MXFP4";
 
 interface Packing {
   /** Elements and bytes of the file's block. */
@@ -22,7 +40,7 @@ interface Packing {
   readonly bytes: number;
   /** 16-byte words that hold one unit's quants for four weight rows. */
   readonly words: number;
-  /** Those of them that are read octet by octet, a power of two; the rest are read once for the unit. */
+  /** Those of them that stand together, a power of two: the words of the octets, or less than a word for each. */
   readonly firstWords: number;
   /** Bytes of a unit's scale, for each weight row. */
   readonly scaleBytes: 0 | 2 | 4;
@@ -37,11 +55,29 @@ export const PACKINGS: Readonly<Record<WeightType, Packing>> = {
   BF16: { elements: 1, bytes: 2, words: 16, firstWords: 16, scaleBytes: 0, superBytes: 0 },
   Q4_0: { elements: 32, bytes: 18, words: 4, firstWords: 4, scaleBytes: 2, superBytes: 0 },
   Q4_1: { elements: 32, bytes: 20, words: 4, firstWords: 4, scaleBytes: 4, superBytes: 0 },
+  Q5_0: { elements: 32, bytes: 22, words: 5, firstWords: 4, scaleBytes: 2, superBytes: 0 },
+  Q5_1: { elements: 32, bytes: 24, words: 5, firstWords: 4, scaleBytes: 4, superBytes: 0 },
   Q8_0: { elements: 32, bytes: 34, words: 8, firstWords: 8, scaleBytes: 2, superBytes: 0 },
+  Q2_K: { elements: 256, bytes: 84, words: 2, firstWords: 2, scaleBytes: 2, superBytes: 4 },
+  Q3_K: { elements: 256, bytes: 110, words: 3, firstWords: 2, scaleBytes: 2, superBytes: 4 },
   Q4_K: { elements: 256, bytes: 144, words: 4, firstWords: 4, scaleBytes: 2, superBytes: 4 },
   Q5_K: { elements: 256, bytes: 176, words: 5, firstWords: 4, scaleBytes: 2, superBytes: 4 },
   Q6_K: { elements: 256, bytes: 210, words: 6, firstWords: 4, scaleBytes: 2, superBytes: 4 },
+  IQ4_NL: { elements: 32, bytes: 18, words: 4, firstWords: 4, scaleBytes: 2, superBytes: 0 },
+  IQ4_XS: { elements: 256, bytes: 136, words: 4, firstWords: 4, scaleBytes: 2, superBytes: 4 },
+  MXFP4: { elements: 32, bytes: 17, words: 4, firstWords: 4, scaleBytes: 2, superBytes: 0 },
 };
+
+/** kvalues_iq4nl of ggml-common.h. */
+const IQ4_VALUES = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+/** The signed bytes that the codes of these formats stand for. Those of MXFP4 are doubled, and its scale is halved. */
+export const CODEBOOKS: Readonly<Partial<Record<WeightType, readonly number[]>>> = {
+  IQ4_NL: IQ4_VALUES,
+  IQ4_XS: IQ4_VALUES,
+  MXFP4: [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12],
+};
+/** The words of a unit of bytes. */
+const BYTE_WORDS = 8;
 
 /** Bytes of `elements` elements, whole blocks, in the file. */
 export function packedBytes(type: WeightType, elements: number): number {
@@ -54,8 +90,13 @@ export interface WeightLayout {
   readonly tileN: number;
   /** Whether 16-bit floats are rebiased. */
   readonly rebiased: boolean;
+  /** Whether codes of a codebook lie as the bytes that they stand for. */
+  readonly expanded: boolean;
   /** Units of a weight row. */
   readonly units: number;
+  /** 16-byte words of a unit's quants, and those of them that stand together. */
+  readonly words: number;
+  readonly firstWords: number;
   /** 16-byte words of a tile in each plane. */
   readonly quantWords: number;
   readonly scaleWords: number;
@@ -64,14 +105,19 @@ export interface WeightLayout {
 
 /** The layout of a matrix whose weight rows have `k` elements, a multiple of 32. */
 export function weightLayout(type: WeightType, k: number, tileN: number): WeightLayout {
-  const { words, scaleBytes, superBytes } = PACKINGS[type];
+  const { scaleBytes, superBytes } = PACKINGS[type];
   const units = k / 32;
   const quads = tileN / 4;
+  const expanded = type in CODEBOOKS && quads > 1;
+  const { words, firstWords } = expanded ? { words: BYTE_WORDS, firstWords: BYTE_WORDS } : PACKINGS[type];
   return {
     type,
     tileN,
     rebiased: type === "F16" && quads > 1,
+    expanded,
     units,
+    words,
+    firstWords,
     quantWords: units * words * quads,
     scaleWords: scaleBytes === 0 ? 0 : (scaleBytes === 4 ? units : Math.ceil(units / 2)) * quads,
     superWords: superBytes === 0 ? 0 : units / 8 * quads,
@@ -95,8 +141,8 @@ export interface RepackedTiles {
  * be rebiased.
  */
 export function repack(layout: WeightLayout, source: Uint8Array, n: number): RepackedTiles {
-  const { type, tileN, units } = layout;
-  const { words, firstWords, elements, bytes, scaleBytes } = PACKINGS[type];
+  const { type, tileN, units, words, firstWords } = layout;
+  const { elements, bytes, scaleBytes } = PACKINGS[type];
   const quads = tileN / 4;
   const tiles = Math.ceil(n / tileN);
   const quants = new Uint32Array(tiles * layout.quantWords * 4);
@@ -104,6 +150,7 @@ export function repack(layout: WeightLayout, source: Uint8Array, n: number): Rep
   const supers = new Uint32Array(tiles * layout.superWords * 4);
   const scaleHalves = new Uint16Array(scales.buffer);
   const take = layout.rebiased ? copyRebiased : UNPACK[type];
+  const pairs = layout.expanded ? pairsOf(CODEBOOKS[type]!) : null;
   const unit: Unit = { components: new Uint32Array(words), scale: 0, superScale: 0 };
   const weightRowBytes = packedBytes(type, units * 32);
   // The place of word w of unit u in its tile, for the first quad.
@@ -119,6 +166,7 @@ export function repack(layout: WeightLayout, source: Uint8Array, n: number): Rep
     for (let u = 0; u < units; u++) {
       const block = i * weightRowBytes + Math.floor(u * 32 / elements) * bytes;
       take(source, block, u % 8, unit);
+      if (pairs) expandNibbles(unit.components, pairs);
       const at = tile * layout.quantWords + quad;
       for (let w = 0; w < words; w++) quants[(at + placeOf(u, w)) * 4 + component] = unit.components[w]!;
       if (scaleBytes === 4) {
@@ -214,11 +262,106 @@ function joinNibbles(source: Uint8Array, at: number, shift: 0 | 4, out: Uint32Ar
   }
 }
 
+/** The two bytes, as 16 bits, that each byte of two codes stands for. */
+function pairsOf(codebook: readonly number[]): Uint16Array {
+  return Uint16Array.from({ length: 256 }, (_, pair) => codebook[pair & 15]! & 255 | codebook[pair >> 4]! << 8);
+}
+
+/** Makes the nibbles of the first four words bytes of all eight. */
+function expandNibbles(words: Uint32Array, pairs: Uint16Array): void {
+  // From the last one on, so that none is overwritten before it is read.
+  for (let w = BYTE_WORDS - 1; w >= 0; w--) {
+    const nibbles = words[w >> 1]! >>> 16 * (w & 1);
+    words[w] = pairs[nibbles & 255]! | pairs[nibbles >>> 8 & 255]! << 16;
+  }
+}
+
 /** The two low bits of four bytes as 8 bits. */
 function packCrumbs(word: number): number {
   const crumbs = word & 0x03030303;
   return (crumbs | crumbs >>> 6 | crumbs >>> 12 | crumbs >>> 18) & 0xff;
 }
+
+/** The bits `shift` and `shift` + 1 of 32 bytes, in order, as two words from `first` on. */
+function joinCrumbs(source: Uint8Array, at: number, shift: number, out: Uint32Array, first: number): void {
+  for (let w = 0; w < 2; w++) {
+    let word = 0;
+    for (let i = 0; i < 4; i++) word |= packCrumbs(u32(source, at + 16 * w + 4 * i) >>> shift) << 8 * i;
+    out[first + w] = word;
+  }
+}
+
+/** Bit `index` of each of 32 bytes, in order. */
+function joinBits(source: Uint8Array, at: number, index: number): number {
+  let word = 0;
+  for (let i = 0; i < 32; i++) word |= (source[at + i]! >> index & 1) << i;
+  return word;
+}
+
+/** Two codes side by side, by the lower bits of both and, above those, their upper bits; a table is fastest. */
+function pairsBySplit(lower: number, upper: number): Uint16Array {
+  return Uint16Array.from({ length: 1 << 2 * (lower + upper) }, (_, split) => {
+    const bits = (at: number, count: number) => split >> at & (1 << count) - 1;
+    const code = (i: number) => bits(i * lower, lower) | bits(2 * lower + i * upper, upper) << lower;
+    return code(0) | code(1) << lower + upper;
+  });
+}
+const THREES = pairsBySplit(2, 1);
+const FIVES = pairsBySplit(4, 1);
+const SIXES = pairsBySplit(4, 2);
+
+/** Two words of lower bits and one of upper bits to codes of three bits, as q3_k.wgsl has them. */
+function joinThrees(words: Uint32Array): void {
+  const octets = [0, 1, 2, 3].map((octet) => {
+    const [lower, upper] = [words[octet >> 1]! >>> 16 * (octet & 1), words[2]! >>> 8 * octet];
+    const pair = (i: number) => THREES[lower >>> 4 * i & 15 | (upper >>> 2 * i & 3) << 4]!;
+    return pair(0) | pair(1) << 6 | pair(2) << 12 | pair(3) << 18;
+  });
+  for (let w = 0; w < 3; w++) words[w] = octets[w]! | (octets[3]! >>> 8 * w & 255) << 24;
+}
+
+/** Four words of nibbles and one of fifth bits to codes of five bits, as `five_bit_value` in codes.wgsl has them. */
+function joinFives(words: Uint32Array): void {
+  let rest = 0;
+  for (let octet = 0; octet < 4; octet++) {
+    const [lower, upper] = [words[octet]!, words[4]! >>> 8 * octet];
+    const pair = (i: number) => FIVES[lower >>> 8 * i & 255 | (upper >>> 2 * i & 3) << 8]!;
+    const last = pair(3);
+    words[octet] = pair(0) | pair(1) << 10 | pair(2) << 20 | last >> 8 << 30;
+    rest |= (last & 255) << 8 * octet;
+  }
+  words[4] = rest;
+}
+
+/** Four words of nibbles and two of upper bits to codes of six bits, as `six_bit_value` in codes.wgsl has them. */
+function joinSixes(words: Uint32Array): void {
+  const rest = [0, 0];
+  for (let octet = 0; octet < 4; octet++) {
+    const [lower, upper] = [words[octet]!, words[4 + (octet >> 1)]! >>> 16 * (octet & 1)];
+    const pair = (i: number) => SIXES[lower >>> 8 * i & 255 | (upper >>> 4 * i & 15) << 8]!;
+    const third = pair(2);
+    const last = third >> 6 | pair(3) << 6;
+    words[octet] = pair(0) | pair(1) << 12 | (third & 63) << 24 | last >> 16 << 30;
+    rest[octet >> 1]! |= (last & 0xffff) << 16 * (octet & 1);
+  }
+  words.set(rest, 4);
+}
+
+/** The scale of 16 elements, six bits less 32, from the 12 packed bytes of Q3_K at `at` (ggml-quants.c). */
+function signedScale(s: Uint8Array, at: number, index: number): number {
+  const low = s[at + index % 8]! >> 4 * (index >> 3) & 15;
+  return (low | (s[at + 8 + index % 4]! >> 2 * (index >> 2) & 3) << 4) - 32;
+}
+
+/** A whole number below 256 in magnitude as a bfloat16, which is exact. */
+function brainFloat(value: number): number {
+  FLOAT[0] = value;
+  return BITS[0]! >>> 16;
+}
+
+/** Shares its memory with BITS. */
+const FLOAT = new Float32Array(1);
+const BITS = new Uint32Array(FLOAT.buffer);
 
 /**
  * The six-bit scale and minimum of a unit, a byte each (get_scale_min_k4 in ggml-quants.c), from the 12 packed bytes at
@@ -243,9 +386,33 @@ const UNPACK: Readonly<Record<WeightType, Unpack>> = {
     unit.scale = u32(s, at);
     splitNibbles(s, at + 4, unit.components);
   },
+  Q5_0: (s, at, _, unit) => {
+    unit.scale = u16(s, at);
+    splitNibbles(s, at + 6, unit.components);
+    unit.components[4] = u32(s, at + 2);
+    joinFives(unit.components);
+  },
+  Q5_1: (s, at, _, unit) => {
+    unit.scale = u32(s, at);
+    splitNibbles(s, at + 8, unit.components);
+    unit.components[4] = u32(s, at + 4);
+    joinFives(unit.components);
+  },
   Q8_0: (s, at, _, unit) => {
     unit.scale = u16(s, at);
     copyWords(s, at + 2, unit);
+  },
+  Q2_K: (s, at, index, unit) => {
+    unit.superScale = u32(s, at + 80);
+    unit.scale = u16(s, at + 2 * index);
+    joinCrumbs(s, at + 16 + 32 * (index >> 2), 2 * (index & 3), unit.components, 0);
+  },
+  Q3_K: (s, at, index, unit) => {
+    unit.superScale = u16(s, at + 108);
+    unit.scale = signedScale(s, at + 96, 2 * index) & 255 | (signedScale(s, at + 96, 2 * index + 1) & 255) << 8;
+    joinCrumbs(s, at + 32 + 32 * (index >> 2), 2 * (index & 3), unit.components, 0);
+    unit.components[2] = joinBits(s, at, index);
+    joinThrees(unit.components);
   },
   Q4_K: (s, at, index, unit) => {
     unit.superScale = u32(s, at);
@@ -256,21 +423,31 @@ const UNPACK: Readonly<Record<WeightType, Unpack>> = {
     unit.superScale = u32(s, at);
     unit.scale = scaleAndMinimum(s, at + 4, index);
     joinNibbles(s, at + 48 + 32 * (index >> 1), index % 2 === 1 ? 4 : 0, unit.components);
-    let high = 0;
-    for (let i = 0; i < 32; i++) high |= (s[at + 16 + i]! >> index & 1) << i;
-    unit.components[4] = high;
+    unit.components[4] = joinBits(s, at + 16, index);
+    joinFives(unit.components);
   },
   Q6_K: (s, at, index, unit) => {
     const [half, quarter] = [index >> 2, index & 3];
     unit.superScale = u16(s, at + 208);
     unit.scale = u16(s, at + 192 + 2 * index);
     joinNibbles(s, at + 64 * half + 32 * (quarter & 1), quarter >= 2 ? 4 : 0, unit.components);
-    for (let w = 0; w < 2; w++) {
-      let high = 0;
-      for (let i = 0; i < 4; i++) {
-        high |= packCrumbs(u32(s, at + 128 + 32 * half + 16 * w + 4 * i) >>> 2 * quarter) << 8 * i;
-      }
-      unit.components[4 + w] = high;
-    }
+    joinCrumbs(s, at + 128 + 32 * half, 2 * quarter, unit.components, 4);
+    joinSixes(unit.components);
+  },
+  IQ4_NL: (s, at, _, unit) => {
+    unit.scale = u16(s, at);
+    splitNibbles(s, at + 2, unit.components);
+  },
+  IQ4_XS: (s, at, index, unit) => {
+    unit.superScale = u16(s, at);
+    const low = s[at + 4 + (index >> 1)]! >> 4 * (index & 1) & 15;
+    unit.scale = brainFloat((low | (u16(s, at + 2) >> 2 * index & 3) << 4) - 32);
+    splitNibbles(s, at + 8 + 16 * index, unit.components);
+  },
+  MXFP4: (s, at, _, unit) => {
+    // 2 ** (e - 128), which is subnormal for 0 and 1.
+    const e = s[at]!;
+    unit.scale = e < 2 ? 0x20 << e : e - 1 << 7;
+    splitNibbles(s, at + 1, unit.components);
   },
 };

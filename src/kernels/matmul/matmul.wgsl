@@ -50,7 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
       if (SCALED) {
         for (var r = 0u; r < ROWS; r++) {
           sums[r] = fma(scale(scales, half), part[r], sums[r]);
-          if (MINIMUMS) { sums[r] = fma(minimum(scales), vec4f(x_sum(&held, r)), sums[r]); }
+          if (MINIMUMS) { sums[r] = fma(minimum(scales, half), vec4f(x_sum(&held, r, half)), sums[r]); }
         }
       } else { sums = part; }
     }

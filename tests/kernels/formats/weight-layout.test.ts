@@ -1,6 +1,13 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { PACKINGS, rebias, repack, weightLayout, type WeightType } from "../../../src/kernels/formats/weight-layout.ts";
+import {
+  CODEBOOKS,
+  PACKINGS,
+  rebias,
+  repack,
+  weightLayout,
+  type WeightType,
+} from "../../../src/kernels/formats/weight-layout.ts";
 import { dequantize, halfToFloat } from "../../../src/checkpoint/dequantize.ts";
 import { quantize } from "../../llama/quantize.ts";
 import { assertClose, randomMatrix, WEIGHT_TYPES } from "../kernel-fixture.ts";
@@ -34,19 +41,48 @@ const ELEMENTS: Readonly<
 > = {
   F32: (words, e) => new Float32Array(words.buffer)[e]!,
   F16: (words, e) => halfToFloat(bits(words[e >> 1]!, 16 * (e & 1), 16)),
-  BF16: (words, e) => new Float32Array(new Uint32Array([bits(words[e >> 1]!, 16 * (e & 1), 16) << 16]).buffer)[0]!,
+  BF16: (words, e) => brainFloat(bits(words[e >> 1]!, 16 * (e & 1), 16)),
   Q4_0: (words, e, d) => halfToFloat(d) * (nibble(words, e) - 8),
   Q4_1: (words, e, dm) => halfToFloat(bits(dm, 0, 16)) * nibble(words, e) + halfToFloat(bits(dm, 16, 16)),
+  Q5_0: (words, e, d) => halfToFloat(d) * (fiveBits(words, e) - 16),
+  Q5_1: (words, e, dm) => halfToFloat(bits(dm, 0, 16)) * fiveBits(words, e) + halfToFloat(bits(dm, 16, 16)),
   Q8_0: (words, e, d) => halfToFloat(d) * signed(bits(words[e >> 2]!, 8 * (e & 3), 8)),
+  Q2_K: (words, e, scales, superScale) =>
+    halfToFloat(bits(superScale, 0, 16)) * bits(scales, e < 16 ? 0 : 8, 4) * bits(words[e >> 4]!, 2 * (e & 15), 2) -
+    halfToFloat(bits(superScale, 16, 16)) * bits(scales, e < 16 ? 4 : 12, 4),
+  Q3_K: (words, e, scales, superScale) => {
+    const last = words.reduce((octet, word, i) => octet | bits(word, 24, 8) << 8 * i, 0);
+    const code = bits(e < 24 ? words[e >> 3]! : last, 3 * (e & 7), 3);
+    return halfToFloat(bits(superScale, 0, 16)) * signed(bits(scales, e < 16 ? 0 : 8, 8)) * (code - 4);
+  },
   Q4_K: (words, e, scale, superScale) => elementOfK(nibble(words, e), scale, superScale),
-  Q5_K: (words, e, scale, superScale) => elementOfK(nibble(words, e) | bits(words[4]!, e, 1) << 4, scale, superScale),
+  Q5_K: (words, e, scale, superScale) => elementOfK(fiveBits(words, e), scale, superScale),
   Q6_K: (words, e, scales, superScale) =>
     halfToFloat(bits(superScale, 0, 16)) * signed(bits(scales, e < 16 ? 0 : 8, 8)) *
-    ((nibble(words, e) | bits(words[4 + (e >> 4)]!, 2 * (e & 15), 2) << 4) - 32),
+    (sixBits(words, e) - 32),
+  IQ4_NL: (words, e, d) => halfToFloat(d) * entry(words, e, "IQ4_NL"),
+  IQ4_XS: (words, e, scale, superScale) => halfToFloat(superScale) * brainFloat(scale) * entry(words, e, "IQ4_XS"),
+  MXFP4: (words, e, scale) => brainFloat(scale) * entry(words, e, "MXFP4"),
 };
 
 const bits = (word: number, from: number, count: number) => word >>> from & 2 ** count - 1;
 const nibble = (words: Uint32Array, e: number) => bits(words[e >> 3]!, 4 * (e & 7), 4);
+/** By the comments in codes.wgsl. */
+const fiveBits = (words: Uint32Array, e: number) => {
+  const [octet, i] = [e >> 3, e & 7];
+  if (i < 6) return bits(words[octet]!, 5 * i, 5);
+  return bits(bits(words[octet]!, 30, 2) << 8 | bits(words[4]!, 8 * octet, 8), 5 * (i - 6), 5);
+};
+const sixBits = (words: Uint32Array, e: number) => {
+  const [octet, i] = [e >> 3, e & 7];
+  if (i < 5) return bits(words[octet]!, 6 * i, 6);
+  const rest = bits(words[4 + (octet >> 1)]!, 16 * (octet & 1), 16);
+  return bits(bits(words[octet]!, 30, 2) << 16 | rest, 6 * (i - 5), 6);
+};
+const brainFloat = (high: number) => new Float32Array(new Uint32Array([high << 16]).buffer)[0]!;
+/** The codebook's entry, or the byte that lies in its code's place. */
+const entry = (words: Uint32Array, e: number, type: WeightType) =>
+  words.length === 8 ? signed(bits(words[e >> 2]!, 8 * (e & 3), 8)) : CODEBOOKS[type]![nibble(words, e)]!;
 const signed = (byte: number) => byte << 24 >> 24;
 const elementOfK = (code: number, scale: number, superScale: number) =>
   halfToFloat(bits(superScale, 0, 16)) * bits(scale, 0, 8) * code -
@@ -60,7 +96,8 @@ for (const tileN of [4, 16, 32]) {
       const file = quantize(type, randomMatrix(1, n, k));
       const layout = weightLayout(type, k, tileN);
       const { quants, scales, supers } = repack(layout, file, n);
-      const { words, firstWords, scaleBytes, superBytes } = PACKINGS[type];
+      const { words, firstWords } = layout;
+      const { scaleBytes, superBytes } = PACKINGS[type];
       const [units, quads] = [k / 32, tileN / 4];
       const wordOf = (row: number, unit: number, word: number) => {
         const [tile, quad] = [Math.floor(row / tileN), Math.floor(row % tileN / 4)];

@@ -91,19 +91,20 @@ async function load(context: KernelContext, tensors: readonly MemoryTensor[], in
   return matrix;
 }
 
+const QKV_KINDS: readonly [kvCache: KvCacheType, headSize: number, rotates: boolean, qkNorms: boolean][] = [
+  ["f16", 64, true, false],
+  ["f32", 128, true, false],
+  ["f16", 48, true, true],
+  ["f32", 80, false, true],
+];
+
 for (const { title, adapter, contextOf } of VARIANT_CASES) {
   const check = (name: string, body: (context: KernelContext) => Promise<void>) =>
     withDevice(`${title}: ${name}`, (device) => body(contextOf(device)), { adapter });
 
-  for (
-    const [kvCache, headSize, rotates, qkNorms] of [
-      ["f16", 64, true, false],
-      ["f32", 128, true, false],
-      ["f16", 48, true, true],
-      ["f32", 80, false, true],
-      ["f16", 32, false, false],
-    ] as [KvCacheType, number, boolean, boolean][]
-  ) {
+  // llvmpipe is slow to compile barriers.
+  const kinds = title === "split-64" && adapter === "default" ? QKV_KINDS.slice(0, 2) : QKV_KINDS;
+  for (const [kvCache, headSize, rotates, qkNorms] of kinds) {
     const done = [...qkNorms ? ["normed"] : [], ...rotates ? ["rotated"] : []].join(" and ") || "as they are";
     await check(`Q, K and V, heads of ${headSize}, are ${done} and lie in an ${kvCache} cache`, async (context) => {
       const { device } = context;

@@ -31,7 +31,7 @@ function traced(
   trace.start(0, [{ name: "draft", cached: 0 }]);
   const simulated = new SimulatedLane(clock, laneOptions("draft", next, { verifyMs: () => 10, ...options }));
   const lost: string[] = [];
-  const onLost = mayBeLost ? (error: LaneLostError) => void lost.push(error.message) : undefined;
+  const onLost = mayBeLost ? (error: Error) => void lost.push(error.message) : undefined;
   const lane = new TracedLane(new WatchedLane(simulated, breakAt), trace, onLost);
   return clock.run(() => body({ clock, trace, told, lane, lost }));
 }

@@ -1,0 +1,9 @@
+// w = d v, v twice the value of a code of four bits, d a power of two, kept as a bfloat16
+const HALVES = 1u;
+const SCALED = true;
+const MINIMUMS = false;
+struct Scales { d: vec4f }
+fn load_scales(unit: u32) -> Scales { return Scales(brain_floats(narrow_scale(unit))); }
+fn code(words: ptr<function, Words>, s: Scales, octet: u32, i: u32) -> vec4f { return e2m1_value(words, i); }
+fn scale(s: Scales, half: u32) -> vec4f { return s.d; }
+fn minimum(s: Scales, half: u32) -> vec4f { return vec4f(); }

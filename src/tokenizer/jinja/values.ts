@@ -1,0 +1,406 @@
+import type { Budget } from "./budget.ts";
+
+/**
+ * A value of Python's, as templates know them: None is `null`, an int a `bigint`, a float a `number`, a list an array.
+ * All others are objects of the classes below. Templates can't change a list or a dict, so both can be shared.
+ */
+export type Value = null | boolean | bigint | number | string | Value[] | PyObject;
+
+/** What a function is called with. */
+export interface Arguments {
+  readonly positional: readonly Value[];
+  readonly named: ReadonlyMap<string, Value>;
+}
+
+/** A Python object that has no JavaScript value to stand for it. */
+export abstract class PyObject {
+  /** The name of its class, for messages. */
+  abstract readonly typeName: string;
+
+  get isTrue(): boolean {
+    return true;
+  }
+
+  /** Python's len(); undefined where it has none. */
+  get length(): number | undefined {
+    return undefined;
+  }
+
+  /** What the object gives one by one; undefined where it isn't iterable. */
+  iterate(): Iterator<Value> | undefined {
+    return undefined;
+  }
+
+  /** An attribute of its own, as `object.name` reads it. */
+  attribute(_name: string): Value | undefined {
+    return undefined;
+  }
+
+  /** Python's repr(), where it isn't made of other values' reprs. */
+  repr(): string {
+    return `<${this.typeName} object>`;
+  }
+}
+
+/** What stands for a name, a key or an attribute that isn't there. Most uses throw its message as an Error. */
+export class Undefined extends PyObject {
+  readonly typeName = "Undefined";
+
+  constructor(readonly message: string) {
+    super();
+  }
+
+  override get isTrue() {
+    return false;
+  }
+
+  override get length() {
+    return 0;
+  }
+
+  override iterate() {
+    return [].values();
+  }
+
+  override repr() {
+    return "Undefined";
+  }
+}
+
+export class Tuple extends PyObject {
+  readonly typeName = "tuple";
+
+  /** @param names The elements' names, where they have some, as those of groupby have. */
+  constructor(readonly items: readonly Value[], readonly names: readonly string[] = []) {
+    super();
+  }
+
+  override get isTrue() {
+    return this.items.length > 0;
+  }
+
+  override get length() {
+    return this.items.length;
+  }
+
+  override iterate() {
+    return this.items.values();
+  }
+
+  override attribute(name: string) {
+    return this.items[this.names.indexOf(name)];
+  }
+}
+
+/** A dict: its keys are equal where Python says so, 1, 1.0 and True for example. */
+export class Dict extends PyObject {
+  readonly typeName = "dict";
+  readonly #entries = new Map<unknown, readonly [Value, Value]>();
+
+  constructor(entries: Iterable<readonly [Value, Value]> = []) {
+    super();
+    for (const [key, value] of entries) this.set(key, value);
+  }
+
+  get(key: Value): Value | undefined {
+    return this.#entries.get(identityOf(key))?.[1];
+  }
+
+  set(key: Value, value: Value): void {
+    const identity = identityOf(key);
+    this.#entries.set(identity, [this.#entries.get(identity)?.[0] ?? key, value]);
+  }
+
+  has(key: Value): boolean {
+    return this.#entries.has(identityOf(key));
+  }
+
+  get entries(): Iterable<readonly [Value, Value]> {
+    return this.#entries.values();
+  }
+
+  override get isTrue() {
+    return this.#entries.size > 0;
+  }
+
+  override get length() {
+    return this.#entries.size;
+  }
+
+  override *iterate() {
+    for (const [key] of this.#entries.values()) yield key;
+  }
+}
+
+/** What `keys()`, `values()` and `items()` of a dict give. */
+export class DictView extends PyObject {
+  constructor(readonly typeName: "dict_keys" | "dict_values" | "dict_items", readonly dict: Dict) {
+    super();
+  }
+
+  override get isTrue() {
+    return this.dict.isTrue;
+  }
+
+  override get length() {
+    return this.dict.length;
+  }
+
+  override *iterate() {
+    for (const [key, value] of this.dict.entries) {
+      yield this.typeName === "dict_keys" ? key : this.typeName === "dict_values" ? value : new Tuple([key, value]);
+    }
+  }
+}
+
+export class Range extends PyObject {
+  readonly typeName = "range";
+
+  constructor(readonly start: number, readonly stop: number, readonly step: number) {
+    super();
+  }
+
+  override get length() {
+    return Math.max(0, Math.ceil((this.stop - this.start) / this.step));
+  }
+
+  override get isTrue() {
+    return this.length > 0;
+  }
+
+  /** The element at an index from 0; undefined where there is none. */
+  at(index: number): bigint | undefined {
+    return Number.isInteger(index) && index >= 0 && index < this.length
+      ? BigInt(this.start + index * this.step)
+      : undefined;
+  }
+
+  override *iterate() {
+    for (let i = 0; i < this.length; i++) yield this.at(i)!;
+  }
+
+  override repr() {
+    return `range(${this.start}, ${this.stop}${this.step === 1 ? "" : `, ${this.step}`})`;
+  }
+}
+
+/** A generator, as many filters give: it can be walked once, is true even where nothing comes, and has no length. */
+export class Generator extends PyObject {
+  readonly typeName = "generator";
+  readonly #values: Iterator<Value>;
+
+  constructor(values: Iterator<Value>) {
+    super();
+    this.#values = values;
+  }
+
+  override iterate() {
+    return this.#values;
+  }
+}
+
+/** What `namespace()` makes: the one thing that a template may change. */
+export class Namespace extends PyObject {
+  readonly typeName = "Namespace";
+  readonly values = new Dict();
+
+  override attribute(name: string) {
+    return this.values.get(name);
+  }
+}
+
+/** A function, a method or a macro. */
+export class PyFunction extends PyObject {
+  readonly typeName: string = "function";
+
+  constructor(readonly name: string, readonly call: (call: Arguments) => Value) {
+    super();
+  }
+
+  override repr() {
+    return `<function ${this.name}>`;
+  }
+}
+
+export class Macro extends PyFunction {
+  override readonly typeName: string = "Macro";
+
+  override repr() {
+    return `<Macro '${this.name}'>`;
+  }
+}
+
+/** A value of JavaScript, as JSON has them, as Python's json.loads would read it. What JSON can't hold is left out. */
+export function fromJson(value: unknown): Value {
+  if (value === null || typeof value === "boolean" || typeof value === "string") return value;
+  if (typeof value === "bigint") return value;
+  if (typeof value === "number") return Number.isSafeInteger(value) ? BigInt(value) : value;
+  if (Array.isArray(value)) return value.map(fromJson);
+  if (typeof value !== "object") return new Undefined(`a value of type ${typeof value} can't be given to a template`);
+  return new Dict(
+    Object.entries(value).filter(([, field]) => field !== undefined && typeof field !== "function")
+      .map(([key, field]) => [key, fromJson(field)]),
+  );
+}
+
+/** Python's bool(). */
+export function isTrue(value: Value): boolean {
+  if (value instanceof PyObject) return value.isTrue;
+  if (Array.isArray(value)) return value.length > 0;
+  return value !== null && value !== false && value !== 0n && value !== 0 && value !== "";
+}
+
+/** The name of a value's class, as Python's messages have it. */
+export function typeName(value: Value): string {
+  if (value === null) return "NoneType";
+  if (value instanceof PyObject) return value.typeName;
+  if (Array.isArray(value)) return "list";
+  return ({ boolean: "bool", bigint: "int", number: "float", string: "str" } as Record<string, string>)[typeof value]!;
+}
+
+/** The TypeError that Python has for a value of the wrong class, but an undefined value's own message. */
+export function typeError(message: string, ...values: readonly Value[]): Error {
+  const missing = values.find((value) => value instanceof Undefined);
+  return new Error(missing?.message ?? message);
+}
+
+/** A text's characters, by code points as Python counts them: index, length and slice() are those of either type. */
+export function charactersOf(text: string, budget: Budget): string | string[] {
+  budget.spend(text.length / 32);
+  if (!/[\ud800-\udfff]/.test(text)) return text;
+  budget.items(text.length);
+  return Array.from(text);
+}
+
+/** Python's len(); undefined where the value has none. */
+export function lengthOf(value: Value, budget: Budget): number | undefined {
+  if (typeof value === "string") return charactersOf(value, budget).length;
+  return value instanceof PyObject || Array.isArray(value) ? value.length : undefined;
+}
+
+/** Whether Python's iter() takes the value. */
+export function isIterable(value: Value): boolean {
+  return typeof value === "string" || Array.isArray(value) ||
+    (value instanceof PyObject && value.iterate !== PyObject.prototype.iterate);
+}
+
+/** What a value gives one by one, each paid for. Throws an Error where it isn't iterable. */
+export function iterate(value: Value, budget: Budget): IterableIterator<Value> {
+  const iterator = typeof value === "string"
+    ? value[Symbol.iterator]()
+    : Array.isArray(value)
+    ? value.values()
+    : value instanceof PyObject
+    ? value.iterate()
+    : undefined;
+  if (!iterator) throw new Error(`'${typeName(value)}' object is not iterable`);
+  return paid(iterator, budget);
+}
+
+function* paid(iterator: Iterator<Value>, budget: Budget): IterableIterator<Value> {
+  // Not `for of`: leaving the loop would close a generator, which Python's would go on with.
+  for (let next = iterator.next(); !next.done; next = iterator.next()) {
+    budget.spend(1);
+    yield next.value;
+  }
+}
+
+/** Python's list(). */
+export function listOf(value: Value, budget: Budget): Value[] {
+  const list: Value[] = [];
+  for (const item of iterate(value, budget)) {
+    budget.items(1);
+    list.push(item);
+  }
+  return list;
+}
+
+/** What a Map knows a dict's key by: alike for keys that Python takes as equal. Throws an Error for a list or a dict. */
+export function identityOf(key: Value): unknown {
+  if (typeof key === "boolean") return key ? 1n : 0n;
+  if (typeof key === "number") return Number.isInteger(key) ? BigInt(key) : key;
+  if (typeof key === "string") return key.startsWith("\0") ? `\0s${key}` : key;
+  if (key instanceof Tuple) {
+    const parts = key.items.map((item) => {
+      const identity = identityOf(item);
+      if (identity instanceof PyObject) throw new Error(`a tuple of '${identity.typeName}' can't be a key here`);
+      const text = String(identity);
+      return `${typeof identity}${text.length}:${text}`;
+    });
+    const text = `\0t${parts.join("")}`;
+    // A tuple of itself twice, thirty times over, would be a text of a gigabyte.
+    if (text.length > 10_000) throw new Error("a tuple is too long to be a key");
+    return text;
+  }
+  if (Array.isArray(key) || key instanceof Dict) throw new Error(`unhashable type: '${typeName(key)}'`);
+  return key;
+}
+
+/** Pays for the look-up of a key, which may be a text as long as a conversation. */
+export function payForKey(key: Value, budget: Budget): void {
+  if (typeof key === "string") budget.spend(key.length / 32);
+}
+
+/** Python's `==`. */
+export function equals(a: Value, b: Value, budget: Budget): boolean {
+  budget.spend(1);
+  if (typeof a === "string" && typeof b === "string" && a.length === b.length) budget.spend(a.length / 32);
+  if (a === b) return true;
+  const [x, y] = [numberOf(a), numberOf(b)];
+  // Not by `===`, since an int and a float of one value are equal.
+  if (x !== undefined && y !== undefined) return x <= y && x >= y;
+  if (Array.isArray(a) && Array.isArray(b)) return equalItems(a, b, budget);
+  if (a instanceof Tuple && b instanceof Tuple) return equalItems(a.items, b.items, budget);
+  if (a instanceof Range && b instanceof Range) return equalItems([...a.iterate()], [...b.iterate()], budget);
+  if (a instanceof Dict && b instanceof Dict) {
+    if (a.length !== b.length) return false;
+    for (const [key, value] of a.entries) {
+      const other = b.get(key);
+      if (other === undefined || !equals(value, other, budget)) return false;
+    }
+    return true;
+  }
+  return a instanceof Undefined && b instanceof Undefined;
+}
+
+function equalItems(a: readonly Value[], b: readonly Value[], budget: Budget): boolean {
+  return a.length === b.length && a.every((item, i) => equals(item, b[i]!, budget));
+}
+
+/** An int, a float or a bool as a number; undefined for all else. */
+export function numberOf(value: Value): bigint | number | undefined {
+  if (typeof value === "boolean") return value ? 1n : 0n;
+  return typeof value === "bigint" || typeof value === "number" ? value : undefined;
+}
+
+/**
+ * Below, at or above zero as `a` is less than, equal to or greater than `b`; NaN where a float is none. Throws an Error
+ * where Python doesn't compare the two by `operator`.
+ */
+export function compare(a: Value, b: Value, operator: string, budget: Budget): number {
+  budget.spend(1);
+  const [x, y] = [numberOf(a), numberOf(b)];
+  if (x !== undefined && y !== undefined) return x < y ? -1 : x > y ? 1 : x <= y ? 0 : NaN;
+  if (typeof a === "string" && typeof b === "string") {
+    budget.spend(Math.min(a.length, b.length) / 8);
+    return compareTexts(a, b);
+  }
+  const [items, others] = [a, b].map((value) => value instanceof Tuple ? value.items : value);
+  if (typeName(a) === typeName(b) && Array.isArray(items) && Array.isArray(others)) {
+    for (let i = 0; i < Math.min(items.length, others.length); i++) {
+      if (!equals(items[i], others[i], budget)) return compare(items[i], others[i], operator, budget);
+    }
+    return items.length - others.length;
+  }
+  throw typeError(`'${operator}' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`, a, b);
+}
+
+/** Compares by code points; JavaScript's own order puts an emoji before "｡". */
+function compareTexts(a: string, b: string): number {
+  let i = 0;
+  while (i < a.length && a[i] === b[i]) i++;
+  if (i === a.length || i === b.length) return a.length - b.length;
+  const isLow = (text: string) => i > 0 && /[\udc00-\udfff]/.test(text[i]!);
+  if (isLow(a) && isLow(b)) i--;
+  return a.codePointAt(i)! - b.codePointAt(i)!;
+}
