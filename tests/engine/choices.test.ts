@@ -1,0 +1,130 @@
+// How tokens are chosen otherwise than by the model's logits alone, on a real device with small random models: what a
+// request says of tokens, penalties of the text, log-probabilities, and certificates of answers.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { type GenerationOptions, load } from "../../mod.ts";
+import { randomModel } from "../random-models.ts";
+import "../untuned.ts";
+
+const folder = await Deno.makeTempDir();
+test.after(() => Deno.remove(folder, { recursive: true }));
+await Deno.writeFile(`${folder}/verify.gguf`, randomModel());
+await Deno.writeFile(`${folder}/draft.gguf`, randomModel({ ropeBase: 2000 }));
+const engine = await load({ verify: `${folder}/verify.gguf`, draft: `${folder}/draft.gguf`, kvCache: "f32" });
+test.after(() => engine.close());
+
+const LENGTH = 60;
+const generate = (options: GenerationOptions) =>
+  engine.generate("The sea is", { raw: true, maxTokens: LENGTH, ignoreEos: true, ...options });
+const plain = await generate({ strategy: "greedy" });
+
+const OPTIONS: Readonly<Record<string, GenerationOptions>> = {
+  "biases": { logitBias: new Map([...new Set(plain.tokens)].slice(0, 5).map((token) => [token, -4])) },
+  "a forbidden token": { logitBias: new Map([[plain.tokens[3]!, -Infinity]]) },
+  "presence and frequency": { presencePenalty: 0.6, frequencyPenalty: 0.4 },
+  "repetition": { repetitionPenalty: 1.4 },
+  "penalties of the last tokens": { repetitionPenalty: 1.3, presencePenalty: 0.5, penaltyWindow: 8 },
+  "penalties of what is drawn": { temperature: 0.8, topK: 40, seed: 3, presencePenalty: 0.7, repetitionPenalty: 1.2 },
+};
+
+for (const [name, options] of Object.entries(OPTIONS)) {
+  test(`the strategies agree with ${name}`, async () => {
+    const { tokens, record } = await generate({ ...options, strategy: "greedy" });
+    assert.not.equal(tokens, plain.tokens, "the option changes the text");
+    let drafted = 0;
+    for (const more of [{ strategy: "sd" }, { strategy: "amusd" }, { strategy: "amusd", hedge: false }] as const) {
+      const { tokens: got, record } = await generate({ ...options, ...more });
+      assert.equal(got, tokens, JSON.stringify(more));
+      drafted += record.accepted;
+    }
+    assert.ok(drafted > 0, "the draft is right at times");
+    const certificate = await engine.certify(record);
+    assert.equal(certificate, { certified: LENGTH, tokens: LENGTH, parting: null });
+    // By way of JSON, which has no infinity.
+    assert.equal(await engine.certify(JSON.parse(JSON.stringify(record))), certificate);
+  });
+}
+
+test("a token that is forbidden never comes, and an end of text doesn't either where it is to be ignored", async () => {
+  const [token] = plain.tokens;
+  const { tokens } = await generate({ logitBias: new Map([[token!, -Infinity]]) });
+  assert.not(tokens.includes(token!));
+  assert.is(tokens.length, LENGTH);
+});
+
+test("a certificate tells where a text is not the model's", async () => {
+  const { record } = plain;
+  const tokens = record.tokens.map((token, i) => i === 37 ? (token + 1) % 280 : token);
+  const { parting, certified } = await engine.certify({ ...record, tokens });
+  assert.is(certified, 37);
+  assert.equal(parting, { index: 37, token: tokens[37], chosen: record.tokens[37] });
+  await engine.certify({ ...record, modelHash: "11" }).then(() => assert.unreachable(), (error) => {
+    assert.match(error.message, /another model/);
+  });
+});
+
+test("log-probabilities come with each token, whoever drafts, and agree with the scores of the text", async () => {
+  for (const options of [{}, { temperature: 0.9, seed: 5 }, { presencePenalty: 1 }]) {
+    const { record } = await generate({ ...options, logprobs: 4, strategy: "greedy" });
+    const logprobs = record.logprobs!;
+    assert.is(logprobs.length, LENGTH);
+    const text = [...record.promptTokens, ...record.tokens];
+    const scores = (await engine.score(text, 4)).slice(record.promptTokens.length - 1);
+    logprobs.forEach(({ logprob, top }, i) => {
+      assert.is(top.length, 4);
+      assert.ok(top.every((one, place) => place === 0 || one.logprob <= top[place - 1]!.logprob));
+      assert.is(scores[i]!.next, logprob, `token ${i}`);
+      assert.equal(scores[i]!.top, top);
+      const own = top.find(({ token }) => token === record.tokens[i]);
+      if (own) assert.is(own.logprob, logprob);
+      else assert.ok(logprob <= top.at(-1)!.logprob);
+    });
+    for (const strategy of ["sd", "amusd"] as const) {
+      const { record: other } = await generate({ ...options, logprobs: 4, strategy });
+      assert.equal(other.tokens, record.tokens);
+      assert.equal(other.logprobs!.map(({ logprob, top }) => ({ logprob, top })), logprobs.map(({ logprob, top }) => ({
+        logprob,
+        top,
+      })));
+    }
+  }
+});
+
+test("a prediction changes no token, and its drafts are accepted where it is right", async () => {
+  const text = await plain.record.text;
+  for (const strategy of ["sd", "amusd"] as const) {
+    const right = await generate({ strategy, prediction: text });
+    assert.equal(right.tokens, plain.tokens);
+    const wrong = await generate({ strategy, prediction: "something else entirely" });
+    assert.equal(wrong.tokens, plain.tokens);
+  }
+});
+
+test("what the cache holds of a prompt is not fed again, and the text has the same bits", async () => {
+  const options = { logprobs: 2, strategy: "greedy" } as const;
+  const first = (await generate(options)).record;
+  assert.is(first.cachedTokens, 0);
+  const again = (await generate({ ...options, reuseCache: true })).record;
+  assert.is(again.cachedTokens, again.promptTokens.length - 1);
+  assert.equal(again.tokens, first.tokens);
+  assert.equal(again.logprobs!.map(({ logprob }) => logprob), first.logprobs!.map(({ logprob }) => logprob));
+  // A prompt that parts from what is held keeps what they share.
+  const other = (await engine.generate("The sea was", { raw: true, maxTokens: 4, reuseCache: true })).record;
+  assert.ok(other.cachedTokens > 0 && other.cachedTokens < other.promptTokens.length - 1);
+  assert.equal(other.tokens, (await engine.generate("The sea was", { raw: true, maxTokens: 4 })).tokens);
+});
+
+test("options out of range are refused", () => {
+  const refused: GenerationOptions[] = [
+    { logprobs: 21 },
+    { repetitionPenalty: 0 },
+    { presencePenalty: NaN },
+    { penaltyWindow: -1 },
+    { logitBias: new Map([[99_999, 1]]) },
+    { logitBias: new Map([[1, Infinity]]) },
+  ];
+  for (const options of refused) assert.throws(() => generate(options), (error: Error) => error instanceof RangeError);
+});
+
+test.run();
