@@ -83,10 +83,13 @@ test("log-probabilities come with each token, whoever drafts, and agree with the
     for (const strategy of ["sd", "amusd"] as const) {
       const { record: other } = await generate({ ...options, logprobs: 4, strategy });
       assert.equal(other.tokens, record.tokens);
-      assert.equal(other.logprobs!.map(({ logprob, top }) => ({ logprob, top })), logprobs.map(({ logprob, top }) => ({
-        logprob,
-        top,
-      })));
+      assert.equal(
+        other.logprobs!.map(({ logprob, top }) => ({ logprob, top })),
+        logprobs.map(({ logprob, top }) => ({
+          logprob,
+          top,
+        })),
+      );
     }
   }
 });
