@@ -6,7 +6,7 @@ import { fromJson, PyFunction, type Value } from "./jinja/values.ts";
 import { formatDate } from "./strftime.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** A part of a message's content, as OpenAI's API has them; the templates of models that read text know "text" alone. */
+/** A part of a message's content, as OpenAI's API has them; templates of models that read text know "text" alone. */
 export interface ContentPart {
   /** Its kind: "text", "image_url" and so on. */
   readonly type: string;
@@ -23,7 +23,7 @@ export interface ContentPart {
 export interface ChatMessage {
   /** Who speaks, by a word that the model's template knows: mostly "system", "user", "assistant" or "tool". */
   readonly role: string;
-  /** The text of the turn, or its parts where the model's template knows parts. Null where there are only tool calls. */
+  /** The text of the turn, or its parts where the model's template knows parts; null where it only calls tools. */
   readonly content?: string | readonly ContentPart[] | null;
   /** The speaker's name, or that of the tool that answers. */
   readonly name?: string;

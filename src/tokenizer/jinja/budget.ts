@@ -1,6 +1,6 @@
 /** Steps of a rendering, about 100 ns each; some more for each character of the conversation. */
 const STEPS = 2e6;
-/** Bytes of all texts and lists that a rendering may make, those long dropped among them; more for a long conversation. */
+/** Bytes of all texts and lists that a rendering may make, those long dropped too; more for a long conversation. */
 const BYTES = 24 * 2 ** 20;
 
 /**

@@ -1,7 +1,7 @@
 import type { Budget } from "./budget.ts";
 import { type Arguments, numberOf, typeError, typeName, type Value } from "./values.ts";
 
-/** A function that is part of the language: a method, a filter or a test. Its first argument is what it is applied to. */
+/** A function that is part of the language: a method, a filter or a test. `self` is what it is applied to. */
 export interface Builtin<T extends Value = Value> {
   (self: T, call: Arguments, budget: Budget): Value;
 }

@@ -30,7 +30,7 @@ export function applyTest(name: string, value: Value, call: Arguments, budget: B
   return isTrue(test(value, call, budget));
 }
 
-/** Of a value that isn't true nothing comes, of 0 or None for example, as Jinja2 has it. */
+/** A value that isn't true, 0 or None for example, gives nothing, as Jinja2 has it. */
 function* mapped(self: Value, { positional, named }: Arguments, budget: Budget): Iterator<Value> {
   if (!isTrue(self)) return;
   const [name, ...rest] = positional;

@@ -315,7 +315,7 @@ export function listOf(value: Value, budget: Budget): Value[] {
   return list;
 }
 
-/** What a Map knows a dict's key by: alike for keys that Python takes as equal. Throws an Error for a list or a dict. */
+/** What a Map knows a dict's key by: alike for keys that Python takes as equal. Throws for a list or a dict. */
 export function identityOf(key: Value): unknown {
   if (typeof key === "boolean") return key ? 1n : 0n;
   if (typeof key === "number") return Number.isInteger(key) ? BigInt(key) : key;
