@@ -272,4 +272,3 @@ function addedTokens({ metadata, tokens, types }: Vocabulary): { added: AddedTok
   });
   return { added, warnings: [] };
 }
-
