@@ -23,8 +23,10 @@ export interface Outcome {
 
 /** The process to start for `amusd` with these arguments; it reads nothing unless told to. */
 export function command(args: readonly string[], options: Deno.CommandOptions = {}): Deno.Command {
+  // The test's own process has set up node_modules. Several that start at once would wait for the lock on it, and Deno
+  // says so on their stderr.
   const [program, ...first] = installed === undefined
-    ? [Deno.execPath(), "run", "-A", "cli.ts"]
+    ? [Deno.execPath(), "run", "-A", "--node-modules-dir=manual", "cli.ts"]
     : ["node", "node_modules/amusd/dist/cli.js"];
   return new Deno.Command(program!, { cwd: installed ?? root, stdin: "null", ...options, args: [...first, ...args] });
 }
