@@ -66,11 +66,13 @@ const MODEL_TEXTS = [
   "chat_template.jinja",
   "model.safetensors.index.json",
 ];
+const NAMED_TEMPLATE = /^additional_chat_templates\/[^/]+\.jinja$/;
 
 function chooseModel(files: readonly string[]): string[] {
   const weights = firstParts(files.filter((file) => /^model(-\d{5}-of-\d{5})?\.safetensors$/.test(file)));
   if (files.includes("config.json") && weights.length > 0) {
-    return [...MODEL_TEXTS.filter((file) => files.includes(file)), ...partsOf(weights[0]!)];
+    const texts = files.filter((file) => MODEL_TEXTS.includes(file) || NAMED_TEMPLATE.test(file));
+    return [...texts, ...partsOf(weights[0]!)];
   }
   return partsOf(onlyOne(firstParts(files.filter((file) => file.endsWith(".gguf"))), "a GGUF file or safetensors"));
 }

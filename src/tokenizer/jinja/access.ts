@@ -40,6 +40,7 @@ export function subscriptOf(object: Value, key: Value, budget: Budget): Value {
 /** An attribute in Python's sense, a method for example; undefined where there is none. */
 export function ownAttribute(object: Value, name: string, budget: Budget): Value | undefined {
   if (object instanceof Undefined) throw new Error(object.message);
+  budget.spend(1 + name.length / 16);
   if (object instanceof PyObject) {
     const own = object.attribute(name);
     if (own !== undefined) return own;
@@ -113,6 +114,7 @@ function lookup(budget: Budget) {
 /** An element of a list, a text and so on, or a dict's value; undefined where there is none. */
 function itemOf(object: Value, key: Value, budget: Budget): Value | undefined {
   if (object instanceof Undefined) throw new Error(object.message);
+  budget.spend(1);
   if (object instanceof Dict) {
     payForKey(key, budget);
     return isKey(key) ? object.get(key) : undefined;

@@ -20,22 +20,43 @@ export class Budget {
     this.#byteLimit = BYTES + 64 * characters;
   }
 
+  /** The steps paid for so far. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** The bytes paid for so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Pays for `count` operations. Throws an Error where the template has had too many. */
   spend(count: number): void {
-    this.#steps += count;
-    if (this.#steps > this.#stepLimit) throw new Error(`it takes more than ${this.#stepLimit} steps`);
+    // A count comes from a template's numbers: a negative one must give nothing back, and NaN is too many.
+    this.#steps += Math.max(0, count);
+    if (!(this.#steps <= this.#stepLimit)) throw new Error(`it takes more than ${this.#stepLimit} steps`);
   }
 
   /** Pays for a text of `length` UTF-16 units that will be made. */
   text(length: number): void {
-    this.#take(32 + 2 * length);
+    this.#take(32 + 2 * Math.max(0, length));
     this.spend(length / 32);
   }
 
-  /** Pays for `count` elements of a list, a tuple or a dict that will be made. */
+  /** Pays for `count` elements of a list or a tuple that will be made. */
   items(count: number): void {
-    this.#take(32 * count);
+    this.#take(32 * Math.max(0, count));
     this.spend(count);
+  }
+
+  /** Pays for `count` entries of a dict that will be made. */
+  entries(count: number): void {
+    this.items(4 * count);
+  }
+
+  /** Pays for what keeps the variables around it as long as it lives: a macro, a loop. */
+  closure(): void {
+    this.items(16);
   }
 
   /** Pays for the search of `needle` units in `hay`, which may compare each with each. */
@@ -45,7 +66,7 @@ export class Budget {
 
   #take(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes > this.#byteLimit) {
+    if (!(this.#bytes <= this.#byteLimit)) {
       throw new Error(`it makes more than ${Math.floor(this.#byteLimit / 2 ** 20)} MiB of texts and lists`);
     }
   }

@@ -166,6 +166,7 @@ class Interpreter {
 
   #for(node: ForNode, items: Value, scope: Scope, depth: number): Flow {
     const { condition } = node;
+    this.#budget.closure();
     const source = condition ? new Generator(this.#chosen(node, condition, items, scope)) : items;
     const loop = new Loop(source, depth, ({ positional: [inner] }) => {
       if (!node.isRecursive) throw new Error("The loop must have the 'recursive' marker to be called recursively.");
@@ -217,8 +218,10 @@ class Interpreter {
   }
 
   #macro(node: MacroNode, scope: Scope): Macro {
+    this.#budget.closure();
     return new Macro(node.name, ({ positional, named }) => {
       const inner = this.#inner(scope);
+      this.#budget.entries(2 * named.size);
       const left = new Map(named);
       const quoted = `macro '${node.name}'`;
       node.parameters.forEach(({ name, otherwise }, i) => {
@@ -253,7 +256,7 @@ class Interpreter {
     if (namedRest) {
       const more = this.#evaluate(namedRest, scope);
       if (!(more instanceof Dict)) throw new Error(`argument after ** must be a mapping, not ${typeName(more)}`);
-      this.#budget.items(more.length);
+      this.#budget.entries(more.length);
       for (const [name, value] of more.entries) byName.set(textOf(name, this.#budget), value);
     }
     return { positional: values, named: byName };
@@ -320,7 +323,7 @@ class Interpreter {
         return arithmetic(expression.operator, left, this.#evaluate(expression.right, scope), budget);
       }
       case "sign":
-        return signed(expression.operator, this.#evaluate(expression.operand, scope));
+        return signed(expression.operator, this.#evaluate(expression.operand, scope), budget);
       default:
         return this.#literal(expression, scope);
     }
@@ -338,7 +341,7 @@ class Interpreter {
 
   #literal(expression: Extract<Expression, { kind: "list" | "tuple" | "concat" | "dict" }>, scope: Scope): Value {
     if (expression.kind === "dict") {
-      this.#budget.items(4 * expression.entries.length);
+      this.#budget.entries(expression.entries.length);
       return new Dict(
         expression.entries.map(([name, value]) => {
           const key = this.#evaluate(name, scope);

@@ -76,6 +76,7 @@ export const SEQUENCE_FILTERS: ReadonlyMap<string, Builtin> = new Map([
     "sort",
     "reverse? case_sensitive? attribute?",
     (self, [reverse = false, isExact = false, attribute], budget) => {
+      if (typeof attribute === "string") budget.items(attribute.length);
       const attributes = typeof attribute === "string" ? attribute.split(",") : [attribute];
       const readers = attributes.map((name) => reader(name, budget, !isTrue(isExact)));
       const keyOf = (item: Value): Value => readers.map((read) => read(item));
@@ -179,6 +180,8 @@ export function reader(
   ignoresCase = false,
   otherwise?: Value,
 ): (item: Value) => Value {
+  // Each of its characters may be a part.
+  if (typeof attribute === "string") budget.items(attribute.length);
   const parts: readonly Value[] = typeof attribute === "string"
     ? attribute.split(".").map((part) => /^\d+$/.test(part) ? BigInt(part) : part)
     : attribute === undefined || attribute === null

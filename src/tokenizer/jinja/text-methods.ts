@@ -1,6 +1,6 @@
 import type { Budget } from "./budget.ts";
 import { asInt, asText, type Builtin, builtin } from "./builtin.ts";
-import { SPACE } from "./text.ts";
+import { replaceEach, SPACE } from "./text.ts";
 import { charactersOf, iterate, Tuple, typeName, type Value } from "./values.ts";
 
 const text = (
@@ -22,7 +22,8 @@ export const TEXT_METHODS: ReadonlyMap<string, Builtin<string>> = new Map([
   text(
     "swapcase",
     "",
-    (self) => self.replace(/\p{L}/gu, (c) => c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase()),
+    (self, _, budget) =>
+      replaceEach(self, /\p{L}/gu, ([c]) => c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase(), budget),
   ),
 
   text("strip", "chars?", (self, [chars]) => strip(self, chars, true, true)),
@@ -115,14 +116,19 @@ export const TEXT_METHODS: ReadonlyMap<string, Builtin<string>> = new Map([
   }),
   text("expandtabs", "tabsize?", (self, [size], budget) => {
     const width = Math.max(0, asInt(size, "tabsize", 8));
-    let [column, expanded] = [0, ""];
-    for (const character of self) {
-      const count = character === "\t" && width > 0 ? width - column % width : 0;
-      if (character === "\t") budget.text(count);
-      expanded += character === "\t" ? " ".repeat(count) : character;
-      column = /[\n\r]/.test(character) ? 0 : column + (character === "\t" ? count : 1);
-    }
-    return expanded;
+    let [column, from] = [0, 0];
+    return replaceEach(self, /[\t\n\r]/g, ({ 0: character, index: at }) => {
+      column += charactersOf(self.slice(from, at), budget).length;
+      from = at + 1;
+      if (character !== "\t") {
+        column = 0;
+        return character;
+      }
+      const count = width > 0 ? width - column % width : 0;
+      budget.text(count);
+      column += count;
+      return " ".repeat(count);
+    }, budget);
   }),
 
   all("isalnum", /^[\p{L}\p{N}]+$/u),
@@ -140,10 +146,9 @@ export const TEXT_METHODS: ReadonlyMap<string, Builtin<string>> = new Map([
   text("istitle", "", (self) => /\p{Lu}/u.test(self) && !/[\p{L}][\p{Lu}]|(?<!\p{L})\p{Ll}/u.test(self)),
 ]);
 
-/** The same for all that a pattern finds, which may be each second character. */
+/** The same for all that a pattern finds. */
 export function capitalizeAll(text: string, word: RegExp, budget: Budget): string {
-  budget.text(8 * text.length);
-  return text.replace(word, capitalize);
+  return replaceEach(text, word, ([found]) => capitalize(found), budget);
 }
 
 /** The first character in upper case, all others in lower case. */
@@ -187,7 +192,8 @@ export function replace(text: string, old: string, by: string, count: number, bu
   if (count === 0) return text;
   const limit = count < 0 ? Infinity : count;
   if (old === "") {
-    const characters = Array.from(charactersOf(text, budget));
+    budget.items(text.length);
+    const characters = Array.from(text);
     budget.text(text.length + by.length * Math.min(limit, characters.length + 1));
     const filled = characters.map((character, i) => (i < limit ? by : "") + character).join("");
     return filled + (characters.length < limit ? by : "");
@@ -312,7 +318,7 @@ export function pad(
   const length = charactersOf(text, budget).length;
   const missing = Math.max(0, asInt(width, "width") - length);
   const by = fill === undefined ? " " : asText(fill, "fillchar");
-  if (Array.from(by).length !== 1) throw new Error("the fill character must be exactly one character long");
+  if (Array.from(by.slice(0, 3)).length !== 1) throw new Error("the fill character must be exactly one character long");
   budget.text(missing * by.length);
   // CPython's own rule for an odd number: the larger half stands before the text only where the width is odd.
   const half = Math.floor(missing / 2) + (missing & (length + missing) & 1);

@@ -175,6 +175,13 @@ export class Range extends PyObject {
       : undefined;
   }
 
+  /** Whether another one has the same elements. */
+  equals(other: Range): boolean {
+    const { length } = this;
+    return length === other.length &&
+      (length === 0 || (this.start === other.start && (length === 1 || this.step === other.step)));
+  }
+
   override *iterate() {
     for (let i = 0; i < this.length; i++) yield this.at(i)!;
   }
@@ -317,8 +324,10 @@ export function listOf(value: Value, budget: Budget): Value[] {
 
 /** What a Map knows a dict's key by: alike for keys that Python takes as equal. Throws an Error for a list or a dict. */
 export function identityOf(key: Value): unknown {
-  if (typeof key === "boolean") return key ? 1n : 0n;
-  if (typeof key === "number") return Number.isInteger(key) ? BigInt(key) : key;
+  if (typeof key === "boolean") return identityOf(key ? 1n : 0n);
+  // Numbers as texts, since a Map's places for numbers, unlike those for texts, can be foreseen and made to collide.
+  if (typeof key === "bigint") return `\0i${key.toString(36)}`;
+  if (typeof key === "number") return Number.isInteger(key) ? identityOf(BigInt(key)) : `\0f${key}`;
   if (typeof key === "string") return key.startsWith("\0") ? `\0s${key}` : key;
   if (key instanceof Tuple) {
     const parts = key.items.map((item) => {
@@ -336,10 +345,15 @@ export function identityOf(key: Value): unknown {
   return key;
 }
 
-/** Pays for the look-up of a key, which may be a text as long as a conversation. */
+/** Pays for the look-up of a key, which may be a text as long as a conversation, a long int, or a tuple of such. */
 export function payForKey(key: Value, budget: Budget): void {
+  budget.spend(1);
   if (typeof key === "string") budget.spend(key.length / 32);
+  if (typeof key === "bigint" && (key > MAX_SAFE || key < -MAX_SAFE)) budget.spend(500);
+  if (key instanceof Tuple) { for (const item of key.items) payForKey(item, budget); }
 }
+
+const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** Python's `==`. */
 export function equals(a: Value, b: Value, budget: Budget): boolean {
@@ -351,10 +365,11 @@ export function equals(a: Value, b: Value, budget: Budget): boolean {
   if (x !== undefined && y !== undefined) return x <= y && x >= y;
   if (Array.isArray(a) && Array.isArray(b)) return equalItems(a, b, budget);
   if (a instanceof Tuple && b instanceof Tuple) return equalItems(a.items, b.items, budget);
-  if (a instanceof Range && b instanceof Range) return equalItems([...a.iterate()], [...b.iterate()], budget);
+  if (a instanceof Range && b instanceof Range) return a.equals(b);
   if (a instanceof Dict && b instanceof Dict) {
     if (a.length !== b.length) return false;
     for (const [key, value] of a.entries) {
+      payForKey(key, budget);
       const other = b.get(key);
       if (other === undefined || !equals(value, other, budget)) return false;
     }
