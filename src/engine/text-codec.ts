@@ -1,5 +1,5 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { type ChatMessage, encodeChat } from "../tokenizer/chat-template.ts";
+import { type ChatMessage, type ChatOptions, encodeChat } from "../tokenizer/chat-template.ts";
 import { TextStream } from "../tokenizer/text-stream.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
@@ -25,10 +25,12 @@ export class TextCodec {
 
   /**
    * The tokens of a conversation in the chat template, up to where the model's answer begins. `date` is the day that
-   * some templates tell the model; default: today.
+   * some templates tell the model, default: today; `tools` are what it may call. A date alone stands for `{ date }`.
+   * Throws an Error where the model has no template, or the template refuses the conversation.
    */
-  encodeChat(messages: readonly ChatMessage[], date?: Date): number[] {
-    return encodeChat(this.#tokenizer, this.#metadata, messages, { addGenerationPrompt: true, date });
+  encodeChat(messages: readonly ChatMessage[], options: Date | Pick<ChatOptions, "date" | "tools"> = {}): number[] {
+    const { date, tools } = options instanceof Date ? { date: options } : options;
+    return encodeChat(this.#tokenizer, this.#metadata, messages, { addGenerationPrompt: true, date, tools });
   }
 
   /** The text that each of an answer's tokens brings; joined, they are the answer's text. */

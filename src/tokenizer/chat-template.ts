@@ -1,4 +1,4 @@
-import { quote } from "../util/text.ts";
+import { jsonLength, quote } from "../util/text.ts";
 import { Budget } from "./jinja/budget.ts";
 import { asText } from "./jinja/builtin.ts";
 import { render } from "./jinja/interpreter.ts";
@@ -73,7 +73,7 @@ export function renderChat(
   const named = (name: string, use: (text: string) => Value) =>
     new PyFunction(name, ({ positional: [text] }) => use(asText(text, `the argument of ${name}()`)));
   const conversation = messages.map(templateMessage);
-  const budget = new Budget(JSON.stringify([conversation, tools]).length);
+  const budget = new Budget(jsonLength([conversation, tools]));
   const variables: Record<string, Value> = {
     raise_exception: named("raise_exception", (message) => {
       throw new Error(message);

@@ -43,13 +43,17 @@ export function ownAttribute(object: Value, name: string, budget: Budget): Value
   budget.spend(1 + name.length / 16);
   if (object instanceof PyObject) {
     const own = object.attribute(name);
+    if (own instanceof PyFunction) budget.object();
     if (own !== undefined) return own;
   }
   const kind = typeName(object);
   if (/^__\w+__$/.test(name) || CHANGES[kind]?.includes(name)) {
     return new Undefined(`access to attribute '${name}' of '${kind}' object is unsafe.`);
   }
-  const bound = (call: (call: Arguments) => Value) => new PyFunction(name, call);
+  const bound = (call: (call: Arguments) => Value) => {
+    budget.object();
+    return new PyFunction(name, call);
+  };
   if (typeof object === "string") {
     const method = TEXT_METHODS.get(name);
     if (method) return bound((call) => method(object, call, budget));
@@ -135,6 +139,7 @@ const isKey = (key: Value): boolean =>
   !(Array.isArray(key) || key instanceof Dict) && !(key instanceof Tuple && !key.items.every(isKey));
 
 function missing(object: Value, key: Value, budget: Budget): Undefined {
+  budget.items(2);
   const what = object === null ? "None" : `${typeName(object)} object`;
   if (typeof key === "string") return new Undefined(`'${what}' has no attribute '${key}'`);
   return new Undefined(`${what} has no element ${repr(key, budget)}`);

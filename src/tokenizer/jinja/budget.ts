@@ -49,12 +49,17 @@ export class Budget {
     this.spend(count);
   }
 
-  /** Pays for `count` entries of a dict that will be made. */
-  entries(count: number): void {
-    this.items(4 * count);
+  /** Pays for a dict of `count` entries that will be made. */
+  dict(count: number): void {
+    this.items(8 + 4 * Math.max(0, count));
   }
 
-  /** Pays for what keeps the variables around it as long as it lives: a macro, a loop. */
+  /** Pays for an object that is no text, list or dict: a function, a generator. */
+  object(): void {
+    this.items(6);
+  }
+
+  /** Pays for an object that keeps the variables around it as long as it lives: a macro, a loop. */
   closure(): void {
     this.items(16);
   }

@@ -37,14 +37,18 @@ export function globalFunctions(budget: Budget): ReadonlyMap<string, Value> {
     namespace: (call) => {
       const namespace = new Namespace();
       const fields = dictOf(call, budget);
-      budget.entries(fields.length);
+      budget.dict(fields.length);
       for (const [name, value] of fields.entries) setField(namespace, textOf(name, budget), value);
       return namespace;
     },
-    cycler: ({ positional }) => new Cycler(positional),
+    cycler: ({ positional }) => {
+      budget.object();
+      return new Cycler(positional);
+    },
     joiner: (call) => {
       const [separator = ", "] = bind("joiner", ["sep?"], call);
       let isFirst = true;
+      budget.object();
       return new PyFunction("joiner", () => {
         const text = isFirst ? "" : separator;
         isFirst = false;
@@ -66,7 +70,7 @@ export function setField(namespace: Namespace, name: string, value: Value): void
 function dictOf({ positional: [entries], named }: Arguments, budget: Budget): Dict {
   const dict = new Dict();
   if (entries instanceof Dict) {
-    budget.entries(entries.length);
+    budget.dict(entries.length);
     for (const [key, value] of entries.entries) {
       payForKey(key, budget);
       dict.set(key, value);
@@ -76,11 +80,11 @@ function dictOf({ positional: [entries], named }: Arguments, budget: Budget): Di
       const pair = listOf(entry, budget);
       if (pair.length !== 2) throw new Error("dictionary update sequence element has not length 2");
       payForKey(pair[0]!, budget);
-      budget.entries(1);
+      budget.items(4);
       dict.set(pair[0]!, pair[1]!);
     }
   }
-  budget.entries(named.size);
+  budget.dict(named.size);
   for (const [name, value] of named) dict.set(name, value);
   return dict;
 }

@@ -57,7 +57,9 @@ class Scope {
     const value = this.#values.get(name);
     if (value !== undefined) return value;
     this.budget.spend(1);
-    return this.parent ? this.parent.get(name) : new Undefined(`'${name}' is undefined`);
+    if (this.parent) return this.parent.get(name);
+    this.budget.items(2);
+    return new Undefined(`'${name}' is undefined`);
   }
 
   set(name: string, value: Value): void {
@@ -221,7 +223,7 @@ class Interpreter {
     this.#budget.closure();
     return new Macro(node.name, ({ positional, named }) => {
       const inner = this.#inner(scope);
-      this.#budget.entries(2 * named.size);
+      if (named.size > 0) this.#budget.dict(2 * named.size);
       const left = new Map(named);
       const quoted = `macro '${node.name}'`;
       node.parameters.forEach(({ name, otherwise }, i) => {
@@ -256,7 +258,7 @@ class Interpreter {
     if (namedRest) {
       const more = this.#evaluate(namedRest, scope);
       if (!(more instanceof Dict)) throw new Error(`argument after ** must be a mapping, not ${typeName(more)}`);
-      this.#budget.entries(more.length);
+      this.#budget.dict(more.length);
       for (const [name, value] of more.entries) byName.set(textOf(name, this.#budget), value);
     }
     return { positional: values, named: byName };
@@ -341,7 +343,7 @@ class Interpreter {
 
   #literal(expression: Extract<Expression, { kind: "list" | "tuple" | "concat" | "dict" }>, scope: Scope): Value {
     if (expression.kind === "dict") {
-      this.#budget.entries(expression.entries.length);
+      this.#budget.dict(expression.entries.length);
       return new Dict(
         expression.entries.map(([name, value]) => {
           const key = this.#evaluate(name, scope);
@@ -352,7 +354,7 @@ class Interpreter {
     }
     const items = expression.items.map((item) => this.#evaluate(item, scope));
     if (expression.kind === "concat") return concatenate(items, this.#budget);
-    this.#budget.items(items.length);
+    this.#budget.items(1 + items.length);
     return expression.kind === "tuple" ? new Tuple(items) : items;
   }
 }
