@@ -2,6 +2,7 @@ import { open } from "node:fs/promises";
 import { COLUMNS, type DatasetSample, sampleOf, wantedForm } from "./conversation.ts";
 import { parquetRows } from "./parquet-rows.ts";
 import bundled from "./prompts.jsonl" with { type: "text" };
+import { describeFile, HEAD_BYTES } from "../util/file-kind.ts";
 import { sum } from "../util/numbers.ts";
 import { firstLine, jsonLength } from "../util/text.ts";
 import { type Row, textRows } from "./text-rows.ts";
@@ -130,10 +131,13 @@ async function* allRows(
         cause,
       });
     });
-    const isParquet = head === "PAR1";
+    const isParquet = head.startsWith("PAR1");
+    const isGzip = head.startsWith("\x1f\x8b");
+    const foreign = isParquet || isGzip ? null : describeFile(Uint8Array.from(head, (letter) => letter.charCodeAt(0)));
+    if (foreign !== null) throw new SyntaxError(`${cannot}: ${foreign}`);
     const rows = isParquet
       ? parquetRows(path, column === undefined ? COLUMNS : [...COLUMNS, column])
-      : textRows(path, head.startsWith("\x1f\x8b"));
+      : textRows(path, isGzip);
     let isEmpty = true;
     try {
       for await (const row of rows) {
@@ -152,7 +156,7 @@ async function* allRows(
 async function readHead(path: string): Promise<string> {
   const file = await open(path);
   try {
-    const { buffer, bytesRead } = await file.read(new Uint8Array(4), 0, 4, 0);
+    const { buffer, bytesRead } = await file.read(new Uint8Array(HEAD_BYTES), 0, HEAD_BYTES, 0);
     return String.fromCharCode(...buffer.subarray(0, bytesRead));
   } finally {
     await file.close();

@@ -91,6 +91,12 @@ export function damagedError(name: string, state: string): Error {
 export function cutError({ name, size }: ByteSource, what: string, end: number | bigint): Error {
   return readError(
     name,
-    `it is cut short or damaged: ${what} ends at byte ${end}, the file has ${size} bytes; download it again`,
+    `it is cut short or damaged: ${what} ends at byte ${end}, the file has ${size} bytes; ${downloadAgain(name)}`,
   );
+}
+
+/** The remedy for a file that is cut short. */
+export function downloadAgain(name: string): string {
+  const isPart = /\.(part|partial|incomplete|crdownload|download|aria2|tmp)$/i.test(name);
+  return isPart ? "by its name its download isn't finished: finish it" : "download it again";
 }

@@ -1,10 +1,16 @@
 import type { ByteSource } from "../platform/byte-source.ts";
-import { damagedError, type NumberArray, readError } from "./checkpoint.ts";
+import { damagedError, downloadAgain, type NumberArray, readError } from "./checkpoint.ts";
 
 /** A header is read by windows of this many bytes, so that no read is tiny; a longer item gets a longer window. */
 const WINDOW_BYTES = 2 ** 20;
-/** Llama 3's header has 8 MB, one with 262 144 tokens 16 MB. A far longer one is damaged, and would fill the memory. */
-const MAX_HEADER_BYTES = 2 ** 27;
+/**
+ * The longest header, without strings that are left out. Llama 3's has 8 MB, one with 262 144 tokens 16 MB. A far
+ * longer one is damaged, and would fill the memory.
+ */
+const MAX_HEADER_BYTES = 2 ** 25;
+
+/** The most strings in all arrays together. A vocabulary of 262 144 tokens has 777 050 with its merges. */
+const MAX_STRINGS = 2 ** 21;
 
 /** Numbers of types that the code names, from `enum gguf_type`. */
 export const GGUF_TYPES = { UINT8: 0, UINT32: 4, BOOL: 7, STRING: 8, ARRAY: 9, UINT64: 10 } as const;
@@ -19,10 +25,17 @@ const NUMBER_TYPES: Readonly<Record<number, { bytes: number; from: (buffer: Arra
   5: { bytes: 4, from: (buffer) => new Int32Array(buffer) },
   6: { bytes: 4, from: (buffer) => new Float32Array(buffer) },
   7: { bytes: 1, from: (buffer) => new Uint8Array(buffer).map((byte) => byte === 0 ? 0 : 1) },
-  10: { bytes: 8, from: (buffer) => Float64Array.from(new BigUint64Array(buffer), Number) },
-  11: { bytes: 8, from: (buffer) => Float64Array.from(new BigInt64Array(buffer), Number) },
+  10: { bytes: 8, from: (buffer) => doubles(new Uint32Array(buffer), new Uint32Array(buffer)) },
+  11: { bytes: 8, from: (buffer) => doubles(new Uint32Array(buffer), new Int32Array(buffer)) },
   12: { bytes: 8, from: (buffer) => new Float64Array(buffer) },
 };
+
+/** 64-bit integers as doubles, from their low words at even indices and their high words at odd ones. */
+function doubles(low: Uint32Array, high: Uint32Array | Int32Array): Float64Array {
+  const values = new Float64Array(low.length / 2);
+  for (let i = 0; i < values.length; i++) values[i] = high[2 * i + 1]! * 2 ** 32 + low[2 * i]!;
+  return values;
+}
 
 /** Reads a GGUF file's header from start to end, a window at a time. Each method throws Errors of one line only. */
 export class GgufReader {
@@ -34,6 +47,9 @@ export class GgufReader {
   #windowAt = 0;
   /** The offset of the next byte in the window. */
   #next = 0;
+  /** How many bytes were left out. */
+  #skipped = 0;
+  #strings = 0;
 
   constructor(source: ByteSource) {
     this.source = source;
@@ -81,8 +97,27 @@ export class GgufReader {
     return (await this.strings(1, what, maxBytes))[0]!;
   }
 
+  /** Reads a string; leaves it out where it has more than `maxBytes` bytes. */
+  async stringUpTo(maxBytes: number): Promise<string | undefined> {
+    const length = await this.u64();
+    this.#assertLeft(length);
+    if (length <= maxBytes) {
+      if (!this.#has(length)) await this.#fill(length);
+      return UTF8.decode(this.#take(length));
+    }
+    this.#skipped += length;
+    this.#windowAt = this.position + length;
+    this.#window = new Uint8Array(0);
+    this.#next = 0;
+    return undefined;
+  }
+
   /** Reads strings; awaits only where the window ends, as vocabularies have up to 400 000 strings. */
   async strings(count: number, what: string, maxBytes: number): Promise<string[]> {
+    this.#strings += count;
+    if (this.#strings > MAX_STRINGS) {
+      throw damagedError(this.source.name, `it has ${this.#strings} strings, at most ${MAX_STRINGS} are read`);
+    }
     const strings: string[] = [];
     while (strings.length < count) {
       if (!this.#has(8)) await this.#fill(8);
@@ -103,7 +138,7 @@ export class GgufReader {
     throw readError(
       name,
       `it is cut short or damaged within ${this.section}: ${bytes} bytes are to follow byte ${this.position}, ` +
-        `the file has ${size}; download it again`,
+        `the file has ${size}; ${downloadAgain(name)}`,
     );
   }
 
@@ -120,7 +155,7 @@ export class GgufReader {
   async #fill(length: number): Promise<void> {
     const { position, source } = this;
     this.#assertLeft(length);
-    if (position + length > MAX_HEADER_BYTES) {
+    if (position - this.#skipped + length > MAX_HEADER_BYTES) {
       throw damagedError(source.name, `its header goes beyond ${MAX_HEADER_BYTES} bytes, the most read`);
     }
     this.#window = await source.read(position, Math.min(Math.max(length, WINDOW_BYTES), source.size - position));

@@ -1,4 +1,5 @@
 import type { ByteSource } from "../platform/byte-source.ts";
+import { describeFile, HEAD_BYTES } from "../util/file-kind.ts";
 import { quote } from "../util/text.ts";
 import {
   type Checkpoint,
@@ -21,10 +22,15 @@ const MAX_KEYS = 2 ** 12;
 const MAX_KEY_BYTES = 65_535;
 /** The longest name of a tensor, by the specification. */
 const MAX_TENSOR_NAME_BYTES = 64;
-/** The longest string. Whole tokenizers as JSON (tokenizer.huggingface.json) have up to 17 MB. */
-const MAX_STRING_BYTES = 2 ** 25;
+/**
+ * The longest string that is kept: chat templates have up to 100 kB. What is longer is left out, unread: some files
+ * have a whole tokenizer.json, which nothing here asks for, of up to 33 MB.
+ */
+const MAX_STRING_BYTES = 2 ** 22;
+/** The longest string of an array. Tokens have some hundred bytes at most. */
+const MAX_ELEMENT_BYTES = 2 ** 12;
 /** The longest array. Llama 3 has 280 147 merges, a vocabulary of 262 144 tokens has 514 906. */
-const MAX_ARRAY_LENGTH = 2 ** 22;
+const MAX_ARRAY_LENGTH = 2 ** 20;
 /** The most dimensions of a tensor, GGML_MAX_DIMS in ggml.h. */
 const MAX_DIMENSIONS = 4;
 /** The largest alignment in bytes. Files have 32; one beyond the size of a memory page serves nobody. */
@@ -51,17 +57,19 @@ export async function openGguf(source: ByteSource | readonly ByteSource[]): Prom
   }
 }
 
+/** The most parts that a name is believed. */
+const MAX_PARTS = 10_000;
+
 /**
- * The paths of all parts of a split model whose part is at `path`, such as x-00001-of-00004.gguf; just `path` if it is
- * not named as a part.
+ * The paths of all parts of a split model whose part is at `path`, such as x-00001-of-00004.gguf, with any number of
+ * digits; just `path` if it is not named as a part.
  */
 export function partPaths(path: string): string[] {
-  const [, stem, total] = /^(.*-)\d{5}-of-(\d{5})\.gguf$/s.exec(path) ?? [];
-  if (stem === undefined || total === undefined || Number(total) === 0) return [path];
-  return Array.from(
-    { length: Number(total) },
-    (_, i) => `${stem}${String(i + 1).padStart(5, "0")}-of-${total}.gguf`,
-  );
+  const [, stem = "", number, total] = /^(.*[-_./\\])?(\d+)-of-(\d+)\.gguf$/is.exec(path) ?? [];
+  const count = Number(total);
+  if (number === undefined || !(count >= 1 && count <= MAX_PARTS)) return [path];
+  const end = path.slice(stem.length + number.length);
+  return Array.from({ length: count }, (_, i) => stem + String(i + 1).padStart(number.length, "0") + end);
 }
 
 /** One file of a model. */
@@ -126,8 +134,11 @@ async function readPart(source: ByteSource): Promise<Part> {
   const reader = new GgufReader(source);
   const magic = await reader.numbers(UINT8, 4);
   if (String.fromCharCode(...magic) !== "GGUF") {
+    const head = await source.read(0, Math.min(source.size, HEAD_BYTES));
     const found = quote(String.fromCharCode(...magic));
-    throw readError(source.name, `it begins with ${found}, wanted "GGUF"; give a model in the GGUF format`);
+    const state = describeFile(head) ??
+      (found.startsWith('"{') ? "it is JSON; give the folder of a model that it is in, or a GGUF file" : undefined);
+    throw readError(source.name, state ?? `it begins with ${found}, wanted "GGUF"; give a model in the GGUF format`);
   }
   const version = await reader.u32();
   if (version !== 2 && version !== 3) {
@@ -147,7 +158,8 @@ async function readPart(source: ByteSource): Promise<Part> {
   for (let i = 0; i < keyCount; i++) {
     const key = await reader.string("a key", MAX_KEY_BYTES);
     if (metadata.has(key)) throw damagedError(source.name, `it has metadata ${quote(key)} twice`);
-    metadata.set(key, await readValue(reader, key));
+    const value = await readValue(reader, key);
+    if (value !== undefined) metadata.set(key, value);
   }
   reader.section = "its list of tensors";
   const tensors = new Map<string, CheckpointTensor>();
@@ -159,16 +171,17 @@ async function readPart(source: ByteSource): Promise<Part> {
   return { name: source.name, metadata, tensors: placeTensors(reader, metadata, tensors) };
 }
 
-async function readValue(reader: GgufReader, key: string): Promise<MetadataValue> {
+/** The value under a key; `undefined` where it is a string that is too long to be kept. */
+async function readValue(reader: GgufReader, key: string): Promise<MetadataValue | undefined> {
   const type = await reader.u32();
-  if (type === STRING) return await reader.string(`metadata ${quote(key)}`, MAX_STRING_BYTES);
+  if (type === STRING) return await reader.stringUpTo(MAX_STRING_BYTES);
   if (type === ARRAY) {
     const elementType = await reader.u32();
     const length = await reader.u64();
     const bytes = elementType === STRING ? 8 : numberBytes(reader, elementType, key);
     reader.assertCount(length, `elements of ${quote(key)}`, MAX_ARRAY_LENGTH, bytes);
     if (elementType !== STRING) return await reader.numbers(elementType, length);
-    return await reader.strings(length, `an element of ${quote(key)}`, MAX_STRING_BYTES);
+    return await reader.strings(length, `an element of ${quote(key)}`, MAX_ELEMENT_BYTES);
   }
   numberBytes(reader, type, key);
   const value = (await reader.numbers(type, 1))[0]!;

@@ -155,7 +155,9 @@ export function readFolderConfig(config: JsonFile, folder: string): FolderConfig
 /** The family by `model_type`, which `architectures` has to agree with where it is there. */
 function familyOf(config: JsonFile, unsupported: (state: string) => Error): Family {
   const { model_type: type, architectures } = config.values;
-  const names = (Array.isArray(architectures) ? architectures : []).map(String);
+  const names = (Array.isArray(architectures) ? architectures : []).map((name) =>
+    typeof name === "string" ? name : shown(name)
+  );
   const family = typeof type === "string" && Object.hasOwn(FAMILIES, type) ? FAMILIES[type]! : undefined;
   if (family && (names.length === 0 || names.includes(family.className))) return family;
   const wanted = Object.values(FAMILIES).map(({ className }) => className).join(", ");

@@ -5,7 +5,7 @@ import { quote } from "../util/text.ts";
 import { type Checkpoint, checkpointOf, type CheckpointTensor, readError } from "./checkpoint.ts";
 import { type FolderConfig, readFolderConfig } from "./hugging-face-config.ts";
 import { headSizes, interleaved } from "./interleave.ts";
-import { JsonFile, readWhole } from "./json-file.ts";
+import { JsonFile, type JsonLimits, readWhole, TOKENIZER_LIMITS } from "./json-file.ts";
 import { readSafetensors, unsupportedError } from "./safetensors.ts";
 import { tokenizerMetadata } from "./tokenizer-json.ts";
 
@@ -16,9 +16,13 @@ const MAX_CONFIG_BYTES = 2 ** 20;
 /**
  * The longest index, with a file's name for each tensor. That of a 405B model has 100 kB, those of mixtures some MB.
  */
-const MAX_INDEX_BYTES = 2 ** 25;
+const MAX_INDEX_BYTES = 2 ** 24;
+/** The most tensors, as in a GGUF file. */
+const MAX_TENSORS = 2 ** 16;
 /** The longest tokenizer.json. Llama 3's has 9 to 17 MB, one with 262 144 tokens 33 MB. */
-const MAX_TOKENIZER_BYTES = 2 ** 27;
+const MAX_TOKENIZER_BYTES = 2 ** 26;
+/** The most tokens. XLM-V, the largest vocabulary there is, has 901 629. */
+const MAX_VOCABULARY = 2 ** 20;
 
 /** GGUF's names of tensors by Hugging Face's, without their ".weight". */
 const TENSORS: Readonly<Record<string, string>> = {
@@ -50,15 +54,10 @@ const HEAD_NORMS: Readonly<Record<string, string>> = {
  * file is missing or damaged, or asks for something that doesn't run here.
  */
 export async function openHuggingFace(folder: string, names: readonly string[]): Promise<Checkpoint> {
-  if (!names.includes("config.json")) {
-    throw new Error(
-      `Cannot open "${folder}": it is a folder without config.json; give a GGUF file, or a folder with config.json, ` +
-        "tokenizer.json and model.safetensors",
-    );
-  }
-  const read = async (name: string, maxBytes = MAX_CONFIG_BYTES) => {
+  if (!names.includes("config.json")) throw new Error(`Cannot open "${folder}": ${folderState(names)}`);
+  const read = async (name: string, maxBytes = MAX_CONFIG_BYTES, limits?: JsonLimits) => {
     const source = await openFile(joinPath(folder, name));
-    return await JsonFile.read(source, maxBytes).finally(() => source.close());
+    return await JsonFile.read(source, maxBytes, limits).finally(() => source.close());
   };
   const readIfThere = (name: string) => names.includes(name) ? read(name) : undefined;
 
@@ -67,8 +66,15 @@ export async function openHuggingFace(folder: string, names: readonly string[]):
   const { metadata } = folderConfig;
   const generation = await readIfThere("generation_config.json");
   const tokenizerConfig = await readIfThere("tokenizer_config.json");
-  const tokenizer = await read("tokenizer.json", MAX_TOKENIZER_BYTES);
-  const isWhole = names.includes("model.safetensors") || !names.includes(INDEX);
+  const tokenizer = await read("tokenizer.json", MAX_TOKENIZER_BYTES, TOKENIZER_LIMITS);
+  const isWhole = names.includes("model.safetensors");
+  if (!isWhole && !names.includes(INDEX)) {
+    const torch = names.find((name) => /\.(bin|pth?|ckpt)$/.test(name));
+    const state = torch === undefined ? "" : `, but ${quote(torch)}, which is PyTorch's`;
+    throw new Error(
+      `Cannot open "${folder}": it has no model.safetensors${state}; get the model's safetensors, or a GGUF`,
+    );
+  }
   const shards = isWhole ? { "model.safetensors": null } : readShards(await read(INDEX, MAX_INDEX_BYTES), names);
 
   const sources: ByteSource[] = [];
@@ -92,6 +98,7 @@ export async function openHuggingFace(folder: string, names: readonly string[]):
     if (rows !== vocabulary) {
       throw config.wrong("vocab_size", `${rows ?? "no"} rows, as "model.embed_tokens.weight" has`);
     }
+    if (vocabulary > MAX_VOCABULARY) throw config.wrong("vocab_size", `${MAX_VOCABULARY} at most`);
     const tokens = tokenizerMetadata(tokenizer, {
       config: tokenizerConfig,
       bosId: idsOf(config, "bos_token_id")[0],
@@ -106,6 +113,17 @@ export async function openHuggingFace(folder: string, names: readonly string[]):
     await close();
     throw error;
   }
+}
+
+/** What is wrong with a folder without config.json, and what to do. */
+function folderState(names: readonly string[]): string {
+  const models = names.filter((name) => name.endsWith(".gguf")).sort();
+  if (models.length > 0) return `it is a folder with GGUF files; give one of them: ${quote(models[0]!)}`;
+  if (names.includes("snapshots") && names.includes("refs")) {
+    return "it is a repository's folder in a hub's cache; give a folder in its snapshots, or the name on the hub";
+  }
+  return "it is a folder without config.json; give a GGUF file, or a folder with config.json, tokenizer.json and " +
+    "model.safetensors";
 }
 
 /**
@@ -166,6 +184,10 @@ function missingError({ name: file }: ByteSource, name: string): Error {
 function readShards(index: JsonFile, names: readonly string[]): Record<string, string[]> {
   const map = index.object("weight_map");
   if (!map) throw index.wrong("weight_map", "an object");
+  const count = Object.keys(map.values).length;
+  if (count > MAX_TENSORS) {
+    throw index.error(`it names ${count} tensors, at most ${MAX_TENSORS} are read; download it again`);
+  }
   const shards: Record<string, string[]> = {};
   for (const [tensor, file] of Object.entries(map.values)) {
     if (typeof file !== "string") throw map.wrong(tensor, "a file's name");

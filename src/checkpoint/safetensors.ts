@@ -3,9 +3,13 @@ import { quote } from "../util/text.ts";
 import { type CheckpointTensor, cutError, damagedError, readError } from "./checkpoint.ts";
 import { FORMATS } from "./formats.ts";
 import { isRecord } from "../util/is-record.ts";
+import { describeFile, HEAD_BYTES } from "../util/file-kind.ts";
+import { assertModest, shown, TENSOR_LIMITS } from "./json-file.ts";
 
-/** The longest header that the format's own library reads (MAX_HEADER_SIZE of safetensors/src/tensor.rs). */
-const MAX_HEADER_BYTES = 100_000_000;
+/** The longest header. A mixture with a tensor for each expert, 45 000 in all, has 7 MB. */
+const MAX_HEADER_BYTES = 2 ** 25;
+/** The most tensors, as in a GGUF file. */
+const MAX_TENSORS = 2 ** 16;
 
 /** The types of safetensors that run here; they have the same names as ggml's. */
 const DTYPES = ["F32", "F16", "BF16"] as const;
@@ -24,24 +28,34 @@ export interface Safetensors {
  */
 export async function readSafetensors(source: ByteSource): Promise<Safetensors> {
   const damaged = (state: string) => damagedError(source.name, state);
+  /** The file may be of another kind altogether, which says more than what is wrong in its header. */
+  const foreign = async (error: Error) => {
+    const kind = await kindOf(source);
+    return kind === null ? error : readError(source.name, kind);
+  };
 
-  if (source.size < 8) throw cutError(source, "its header's length", 8);
+  if (source.size < 8) throw await foreign(cutError(source, "its header's length", 8));
   const prefix = await source.read(0, 8);
   const declared = new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true);
   if (declared > MAX_HEADER_BYTES) {
-    throw damaged(`its header has ${declared} bytes, wanted ${MAX_HEADER_BYTES} at most`);
+    throw await foreign(damaged(`its header has ${declared} bytes, wanted ${MAX_HEADER_BYTES} at most`));
   }
   const headerBytes = Number(declared);
   const dataStart = 8 + headerBytes;
-  if (dataStart > source.size) throw cutError(source, "its header", dataStart);
+  if (dataStart > source.size) throw await foreign(cutError(source, "its header", dataStart));
 
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await source.read(8, headerBytes)));
-  } catch {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(await source.read(8, headerBytes));
+    assertModest(source.name, text, TENSOR_LIMITS);
+    header = JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof SyntaxError)) throw error;
     throw damaged("its header is no JSON");
   }
   if (!isRecord(header)) throw damaged("its header is no JSON object");
+  const count = Object.keys(header).length;
+  if (count > MAX_TENSORS + 1) throw damaged(`it has ${count} tensors, at most ${MAX_TENSORS} are read`);
   const tensors: CheckpointTensor[] = [];
   const unsupported = new Map<string, string>();
   const places: { name: string; offset: number; bytes: number }[] = [];
@@ -59,7 +73,7 @@ export async function readSafetensors(source: ByteSource): Promise<Safetensors> 
     places.push(place);
     const type = DTYPES.find((type) => type === dtype);
     if (!type) {
-      unsupported.set(name, String(dtype));
+      unsupported.set(name, typeof dtype === "string" ? dtype : shown(dtype));
       continue;
     }
     if (shape.includes(0)) throw wrong(`has shape [${shape}], wanted no zero in it`);
@@ -92,6 +106,12 @@ export function unsupportedError(file: string, tensor: string, dtype: string): E
     `tensor ${quote(tensor)} is of type ${quote(dtype)}, supported are ${DTYPES.join(", ")}; ` +
       "get the checkpoint in one of these, or a GGUF of it",
   );
+}
+
+/** What a file is that is none of safetensors, as an error says it; `null` where it has such a header's begin. */
+async function kindOf(source: ByteSource): Promise<string | null> {
+  const head = await source.read(0, Math.min(source.size, HEAD_BYTES));
+  return /^.{4}\0{4}\s*\{/s.test(new TextDecoder("latin1").decode(head)) ? null : describeFile(head);
 }
 
 function isCounts(value: unknown): value is number[] {

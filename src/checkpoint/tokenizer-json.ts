@@ -6,21 +6,6 @@ import { TOKEN_TYPES } from "./token-types.ts";
 
 const { NORMAL, CONTROL, USER_DEFINED, UNUSED, BYTE } = TOKEN_TYPES;
 
-/** The pattern by which the tokenizers of Llama 3 split text, letter for letter. */
-const LLAMA3 =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" +
-  "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-
-/**
- * The name in pre-tokenizers.ts of the pre-tokenizer that cuts as these steps do; `describeStep` describes each step.
- */
-const PRE_TOKENIZERS: Readonly<Record<string, string>> = {
-  "ByteLevel": "gpt-2",
-  "Digits + ByteLevel": "smollm",
-  [`Split ${LLAMA3} + ByteLevel without regex, merges ignored`]: "llama-bpe",
-  [`Split ${LLAMA3} + ByteLevel without regex`]: "dbrx",
-};
-
 /** Facts about the tokens that begin and end a text, from other files than tokenizer.json. */
 export interface TokenizerHints {
   /** The file tokenizer_config.json, if there is one. */
@@ -33,114 +18,114 @@ export interface TokenizerHints {
 
 /**
  * Translates a tokenizer.json (Hugging Face's tokenizers) into the `tokenizer.ggml.*` keys that a GGUF file of the
- * model has. Throws an Error of one line where the file asks for something that the encoders of src/tokenizer don't do.
+ * model has, and `tokenizer.huggingface.*` keys with what no GGUF file has, as JSON: its steps and its added tokens.
+ * Throws an Error of one line where the file asks for something that the encoders of src/tokenizer don't do.
  */
 export function tokenizerMetadata(file: JsonFile, hints: TokenizerHints): Map<string, MetadataValue> {
-  const unsupported = (state: string) =>
-    file.error(`its tokenizer ${state}; use a Llama, TinyLlama or SmolLM2 model, or a GGUF of this one`);
+  const unsupported = (state: string) => file.error(`its tokenizer ${state}; use a GGUF of the model`);
   const model = file.object("model");
-  const kind = model?.values.type;
+  // Files of 2020 don't say of which kind a model with merges is.
+  const kind = model?.values.type ?? (model?.values.merges ? "BPE" : undefined);
   if (!model || kind !== "BPE") throw unsupported(`is of kind ${shown(kind)}, wanted "BPE"`);
   for (const key of ["dropout", "continuing_subword_prefix", "end_of_word_suffix"]) {
     if (model.values[key]) throw unsupported(`has ${quote(key)}, wanted none`);
   }
 
-  const { tokens, types, ids } = readTokens(file, model, hints.vocabulary);
+  const { tokens, types, ids, added } = readTokens(file, model, hints.vocabulary);
   const metadata = new Map<string, MetadataValue>();
   const set = (key: string, value: MetadataValue | undefined) => {
     if (value !== undefined) metadata.set(`tokenizer.ggml.${key}`, value);
   };
+  const setJson = (key: string, values: readonly JsonObject[]) => {
+    metadata.set(`tokenizer.huggingface.${key}`, JSON.stringify(values));
+  };
+  const normalizers = steps(file, "normalizer", "normalizers");
+  const preTokenizers = steps(file, "pre_tokenizer", "pretokenizers");
+  const { ignore_merges, byte_fallback, fuse_unk, unk_token } = model.values;
+  set("model", [...normalizers, ...preTokenizers].some(({ type }) => type === "ByteLevel") ? "gpt2" : "llama");
   set("tokens", tokens);
   set("token_type", types);
   set("merges", readMerges(model, ids));
+  set("unknown_token_id", typeof unk_token === "string" ? ids.get(unk_token)?.id : undefined);
+  setJson("model", [{ ignore_merges, byte_fallback, fuse_unk }]);
+  setJson("normalizer", normalizers);
+  setJson("pre_tokenizer", preTokenizers);
+  setJson("added_tokens", added);
 
-  const normalizers = steps(file, "normalizer", "normalizers");
-  const preTokenizers = steps(file, "pre_tokenizer", "pretokenizers");
-  if (model.boolean("byte_fallback", false)) {
-    set("model", "llama");
-    set("add_space_prefix", addsSpacePrefix(normalizers, preTokenizers, unsupported));
-    tokens.forEach((token, id) => {
-      if (types[id] === NORMAL && /^<0x[0-9A-F]{2}>$/.test(token)) types[id] = BYTE;
-    });
-    const normalized = file.objects("added_tokens").find(({ values }) => !values.special && values.normalized);
-    if (normalized) {
-      throw unsupported(`looks for ${shown(normalized.values.content)} in normalized text, wanted as it is`);
-    }
-    set("unknown_token_id", ids.get(String(model.values.unk_token)));
-  } else {
-    const [normalizer] = normalizers;
-    if (normalizer) throw unsupported(`has the normalizer ${shown(normalizer.type)}, wanted none`);
-    const ignored = model.boolean("ignore_merges", false) ? ", merges ignored" : "";
-    const described = preTokenizers.map(describeStep).join(" + ") + ignored;
-    const name = Object.hasOwn(PRE_TOKENIZERS, described) ? PRE_TOKENIZERS[described] : undefined;
-    if (!name) throw unsupported(`has the pre-tokenizer ${quote(described)}, wanted one of Llama 3, SmolLM2, GPT-2`);
-    set("model", "gpt2");
-    set("pre", name);
-  }
-
+  const bounds = boundTokens(file, ids, unsupported);
   const { config } = hints;
   const special = (key: string) => {
     const value = config?.values[key] ?? undefined;
     const text = isRecord(value) ? value.content : value;
     if (text === undefined) return undefined;
-    const id = typeof text === "string" ? ids.get(text) : undefined;
-    if (id === undefined) throw config!.wrong(key, "a token of tokenizer.json");
-    return id;
+    const token = typeof text === "string" ? ids.get(text) : undefined;
+    if (token === undefined) throw config!.wrong(key, "a token of tokenizer.json");
+    return token.id < hints.vocabulary ? token.id : undefined;
   };
-  const first = firstToken(steps(file, "post_processor", "processors"), unsupported);
-  const firstId = first === undefined ? undefined : ids.get(first);
-  if (first !== undefined && firstId === undefined) {
-    throw unsupported(`begins texts with ${quote(first)}, which is no token`);
-  }
-  if (config?.boolean("add_eos_token", false)) throw unsupported('has "add_eos_token", wanted none');
-  const bosId = special("bos_token") ?? hints.bosId ?? firstId;
-  if (firstId !== undefined && firstId !== bosId) {
-    throw unsupported(
-      `begins texts with ${quote(first!)}, wanted the BOS token ${quote(tokens[bosId!] ?? `${bosId}`)}`,
-    );
+  const eosIds = hints.eosIds.filter((id) => id < hints.vocabulary);
+  const bosId = special("bos_token") ?? bounds.first ?? hints.bosId;
+  const eosId = special("eos_token") ?? eosIds[0] ?? bounds.last;
+  const parts = [["begins", "BOS", bounds.first, bosId], ["ends", "EOS", bounds.last, eosId]] as const;
+  for (const [does, name, bound, wanted] of parts) {
+    if (bound === undefined || bound === wanted) continue;
+    const [found, token] = [bound, wanted].map((id) => quote(tokens[id!] ?? `${id}`));
+    throw unsupported(`${does} texts with ${found}, wanted the ${name} token ${token}`);
   }
   set("bos_token_id", bosId);
-  set("add_bos_token", config?.boolean("add_bos_token", firstId !== undefined) ?? firstId !== undefined);
-  set("eos_token_id", special("eos_token") ?? hints.eosIds[0]);
-  set("eos_token_ids", Float64Array.from(hints.eosIds));
+  set("eos_token_id", eosId);
+  set("eos_token_ids", Float64Array.from(eosIds));
+  // Of transformers' classes this one makes its post-processor by the flags. Others have the file's, whatever they say.
+  const isLlama = /^LlamaTokenizer(Fast)?$/.test(String(config?.values.tokenizer_class));
+  const flags = metadata.get("tokenizer.ggml.model") === "llama" && isLlama || !file.object("post_processor")
+    ? config
+    : undefined;
+  set("add_bos_token", flags?.boolean("add_bos_token", bounds.first !== undefined) ?? bounds.first !== undefined);
+  set("add_eos_token", flags?.boolean("add_eos_token", bounds.last !== undefined) ?? bounds.last !== undefined);
   return metadata;
 }
+
+/** Tokens by their texts; the id of one that has no row in the embedding is not below the number of rows. */
+type Ids = ReadonlyMap<string, { readonly id: number }>;
 
 function readTokens(file: JsonFile, model: JsonFile, vocabulary: number) {
   const entries = model.object("vocab");
   if (!entries) throw model.wrong("vocab", "an object");
   const tokens = new Array<string | undefined>(vocabulary).fill(undefined);
   const types = new Int32Array(vocabulary).fill(UNUSED);
-  const ids = new Map<string, number>();
+  const ids = new Map<string, { readonly id: number }>();
   const add = (token: unknown, id: unknown, type: number) => {
-    const fits = typeof id === "number" && Number.isInteger(id) && id >= 0 && id < vocabulary;
+    const fits = typeof id === "number" && Number.isSafeInteger(id) && id >= 0;
     if (typeof token !== "string" || !fits) {
       throw file.error(
-        `token ${shown(token)} has id ${shown(id)}, wanted a whole number below ${vocabulary}, the embedding's rows; ` +
-          "get or convert the model anew",
+        `token ${shown(token)} has id ${shown(id)}, wanted a whole number of 0 or more; get or convert the model anew`,
       );
     }
-    if ((tokens[id] ?? token) !== token || (ids.get(token) ?? id) !== id) {
+    const isLost = id >= vocabulary;
+    if ((!isLost && (tokens[id] ?? token) !== token) || (ids.get(token)?.id ?? id) !== id) {
       throw file.error(`token ${quote(token)} and id ${id} are there twice; get or convert the model anew`);
     }
+    ids.set(token, { id });
+    // Such a token can't be fed. Its text is text like any other.
+    if (isLost) return;
     tokens[id] = token;
     types[id] = type;
-    ids.set(token, id);
   };
   for (const [token, id] of Object.entries(entries.values)) add(token, id, NORMAL);
-  for (const added of file.objects("added_tokens")) {
-    const { content, id } = added.values;
-    for (const key of ["lstrip", "rstrip", "single_word"]) {
-      if (!added.boolean(key, false)) continue;
-      throw file.error(`its added token ${shown(content)} has ${quote(key)}, wanted none; use a GGUF of the model`);
-    }
-    add(content, id, added.boolean("special", false) ? CONTROL : USER_DEFINED);
+  const bytes = model.boolean("byte_fallback", false) ? /^<0x[0-9A-F]{2}>$/ : undefined;
+  tokens.forEach((token, id) => {
+    if (token !== undefined && bytes?.test(token)) types[id] = BYTE;
+  });
+  const added = file.objects("added_tokens").map(({ values }) => values);
+  for (const { content, id, special } of added) {
+    // Merges lead to an added token, too, where it is one of the vocabulary.
+    const plain = ids.has(String(content)) ? NORMAL : USER_DEFINED;
+    add(content, id, special === true ? CONTROL : plain);
   }
-  return { tokens: tokens.map((token, id) => token ?? `[PAD${id}]`), types, ids };
+  return { tokens: tokens.map((token, id) => token ?? `[PAD${id}]`), types, ids, added };
 }
 
 /** The merges as "left right". Older files write them so, newer ones as pairs. */
-function readMerges(model: JsonFile, ids: ReadonlyMap<string, number>): string[] {
+function readMerges(model: JsonFile, ids: Ids): string[] {
   const { merges } = model.values;
   if (!Array.isArray(merges)) throw model.wrong("merges", "an array");
   return merges.map((merge: unknown, index) => {
@@ -156,62 +141,59 @@ function readMerges(model: JsonFile, ids: ReadonlyMap<string, number>): string[]
   });
 }
 
+/** How deep sequences of steps may lie in each other. */
+const MAX_DEPTH = 8;
+
 /** The steps under `key`; a step of the type Sequence is replaced by its own steps, which it has under `list`. */
 function steps(file: JsonFile, key: string, list: string): JsonObject[] {
-  const flatten = (step: JsonFile): JsonObject[] =>
-    step.values.type === "Sequence" ? step.objects(list).flatMap(flatten) : [step.values];
+  const flatten = (step: JsonFile, depth: number): JsonObject[] => {
+    if (step.values.type !== "Sequence") return [step.values];
+    if (depth === MAX_DEPTH) {
+      throw file.error(`its ${key} is nested more than ${MAX_DEPTH} deep; use a GGUF of the model`);
+    }
+    return step.objects(list).flatMap((one) => flatten(one, depth + 1));
+  };
   const step = file.object(key);
-  return step ? flatten(step) : [];
+  return step ? flatten(step, 0) : [];
 }
 
-function describeStep(step: JsonObject): string {
-  const { type, pattern } = step;
-  if (type === "ByteLevel" && !step.add_prefix_space) {
-    return step.use_regex === false ? "ByteLevel without regex" : type;
-  }
-  if (type === "Digits" && step.individual_digits === true) return type;
-  if (type === "Split" && isRecord(pattern) && step.behavior === "Isolated" && !step.invert) {
-    return `Split ${pattern.Regex}`;
-  }
-  return JSON.stringify(step);
-}
-
-/**
- * Whether SentencePiece puts a space before a text. Either a normalizer or a pre-tokenizer writes spaces as `▁`; any
- * other steps than these throw an Error.
- */
-function addsSpacePrefix(
-  normalizers: readonly JsonObject[],
-  preTokenizers: readonly JsonObject[],
+/** The tokens that the post-processors put before and behind a text. */
+function boundTokens(
+  file: JsonFile,
+  ids: Ids,
   unsupported: (state: string) => Error,
-): boolean {
-  const described = [...normalizers, ...preTokenizers].map((step) => {
-    const { type, prepend, pattern, content, replacement, prepend_scheme: scheme } = step;
-    if (type === "Prepend" && prepend === "▁") return "prefix";
-    if (type === "Replace" && isRecord(pattern) && pattern.String === " " && content === "▁") return "spaces";
-    // The scheme "always" puts no space before a text that begins with one, unlike the encoder here.
-    const isPlain = type === "Metaspace" && replacement === "▁" && scheme === "never" && step.split === false;
-    if (isPlain) return "spaces";
-    return JSON.stringify(step);
-  }).join(" + ");
-  if (described !== "prefix + spaces" && described !== "spaces") {
-    throw unsupported(`has the steps ${quote(described)}, wanted those of Llama 2`);
+): { readonly first: number | undefined; readonly last: number | undefined } {
+  const idOf = (token: unknown): number => {
+    const found = typeof token === "string" ? ids.get(token) : undefined;
+    if (found) return found.id;
+    throw unsupported(`begins or ends texts with ${shown(token)}, which is no token`);
+  };
+  let [before, behind]: [number[], number[]] = [[], []];
+  for (const { type, single, special_tokens: special, cls, sep } of steps(file, "post_processor", "processors")) {
+    if (type === "ByteLevel") continue;
+    if (type === "RobertaProcessing" || type === "BertProcessing") {
+      [before, behind] = [[idOf(Array.isArray(cls) && cls[0]), ...before], [
+        ...behind,
+        idOf(Array.isArray(sep) && sep[0]),
+      ]];
+      continue;
+    }
+    if (type !== "TemplateProcessing" || !Array.isArray(single)) {
+      throw unsupported(`has the post-processor ${shown(type)}, which is not done here`);
+    }
+    const parts = single.map((part: unknown) => isRecord(part) ? part : {});
+    const at = parts.findIndex((part) => part.Sequence);
+    const tokensOf = (some: readonly JsonObject[]) =>
+      some.flatMap(({ SpecialToken: token }): number[] => {
+        if (!isRecord(token)) throw unsupported("has a template with more than one text, wanted one");
+        const known = isRecord(special) && isRecord(special[`${token.id}`]) ? special[`${token.id}`] as JsonObject : {};
+        return Array.isArray(known.tokens) ? known.tokens.map(idOf) : [idOf(token.id)];
+      });
+    if (at < 0) throw unsupported("has a template without the text, wanted one with it");
+    [before, behind] = [[...tokensOf(parts.slice(0, at)), ...before], [...behind, ...tokensOf(parts.slice(at + 1))]];
   }
-  return described !== "spaces";
-}
-
-/** The text of the token that a post-processor puts before a text, if any. */
-function firstToken(processors: readonly JsonObject[], unsupported: (state: string) => Error): string | undefined {
-  const templates = processors.filter(({ type }) => type !== "ByteLevel");
-  if (templates.length === 0) return undefined;
-  const [{ type, single }] = templates as [JsonObject];
-  if (templates.length > 1 || type !== "TemplateProcessing" || !Array.isArray(single)) {
-    throw unsupported(`has the post-processor ${shown(type)}, wanted one "TemplateProcessing"`);
+  if (before.length > 1 || behind.length > 1) {
+    throw unsupported("puts more than one token before a text, or behind it; wanted one or none");
   }
-  const parts = single.map((part: unknown) => isRecord(part) ? part : {});
-  const before = parts.length === 2 ? parts[0]!.SpecialToken : undefined;
-  if (!parts.at(-1)?.Sequence || (parts.length !== 1 && !isRecord(before))) {
-    throw unsupported("has a template with more than a token before the text, wanted one or none");
-  }
-  return isRecord(before) ? String(before.id) : undefined;
+  return { first: before[0], last: behind[0] };
 }

@@ -26,6 +26,7 @@ interface GenerateFlags extends ModelFlags, DecodingFlags {
   readonly "sample-index"?: number;
   readonly turns?: "first" | "last";
   readonly raw: boolean;
+  readonly special: boolean;
   readonly context?: number;
   readonly "max-tokens": number;
   readonly stop: readonly string[];
@@ -69,6 +70,12 @@ export const generateCommand = buildCommand({
         optional: true,
       },
       raw: { kind: "boolean", brief: "Continue the prompt as it is, without the chat template", default: false },
+      special: {
+        kind: "boolean",
+        brief:
+          "With --raw: the text of a control token, such as <|im_start|>, is that token; with --no-special it is text",
+        default: true,
+      },
       context: {
         kind: "parsed",
         parse: count(2),
@@ -90,7 +97,7 @@ export const generateCommand = buildCommand({
       stop: {
         kind: "parsed",
         parse: notEmpty,
-        brief: "Text that ends the answer; may be given several times",
+        brief: "Text or control token that ends the answer; may be given several times",
         placeholder: "TEXT",
         variadic: true,
         default: [],
@@ -121,7 +128,9 @@ export const generateCommand = buildCommand({
     if (strategy) assertDrafter([strategy], flags);
     let tokens: readonly number[] = [];
     const engine = await loadEngine(flags, drafts, (codec) => {
-      tokens = typeof prompt === "string" ? codec.encode(prompt, { raw }) : codec.encodeChat(prompt);
+      tokens = typeof prompt === "string"
+        ? codec.encode(prompt, { raw, special: flags.special })
+        : codec.encodeChat(prompt);
       const context = flags.context ?? Math.min(codec.contextLength, tokens.length + maxTokens);
       assertPromptFits(tokens.length, context);
       return context;
@@ -201,8 +210,10 @@ async function report(
     progress.clear();
     if (!json) process.stdout.write("\n");
     const record = { ...await generation.record, profile };
-    if (json) console.log(JSON.stringify(record));
-    if (outputFile !== undefined) await writeWhole(outputFile, JSON.stringify(record, null, 1) + "\n");
+    // Scripts that were written for earlier records read the reason as "finish".
+    const written = { ...record, finish: record.finishReason };
+    if (json) console.log(JSON.stringify(written));
+    if (outputFile !== undefined) await writeWhole(outputFile, JSON.stringify(written, null, 1) + "\n");
     for (const event of record.events) traceFile?.add(event);
     await traceFile?.end();
     console.error(summaryText(record));

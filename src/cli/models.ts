@@ -29,8 +29,8 @@ export interface ModelFlags {
 
 export const modelFlags = {
   "verify-model-path": text(
-    "Model whose text you get: a GGUF file, a folder of safetensors, or a hub's owner/name[:file][@revision]; " +
-      "default: the embedded one",
+    "Model whose text you get: a GGUF file, a folder of safetensors, a hub's owner/name[:file or quantisation]" +
+      "[@revision], or an address; default: the embedded one",
     "MODEL",
   ),
   "draft-model-path": text(
@@ -57,7 +57,7 @@ export const modelFlags = {
   },
   offline: {
     kind: "boolean",
-    brief: "Take models and datasets of a hub from the cache alone, with no request",
+    brief: "Take models and datasets of a hub from the cache alone, with no request (as HF_HUB_OFFLINE=1)",
     default: false,
   },
 } as const;

@@ -29,10 +29,12 @@ export interface GenerationOptions extends SamplingOptions {
   readonly strategy?: StrategyName;
   /** The longest answer, in tokens; default 256. */
   readonly maxTokens?: number;
-  /** Texts that end the answer, and are not part of it. */
+  /** Texts that end the answer, and are not part of it. That of a control token stands for the token. */
   readonly stop?: readonly string[];
   /** The prompt is the text itself, not a message for the chat template. */
   readonly raw?: boolean;
+  /** With `raw`: the text of a control token, such as `<|im_start|>`, is that token; default true. */
+  readonly special?: boolean;
   /** An AbortSignal: once it is aborted, the run ends, and what has come is the answer. */
   readonly signal?: { readonly aborted: boolean };
   /** Tokens that `sd` drafts before each verification, 1 to 15; default 5. */
@@ -135,6 +137,8 @@ export class GenerationRun {
   readonly #sampling: Sampling | null;
   readonly #maxTokens: number;
   readonly #stream: TextStream;
+  /** The control tokens among the stop texts. */
+  readonly #stopIds: ReadonlySet<number>;
   readonly #trace: Trace;
   readonly #tokens: number[] = [];
   #text = "";
@@ -172,7 +176,9 @@ export class GenerationRun {
     if (stray !== undefined) {
       throw new RangeError(`Cannot generate after token ${stray}: the vocabulary has ${vocabulary} tokens, from 0 on`);
     }
-    this.#stream = new TextStream(source.tokenizer, { stop: options.stop ?? [] });
+    const { stop = [] } = options;
+    this.#stream = new TextStream(source.tokenizer, { stop });
+    this.#stopIds = new Set(stop.flatMap((text) => source.tokenizer.controlId(text) ?? []));
     this.#strategy = strategy;
     this.#sampling = samplingOf(options);
     this.#maxTokens = maxTokens;
@@ -211,7 +217,7 @@ export class GenerationRun {
       const batches = STRATEGIES[this.#strategy]({
         log: new TokenLog(prompt),
         lanes: { verify, draft, cached },
-        limits: { maxTokens: this.#maxTokens, eosIds: [...tokenizer.eosIds], signal },
+        limits: { maxTokens: this.#maxTokens, eosIds: [...tokenizer.eosIds, ...this.#stopIds], signal },
         drafting: { lookahead, hedge },
         scheduler: new Scheduler(estimates, launchRuleOf(launch, adaptive), this.#trace),
         onPrefill,
@@ -258,6 +264,7 @@ export class GenerationRun {
     const last = this.#tokens.at(-1);
     if (this.#stream.stopped) return "stop";
     if (last !== undefined && this.#source.tokenizer.eosIds.has(last)) return "eos";
+    if (last !== undefined && this.#stopIds.has(last)) return "stop";
     if (this.#options.signal?.aborted) return "abort";
     return this.#tokens.length >= this.#maxTokens ? "length" : "context";
   }

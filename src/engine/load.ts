@@ -69,6 +69,8 @@ export interface LoadOptions {
   readonly offline?: boolean;
   /** An AbortSignal: once it is aborted, loading ends with its reason. */
   readonly signal?: { readonly aborted: boolean; readonly reason?: unknown };
+  /** Takes a line for each thing that a model's file does not say, and that was assumed; default: stderr. */
+  readonly warn?: (message: string) => void;
   /** Hears how far loading is. */
   readonly onProgress?: (progress: LoadProgress) => void;
 }
@@ -91,7 +93,7 @@ export async function load(options: LoadOptions): Promise<Engine> {
   }
   const verifyPath = await pathOf(verify, options);
   const draftPath = drafter === "model" ? await pathOf(draft!, options) : undefined;
-  const pair = await openModelPair(verifyPath, draftPath, note);
+  const pair = await openModelPair(verifyPath, draftPath, options.warn ?? note);
   const opened: Device[] = [];
   try {
     return new Engine(await open(pair, { ...options, drafter, kvCache }, opened));

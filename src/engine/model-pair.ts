@@ -1,5 +1,5 @@
 import type { ByteSource } from "../platform/byte-source.ts";
-import { listFolder, openFile } from "../platform/platform.ts";
+import { isFile, listFolder, openFile } from "../platform/platform.ts";
 import { type LlamaConfig, llamaConfig } from "../checkpoint/config.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openGguf, partPaths } from "../checkpoint/gguf.ts";
@@ -33,8 +33,11 @@ export async function openModelFile(path: string): Promise<ModelFile> {
 
 async function openGgufParts(path: string): Promise<Checkpoint> {
   const sources: ByteSource[] = [];
+  const parts = partPaths(path);
+  // A whole file may be named so too; a part alone is told as such by its header.
+  const isAlone = (await Promise.all(parts.map(isFile))).every((there, i) => !there || parts[i] === path);
   try {
-    for (const part of partPaths(path)) sources.push(await openFile(part));
+    for (const part of isAlone ? [path] : parts) sources.push(await openFile(part));
   } catch (error) {
     await Promise.all(sources.map((source) => source.close()));
     throw error;
@@ -59,18 +62,23 @@ const LEAST_SHARE = 0.5;
 
 /**
  * Opens both files. Throws an Error as `openModelFile` does, and where the draft has too few of the verify model's
- * tokens; where it lacks some, `warn` hears how many it has.
+ * tokens; where it lacks some, `warn` hears how many it has, as it hears what the tokenizers had to guess.
  */
 export async function openModelPair(
   verifyPath: string,
   draftPath?: string,
   warn: (line: string) => void = () => {},
 ): Promise<ModelPair> {
-  const verify = await openModelFile(verifyPath);
+  const open = async (path: string) => {
+    const file = await openModelFile(path);
+    for (const warning of file.tokenizer.warnings) warn(`"${path}": ${warning}`);
+    return file;
+  };
+  const verify = await open(verifyPath);
   let draft: ModelFile | null = null;
   try {
     if (draftPath === undefined) return { verify, draft };
-    draft = await openModelFile(draftPath);
+    draft = await open(draftPath);
     return { verify, draft: draftFor(verify, draft, warn) };
   } catch (error) {
     await closeModelPair({ verify, draft });

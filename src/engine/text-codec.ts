@@ -17,9 +17,12 @@ export class TextCodec {
     this.contextLength = contextLength;
   }
 
-  /** The tokens of a prompt: one user message in the chat template, or with `raw` the text itself. */
-  encode(prompt: string, options: { readonly raw?: boolean } = {}): number[] {
-    if (options.raw) return this.#tokenizer.encode(prompt, { special: false });
+  /**
+   * The tokens of a prompt: one user message in the chat template, or with `raw` the text itself, in which the text of
+   * a control token, such as `<|im_start|>`, is that token unless `special` is false.
+   */
+  encode(prompt: string, options: { readonly raw?: boolean; readonly special?: boolean } = {}): number[] {
+    if (options.raw) return this.#tokenizer.encode(prompt, { special: options.special ?? true });
     return this.encodeChat([{ role: "user", content: prompt }]);
   }
 

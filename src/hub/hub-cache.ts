@@ -3,13 +3,13 @@
  * hashes, `snapshots/COMMIT/` has links to them by their paths, and `refs/REVISION` is a file with the revision's
  * commit. The package's own downloadFileToCacheDir doesn't resume, doesn't check the bytes, and writes no refs.
  */
-import { getHFHubCachePath, getRepoFolderName } from "@huggingface/hub";
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import * as fs from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 import { isInside, type RepoType } from "./hub-name.ts";
+import { hubCacheFolder } from "./hub-settings.ts";
 
 /** A file of a repository at a commit. */
 export interface HubFile {
@@ -17,8 +17,11 @@ export interface HubFile {
   readonly path: string;
   /** The size in bytes. */
   readonly size: number;
-  /** The hash of the content: SHA-256 for an LFS object, git's SHA-1 for any other file. */
-  readonly hash: { readonly kind: "sha256" | "git"; readonly hex: string };
+  /**
+   * The hash of the content: SHA-256 for an LFS object, git's SHA-1 for any other file. Where the kind is "none" the
+   * content's hash is not known, and `hex` only tells it from other contents.
+   */
+  readonly hash: { readonly kind: "sha256" | "git" | "none"; readonly hex: string };
 }
 
 const COMMIT = /^[0-9a-f]{40}$/;
@@ -27,8 +30,13 @@ const COMMIT = /^[0-9a-f]{40}$/;
 export class HubCache {
   readonly folder: string;
 
-  constructor(type: RepoType, repo: string) {
-    this.folder = path.join(getHFHubCachePath(), getRepoFolderName({ type, name: repo }));
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** The cache of a repository on a hub. */
+  static ofRepo(type: RepoType, repo: string): HubCache {
+    return new HubCache(path.join(hubCacheFolder(), [`${type}s`, ...repo.split("/")].join("--")));
   }
 
   /** The folder with the files of a commit. */
@@ -127,7 +135,7 @@ export class HubCache {
     if (done < size) {
       throw new Error(`the download broke off after ${done} of ${size} bytes; run again to go on from there`);
     }
-    if (hash.digest("hex") === hex) return;
+    if (kind === "none" || hash.digest("hex") === hex) return;
     await fs.rm(incomplete, { force: true });
     throw new Error(`its ${kind === "git" ? "git hash" : "sha256"} is not the hub's, so it was thrown away; run again`);
   }

@@ -26,6 +26,7 @@ export function note(line: string): void {
 export const setEnv: typeof native.setEnv = missing("setEnv");
 export const pciDisplayDevices: typeof native.pciDisplayDevices = missing("pciDisplayDevices");
 export const cacheFolder: typeof native.cacheFolder = missing("cacheFolder");
+export const expandHome: typeof native.expandHome = missing("expandHome");
 export const loadDawn: typeof native.loadDawn = missing("loadDawn");
 export const preloadLibrary: typeof native.preloadLibrary = missing("preloadLibrary");
 export const withoutNoise: typeof native.withoutNoise = missing("withoutNoise");

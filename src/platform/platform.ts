@@ -84,8 +84,13 @@ export function cacheFolder(): string {
     ? process.env.LOCALAPPDATA ?? path.join(os.homedir(), "AppData", "Local")
     : process.platform === "darwin"
     ? path.join(os.homedir(), "Library", "Caches")
-    : process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache");
+    : expandHome(process.env.XDG_CACHE_HOME || "~/.cache");
   return path.join(base, "amusd");
+}
+
+/** The path with the user's own folder for a `~` that it begins with. */
+export function expandHome(file: string): string {
+  return /^~(?=[/\\]|$)/.test(file) ? path.join(os.homedir(), file.slice(1)) : file;
 }
 
 /** Loads the npm package `webgpu`, which is Dawn as a native module. Rejects where the package has no build. */

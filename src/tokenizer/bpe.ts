@@ -1,5 +1,3 @@
-import { type PreTokenizer, splitPieces } from "./pre-tokenizers.ts";
-
 /** A merge of the symbols [begin, middle) and [middle, end), which is possible as long as both exist. */
 interface Merge {
   readonly rank: number;
@@ -59,6 +57,8 @@ export function rankMerges(merges: readonly string[]): (left: string, right: str
   return (left, right) => ranks.get(`${left} ${right}`);
 }
 
+const utf8 = new TextEncoder();
+
 /** The letters in which byte-level vocabularies write the 256 bytes: a printable byte is its Latin-1 letter. */
 const BYTE_LETTERS: readonly string[] = (() => {
   let spare = 256;
@@ -77,36 +77,67 @@ export function byteLevelBytes(token: string): Uint8Array {
   return bytes.includes(undefined) ? new TextEncoder().encode(token) : Uint8Array.from(bytes as number[]);
 }
 
-/**
- * The encoder for byte-level byte-pair encoding (GPT-2, SmolLM, Llama 3). `merges` are "left right", the most urgent
- * first. A byte that the vocabulary lacks is dropped, as Hugging Face's tokenizers and llama.cpp do: SmolLM2 lacks 21
- * of the 256 bytes.
- */
-export function createByteLevelEncoder(
-  ids: ReadonlyMap<string, number>,
-  merges: readonly string[],
-  { patterns, ignoreMerges }: PreTokenizer,
-): (text: string) => number[] {
-  const findRank = rankMerges(merges);
-  const utf8 = new TextEncoder();
+/** The letters of a text's UTF-8 bytes. */
+export function toByteLetters(text: string): string {
+  let letters = "";
+  for (const byte of utf8.encode(text)) letters += BYTE_LETTERS[byte];
+  return letters;
+}
 
-  return (text) => {
-    const tokens: number[] = [];
-    for (const piece of splitPieces(text, patterns)) {
-      let letters = "";
-      for (const byte of utf8.encode(piece)) letters += BYTE_LETTERS[byte];
-      const whole = ignoreMerges ? ids.get(letters) : undefined;
-      if (whole !== undefined) {
-        tokens.push(whole);
-        continue;
-      }
-      for (const symbol of mergeSymbols(letters, findRank)) {
-        const id = ids.get(symbol);
-        if (id !== undefined) tokens.push(id);
-        else for (const letter of symbol) if (ids.has(letter)) tokens.push(ids.get(letter)!);
+/** Whether a token is one byte of a byte-level vocabulary. */
+export function isByteLetter(token: string): boolean {
+  return LETTER_BYTES.has(token);
+}
+
+/** What byte-pair encoding does beside merging. */
+export interface BpeOptions {
+  /** Whether a piece that is itself a token is taken whole, without merges. */
+  readonly ignoreMerges: boolean;
+  /** The token of each byte, for a character without a token; without all of these it is an unknown one. */
+  readonly byteIds?: readonly (number | undefined)[];
+  /** The token for an unknown character; without it such a character is dropped, before anything is merged. */
+  readonly unknownId?: number;
+  /** Whether unknown characters in a row become one token. */
+  readonly fuseUnknown?: boolean;
+}
+
+/**
+ * The encoder of pieces by byte-pair merging, as the BPE of Hugging Face's tokenizers, which knows `rank` from a list
+ * of merges, and of SentencePiece, which knows it from the tokens' scores. `ids` has the tokens that text may become.
+ * SmolLM2's vocabulary lacks 21 of the 256 bytes.
+ */
+export function createBpeEncoder(
+  ids: ReadonlyMap<string, number>,
+  rank: (left: string, right: string) => number | undefined,
+  { ignoreMerges, byteIds, unknownId, fuseUnknown = false }: BpeOptions,
+): (piece: string, add: (id: number) => void) => void {
+  const drops = byteIds === undefined && unknownId === undefined;
+  const tokensOf = (symbol: string): readonly number[] | undefined => {
+    const id = ids.get(symbol);
+    if (id !== undefined) return [id];
+    const bytes = Array.from(byteIds ? utf8.encode(symbol) : [], (byte) => byteIds![byte]);
+    return bytes.length > 0 && !bytes.includes(undefined) ? bytes as number[] : undefined;
+  };
+  return (piece, add) => {
+    const whole = ignoreMerges ? ids.get(piece) : undefined;
+    if (whole !== undefined) {
+      add(whole);
+      return;
+    }
+    const letters = Array.from(piece);
+    const text = drops && !letters.every((letter) => ids.has(letter))
+      ? letters.filter((letter) => ids.has(letter)).join("")
+      : piece;
+    let wasUnknown = false;
+    for (const symbol of mergeSymbols(text, rank)) {
+      // Merges may lead to a token that text may not become.
+      for (const part of ids.has(symbol) ? [symbol] : symbol) {
+        const tokens = tokensOf(part);
+        if (tokens) tokens.forEach(add);
+        else if (unknownId !== undefined && !(wasUnknown && fuseUnknown)) add(unknownId);
+        wasUnknown = tokens === undefined;
       }
     }
-    return tokens;
   };
 }
 

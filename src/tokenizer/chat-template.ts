@@ -79,8 +79,9 @@ export function renderChat(
       throw new Error(message);
     }),
     strftime_now: named("strftime_now", (format) => {
-      // A directive may cost the making of a formatter, some 50 us, and "%c" is three of them.
-      budget.spend(500 * format.length);
+      // "%c" is five directives, and makes 24 characters.
+      budget.spend(50 * format.length);
+      budget.text(12 * format.length);
       return formatDate(date, format);
     }),
     messages: fromJson(conversation),

@@ -1,4 +1,4 @@
-import { mergeSymbols } from "./bpe.ts";
+import { createBpeEncoder } from "./bpe.ts";
 
 /** SentencePiece writes this character for a space. */
 const SPACE = "\u2581";
@@ -10,6 +10,16 @@ export function sentencePieceBytes(token: string): Uint8Array {
   return byte === undefined
     ? new TextEncoder().encode(token.replaceAll(SPACE, " "))
     : Uint8Array.of(Number.parseInt(byte, 16));
+}
+
+/** The ids of the tokens `<0xNN>`, by their byte. */
+export function byteTokens(tokens: readonly string[]): (number | undefined)[] {
+  const ids = new Array<number | undefined>(256).fill(undefined);
+  tokens.forEach((token, id) => {
+    const byte = BYTE_TOKEN.exec(token)?.[1];
+    if (byte !== undefined) ids[Number.parseInt(byte, 16)] = id;
+  });
+  return ids;
 }
 
 /** The function that ranks pairs whose joined text is a token, by that token's score: the highest score comes first. */
@@ -25,27 +35,20 @@ export function rankScores(
 
 /**
  * The encoder for SentencePiece's BPE (Llama 2, TinyLlama): the adjacent pair with the lowest rank is joined first. A
- * character that stays without a token becomes the tokens `<0xNN>` of its UTF-8 bytes, or `unknownId` for a byte
- * without a token. `ids` has the tokens that text may become, so no control tokens.
+ * character that stays without a token becomes the tokens `<0xNN>` of its UTF-8 bytes, or `unknownId` where one of
+ * these is missing. `ids` has the tokens that text may become, so no control tokens.
  */
 export function createSentencePieceEncoder(
   ids: ReadonlyMap<string, number>,
   tokens: readonly string[],
   rank: (left: string, right: string) => number | undefined,
   { unknownId, addSpacePrefix }: { unknownId: number | undefined; addSpacePrefix: boolean },
-): (text: string) => number[] {
-  const byteIds: (number | undefined)[] = new Array(256).fill(unknownId);
-  tokens.forEach((token, id) => {
-    const byte = BYTE_TOKEN.exec(token)?.[1];
-    if (byte !== undefined) byteIds[Number.parseInt(byte, 16)] = id;
+): (text: string, add: (id: number) => void) => void {
+  const encode = createBpeEncoder(ids, rank, {
+    ignoreMerges: false,
+    byteIds: byteTokens(tokens),
+    unknownId,
+    fuseUnknown: true,
   });
-  const utf8 = new TextEncoder();
-
-  return (text) => {
-    const spaced = (addSpacePrefix ? SPACE : "") + text.replaceAll(" ", SPACE);
-    return mergeSymbols(spaced, rank).flatMap((symbol) => {
-      const id = ids.get(symbol);
-      return id ?? Array.from(utf8.encode(symbol), (byte) => byteIds[byte]).filter((id) => id !== undefined);
-    });
-  };
+  return (text, add) => encode((addSpacePrefix ? SPACE : "") + text.replaceAll(" ", SPACE), add);
 }

@@ -111,6 +111,12 @@ test("an empty file is told", async () => {
   }
 });
 
+test("a file of another kind is told as what it is", async () => {
+  const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9085657\n";
+  assert.match(await failure(load(pointer), SyntaxError), /F: it is a git-lfs pointer to a file of 9085657 bytes; run/);
+  assert.match(await failure(load("<!doctype html>"), SyntaxError), /F: it is a web page; /);
+});
+
 test("a line that is not JSON is told with its number", async () => {
   assert.is(
     await failure(load(lines(humanEval) + "\nid,prompt\n"), SyntaxError),

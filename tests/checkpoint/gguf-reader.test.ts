@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { ByteSource } from "../../src/platform/byte-source.ts";
+import { blobSource, type ByteSource } from "../../src/platform/byte-source.ts";
 import { GGUF_TYPES, GgufReader } from "../../src/checkpoint/gguf-reader.ts";
 import { openGguf } from "../../src/checkpoint/gguf.ts";
 import { ggufFile, openBytes } from "./gguf-builder.ts";
@@ -52,8 +52,8 @@ test("a header larger than the window, with items across its edges", async () =>
   assert.is(metadata.get("d"), 1);
 });
 
-test("refused: a header of more than 128 MiB, though its file has them", async () => {
-  const zeros = new Uint8Array(2 ** 22);
+test("refused: a header of more than 32 MiB, though its file has them", async () => {
+  const zeros = new Uint8Array(2 ** 20);
   const keys = Array.from({ length: 40 }, (_, i) => ggufFile([[`key ${i + 10}`, "u8[]", []]], []).subarray(24));
   for (const key of keys) new DataView(key.buffer, key.byteOffset).setUint32(key.length - 8, zeros.length, true);
   const head = ggufFile([], []);
@@ -73,7 +73,7 @@ test("refused: a header of more than 128 MiB, though its file has them", async (
     },
     async close() {},
   };
-  await assertRefused(() => openGguf(source), /its header goes beyond 134217728 bytes, the most read; the file is/);
+  await assertRefused(() => openGguf(source), /its header goes beyond 33554432 bytes, the most read; the file is/);
   await openGguf({
     ...source,
     read: async (offset, length) => {
@@ -82,6 +82,34 @@ test("refused: a header of more than 128 MiB, though its file has them", async (
       return bytes;
     },
   });
+});
+
+test("a string longer than any that is used is left out, unread", async () => {
+  const long = "x".repeat(2 ** 22);
+  const file = ggufFile([["a", "string", `${long}y`], ["b", "string", long], ["c", "u8", 1]], []);
+  let bytesRead = 0;
+  const blob = blobSource(new Blob([file]), "test.gguf");
+  const { metadata } = await openGguf({
+    ...blob,
+    read: (offset, length) => {
+      bytesRead += length;
+      return blob.read(offset, length);
+    },
+  });
+  assert.equal([...metadata.keys()], ["b", "c"]);
+  assert.ok(metadata.get("b") === long);
+  // A window before the long string, one around "b", and the one that "b" doesn't fit into.
+  assert.ok(bytesRead < 2 ** 22 + 3 * 2 ** 20, `${bytesRead} bytes were read`);
+});
+
+test("refused: more strings than a vocabulary has, though each array is short enough", async () => {
+  const bytes = new Uint8Array(80);
+  const reader = new GgufReader(sourceOf(bytes, bytes.length));
+  assert.equal(await reader.strings(2, "an element", 8), ["", ""]);
+  await assertRefused(
+    () => reader.strings(2 ** 21 - 1, "an element", 8),
+    /it has 2097153 strings, at most 2097152 are read; the file is damaged/,
+  );
 });
 
 test.run();

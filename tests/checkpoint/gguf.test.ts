@@ -141,8 +141,8 @@ for (
   const [what, file, message] of [
     [
       "another format",
-      ggufFile([], [], { magic: "PK\x03\x04" }),
-      /it begins with "PK\\u0003\\u0004", wanted "GGUF"; give a/,
+      ggufFile([], [], { magic: "\x01\x02\x03\x04" }),
+      /it begins with "\\u0001\\u0002\\u0003\\u0004", wanted "GGUF"; give a/,
     ],
     ["version 1", ggufFile([], [], { version: 1 }), /it has GGUF version 1, wanted version 2 or 3, little-endian; get/],
     ["version 4", ggufFile([], [], { version: 4 }), /it has GGUF version 4, wanted version 2 or 3/],
@@ -180,7 +180,7 @@ for (
     [
       "an endless array",
       patched(ggufFile([["k", "u8[]", [1]]], []), VALUE_AT + 8, ENDLESS),
-      /000 elements of "k", at most 4194304/,
+      /000 elements of "k", at most 1048576/,
     ],
     [
       "a long array",
@@ -190,12 +190,17 @@ for (
     [
       "an endless string",
       patched(ggufFile([["k", "string", "x"]], []), VALUE_AT + 4, ENDLESS),
-      /bytes of metadata "k", at most/,
+      /its metadata: 9223372036854776000 bytes are to follow byte 45, the file has 46/,
     ],
     [
       "a long string",
       patched(ggufFile([["k", "string", "x"]], []), VALUE_AT + 4, 2n),
       /2 bytes are to follow byte 45, the file has 46/,
+    ],
+    [
+      "a long element",
+      ggufFile([["k", "string[]", ["a", "b".repeat(4097)]]], []),
+      /it has 4097 bytes of an element of "k", at most 4096/,
     ],
     [
       "many strings",
@@ -254,6 +259,37 @@ for (
     ],
   ] as const
 ) test(`refused: ${what}`, () => assertRefused(() => openBytes(file), message));
+
+for (
+  const [content, message] of [
+    [
+      "version https://git-lfs.github.com/spec/v1\nsize 9\n",
+      /: it is a git-lfs pointer to a file of 9 bytes; run "git lfs/,
+    ],
+    ["<!doctype html><html></html>", /: it is a web page; download the file itself/],
+    [
+      '{"architectures": ["LlamaForCausalLM"]}',
+      /: it is JSON; give the folder of a model that it is in, or a GGUF file$/,
+    ],
+    ["\x10\0\0\0\0\0\0\0{}              ", /: it is a safetensors file; give the folder that has it beside config/],
+  ] as const
+) {
+  test(`told as what it is: ${content.slice(0, 10).trim()}`, () =>
+    assertRefused(() => openBytes(new TextEncoder().encode(content)), message));
+}
+
+test("a file cut short under the name of an unfinished download", async () => {
+  const file = ggufFile([["general.name", "string", "x"]], [TENSOR]);
+  for (const name of ["m.gguf.part", "m.gguf.incomplete", "m.gguf.crdownload"]) {
+    await openBytes(file, name);
+    for (const size of [40, file.length - 1]) {
+      await assertRefused(
+        () => openBytes(file.slice(0, size), name),
+        /; by its name its download isn't finished: finish/,
+      );
+    }
+  }
+});
 
 test("not refused: the same at the limit", async () => {
   const entries = Array.from(
@@ -328,11 +364,20 @@ for (
 }
 
 test("partPaths() names all parts", () => {
-  const paths = ["/a/m-00001-of-00003.gguf", "/a/m-00002-of-00003.gguf", "/a/m-00003-of-00003.gguf"];
-  for (const path of paths) assert.equal(partPaths(path), paths);
-  for (const path of ["m.gguf", "m-1-of-3.gguf", "m-00001-of-00003.bin", "m-00001-of-00000.gguf"]) {
-    assert.equal(partPaths(path), [path]);
+  for (
+    const paths of [
+      ["/a/m-00001-of-00003.gguf", "/a/m-00002-of-00003.gguf", "/a/m-00003-of-00003.gguf"],
+      ["m-1-of-2.gguf", "m-2-of-2.gguf"],
+      ["m-00001-of-000002.gguf", "m-00002-of-000002.gguf"],
+      ["01-of-02.GGUF", "02-of-02.GGUF"],
+      Array.from({ length: 11 }, (_, i) => `m-${i + 1}-of-11.gguf`),
+    ]
+  ) {
+    assert.equal(partPaths(paths[0]!), paths);
   }
+  assert.is(partPaths("/a/m-00002-of-00003.gguf")[0], "/a/m-00001-of-00003.gguf");
+  const others = ["m.gguf", "m-00001-of-00003.bin", "m-00001-of-00000.gguf", "m-1-of-99999999.gguf", "m1-of-2.gguf"];
+  for (const path of others) assert.equal(partPaths(path), [path]);
 });
 
 test("a tensor beyond 4 GiB", async () => {

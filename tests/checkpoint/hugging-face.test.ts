@@ -253,12 +253,74 @@ const INDEX = "model.safetensors.index.json";
 const map = (SHARDED[INDEX] as { weight_map: Record<string, string> }).weight_map;
 const without = (files: Files, name: string) =>
   Object.fromEntries(Object.entries(files).filter(([key]) => key !== name));
+const POINTER = new TextEncoder().encode("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9085657\n");
 const config = (change: Record<string, unknown>) => changed("config.json", change);
+
+test("a whole file may be named as a part; a part alone is told", async () => {
+  const path = await write({ "epoch-1-of-3.gguf": randomLlama(MODEL) }) + "/epoch-1-of-3.gguf";
+  await (await openModelFile(path)).checkpoint.close();
+  const part = randomLlama({ ...MODEL, metadata: [["split.no", "u16", 0], ["split.count", "u16", 3]] });
+  const alone = await write({ "m-1-of-3.gguf": part }) + "/m-1-of-3.gguf";
+  await assertRefused(
+    () => openModelFile(alone),
+    /it is part 1 of 3, wanted part 1 of 1; put all parts into one folder/,
+  );
+  const two = await write({ "m-1-of-3.gguf": part, "m-3-of-3.gguf": part });
+  for (const name of ["m-1-of-3.gguf", "m-3-of-3.gguf"]) {
+    await assertRefused(
+      () => openModelFile(`${two}/${name}`),
+      /m-2-of-3\.gguf": there is no such file; check the path$/,
+    );
+  }
+});
 
 const WRONG: readonly [title: string, files: Files, message: RegExp][] = [
   ["no config", without(FOLDER, "config.json"), /it is a folder without config\.json; give a GGUF file, or a folder/],
   ["no tokenizer", without(FOLDER, "tokenizer.json"), /tokenizer\.json": there is no such file; check the path$/],
-  ["no weights", without(FOLDER, "model.safetensors"), /model\.safetensors": there is no such file; check the path$/],
+  [
+    "no weights",
+    without(FOLDER, "model.safetensors"),
+    /: it has no model\.safetensors; get the model's safetensors, or a GGUF$/,
+  ],
+  [
+    "PyTorch's weights",
+    { ...without(FOLDER, "model.safetensors"), "pytorch_model.bin": {} },
+    /: it has no model\.safetensors, but "pytorch_model\.bin", which is PyTorch's; get the model's safetensors/,
+  ],
+  [
+    "GGUF files",
+    { "b.gguf": {}, "a.gguf": {}, "README.md": {} },
+    /: it is a folder with GGUF files; give one of them: "a\.gguf"$/,
+  ],
+  [
+    "a hub's cache",
+    { snapshots: {}, refs: {}, blobs: {} },
+    /: it is a repository's folder in a hub's cache; give a folder/,
+  ],
+  [
+    "a pointer as tokenizer",
+    { ...FOLDER, "tokenizer.json": POINTER },
+    /tokenizer\.json": it is a git-lfs pointer to a file/,
+  ],
+  [
+    "a pointer as weights",
+    { ...FOLDER, "model.safetensors": POINTER },
+    /model\.safetensors": it is a git-lfs pointer to a/,
+  ],
+  [
+    "a page as config",
+    { ...FOLDER, "config.json": new TextEncoder().encode("<html>") },
+    /config\.json": it is a web page; /,
+  ],
+  [
+    "too many tensors in the index",
+    changed(
+      INDEX,
+      { weight_map: Object.fromEntries(Array.from({ length: 65_537 }, (_, i) => [`t${i}`, "a"])) },
+      SHARDED,
+    ),
+    /index\.json": it names 65537 tensors, at most 65536 are read; download it again$/,
+  ],
   [
     "no shard",
     without(SHARDED, "model-00002-of-00002.safetensors"),
@@ -279,6 +341,11 @@ const WRONG: readonly [title: string, files: Files, message: RegExp][] = [
     "not JSON",
     { ...FOLDER, "config.json": new Uint8Array([123]) },
     /config\.json": it is no JSON; the file is damaged/,
+  ],
+  [
+    "an architecture that is no text",
+    config({ architectures: [{ toString: 1 }] }),
+    /its architecture is an object, wanted "LlamaForCausalLM"; use a/,
   ],
   [
     "another architecture",

@@ -40,6 +40,33 @@ test("a file that is too long, or holds no JSON object, is refused", async () =>
   for (const text of ["[]", "null", "1"]) await assertRefused(() => read(text), /it is no JSON object; the file is/);
 });
 
+test("JSON is refused before it is parsed where it is too deep or has too many values", async () => {
+  const nested = (depth: number) => `{"a": ${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;
+  assert.ok(await read(nested(100), 300));
+  await assertRefused(
+    () => read(nested(101), 300),
+    /"memory": its JSON is nested 101 deep, wanted 100 at most; the file/,
+  );
+  await assertRefused(() => read(nested(1_000_000), 3_000_000), /nested 1000000 deep/);
+  const limited = (text: string, lists: number, values: number) => {
+    const bytes = new TextEncoder().encode(text);
+    return JsonFile.read(sourceOf(bytes, bytes.length), 100, { lists, values });
+  };
+  const file = await limited('{"a,[": [1, 2, "\\"[,,"], "b": {}}', 3, 6);
+  assert.equal(file.values, { "a,[": [1, 2, '"[,,'], b: {} });
+  await assertRefused(() => limited('{"a": [1, 2], "b": {}}', 2, 9), /it has 3 arrays and objects, wanted 2 at most/);
+  await assertRefused(() => limited('{"a": [1, 2], "b": {}}', 9, 4), /it has 5 values, wanted 4 at most/);
+});
+
+test("what is no JSON at all is told", async () => {
+  const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9085657\n";
+  await assertRefused(
+    () => read(pointer),
+    /"memory": it is a git-lfs pointer to a file of 9085657 bytes; run "git lfs/,
+  );
+  await assertRefused(() => read("<!doctype html>"), /"memory": it is a web page; /);
+});
+
 test("values in errors are short and on one line", () => {
   assert.equal([undefined, [1, 2], {}, null].map(shown), ["missing", "an array of 2", "an object", '"null"']);
   assert.is(shown("a\n".repeat(100)).includes("\n"), false);

@@ -5,6 +5,7 @@ import { FORMATS, type TensorType } from "../../src/checkpoint/formats.ts";
 import { readSafetensors, unsupportedError } from "../../src/checkpoint/safetensors.ts";
 import type { TensorEntry } from "./gguf-builder.ts";
 import { assertPlainError, assertRefused } from "../llama/refused.ts";
+import { HEAD_BYTES } from "../../src/util/file-kind.ts";
 import { sourceOf } from "./memory-source.ts";
 import { safetensorsFile } from "./safetensors-builder.ts";
 
@@ -17,7 +18,7 @@ const FILE = safetensorsFile(TENSORS);
 const HEADER_BYTES = FILE.length - TENSORS.reduce((sum, { bytes }) => sum + bytes.length, 0);
 
 /** Reads the header; a reader that reads more than the file has fails. */
-const open = (bytes: Uint8Array<ArrayBuffer>) => readSafetensors(sourceOf(bytes, bytes.length));
+const open = (bytes: Uint8Array<ArrayBuffer>) => readSafetensors(sourceOf(bytes, bytes.length + HEAD_BYTES));
 
 /**
  * "refused" where reading fails with a plain Error; "sound" where the tensors fill the file from header to end; "other"
@@ -102,6 +103,12 @@ test("tensors of other types are told apart, wherever they lie", async () => {
   );
 });
 
+test("a type that is no text is one that doesn't run here, not a fault", async () => {
+  const header = JSON.stringify({ a: { dtype: { toString: 1 }, shape: [3], data_offsets: [0, 12] } });
+  const { tensors, unsupported } = await open(safetensorsFile([{ ...TENSORS[0]!, bytes: new Uint8Array(12) }], header));
+  assert.equal([tensors.size, [...unsupported]], [0, [["a", "an object"]]]);
+});
+
 test("each wrong header has its own error", async () => {
   const bytes = 12 + 20 + 8;
   const header = (change: Record<string, unknown>) =>
@@ -117,22 +124,26 @@ test("each wrong header has its own error", async () => {
   const b = (change: Record<string, unknown>) =>
     header({ b: { dtype: "F16", shape: [14], data_offsets: [12, bytes], ...change } });
   const long = FILE.slice();
-  new DataView(long.buffer).setBigUint64(0, 100_000_001n, true);
+  new DataView(long.buffer).setBigUint64(0, 2n ** 25n + 1n, true);
   const most = FILE.slice();
-  new DataView(most.buffer).setBigUint64(0, 100_000_000n, true);
+  new DataView(most.buffer).setBigUint64(0, 2n ** 25n, true);
   const damaged = "; the file is damaged, download it again$";
   const cases: [Uint8Array<ArrayBuffer>, string][] = [
     [
       new Uint8Array(7),
       "it is cut short or damaged: its header's length ends at byte 8, the file has 7 bytes; download",
     ],
-    [most, `: its header ends at byte 100000008, the file has ${FILE.length} bytes; download`],
-    [long, `its header has 100000001 bytes, wanted 100000000 at most${damaged}`],
+    [most, `: its header ends at byte 33554440, the file has ${FILE.length} bytes; download`],
+    [long, `its header has 33554433 bytes, wanted 33554432 at most${damaged}`],
     [
       FILE.slice(0, -1),
       `cut short or damaged: tensor "c" ends at byte ${FILE.length}, the file has ${FILE.length - 1}`,
     ],
     [safetensorsFile(TENSORS, "{"), `its header is no JSON${damaged}`],
+    [
+      safetensorsFile(TENSORS, `{"a": ${"[".repeat(1e6)}`),
+      `its JSON is nested 1000001 deep, wanted 100 at most${damaged}`,
+    ],
     [safetensorsFile(TENSORS, "[]"), `its header is no JSON object${damaged}`],
     [header({ a: 1 }), `tensor "a" is no object${damaged}`],
     [b({ shape: [-1] }), `tensor "b" has no shape of whole numbers${damaged}`],

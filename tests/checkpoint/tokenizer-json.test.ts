@@ -123,12 +123,6 @@ test("a tokenizer.json with byte fallback is SentencePiece's: prefix, merges by 
     { "tokenizer.json": scheme("never"), "tokenizer_config.json": {} },
   );
   assert.equal(never.encode("ab a", { special: true }).map((id) => never.tokenStrings[id]), ["ab", "▁a"]);
-  for (const name of ["first", "always"]) {
-    await assertRefused(
-      async () => tokenizerOf({ "tokenizer.json": scheme(name) }),
-      /tokenizer\.json": its tokenizer has the steps .*Metaspace.*, wanted those of Llama 2; use a Llama/,
-    );
-  }
 });
 
 const RANDOM: RandomLlama = {
@@ -155,31 +149,46 @@ const config = (change: Record<string, unknown>) => changed("tokenizer_config.js
 const model = (change: Record<string, unknown>) =>
   file({ model: { ...(FILES["tokenizer.json"] as { model: JsonObject }).model, ...change } });
 
+const nested = (depth: number): JsonObject => (
+  depth === 0 ? { type: "NFC" } : { type: "Sequence", normalizers: [nested(depth - 1)] }
+);
+const token = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
+const TEXT = { Sequence: { id: "A", type_id: 0 } };
+
 for (
   const [what, files, message] of [
-    ["Unigram", model({ type: "Unigram" }), /its tokenizer is of kind "Unigram", wanted "BPE"; use a Llama/],
+    [
+      "Unigram",
+      model({ type: "Unigram" }),
+      /its tokenizer is of kind "Unigram", wanted "BPE"; use a GGUF of the model$/,
+    ],
     [
       "a merge of nothing",
       model({ merges: ["q!! z!!"] }),
       /merge 0 is "q!! z!!", wanted two texts that make a token; get/,
     ],
-    ["an id outside", model({ vocab: { a: 301 } }), /token "a" has id "301", wanted a whole number below 301/],
+    ["an id below 0", model({ vocab: { a: -1 } }), /token "a" has id "-1", wanted a whole number of 0 or more; get/],
     ["an id twice", model({ vocab: { a: 1, b: 1 } }), /token "b" and id 1 are there twice/],
-    ["NFC", file({ normalizer: { type: "NFC" } }), /its tokenizer has the normalizer "NFC", wanted none; use/],
+    [
+      "another normalizer",
+      file({ normalizer: { type: "Precompiled" } }),
+      /its normalizer has the step "\{\\"type\\":\\"Precompiled\\"\}", which is not done here; use a GGUF/,
+    ],
     [
       "another split",
-      file({ pre_tokenizer: { type: "Whitespace" } }),
-      /has the pre-tokenizer "\{\\"type\\":\\"Whitespace\\"\}", wanted one of Llama 3, SmolLM2, GPT-2; use/,
+      file({ pre_tokenizer: { type: "UnicodeScripts" } }),
+      /its pre-tokenizer has the step "\{\\"type\\":\\"UnicodeScripts\\"\}", which is not done here; use a GGUF/,
     ],
+    ["a nest of steps", file({ normalizer: nested(9) }), /its normalizer is nested more than 8 deep; use a GGUF/],
     [
       "another post-processor",
-      file({ post_processor: { type: "BertProcessing" } }),
-      /has the post-processor "BertProcessing", wanted one "TemplateProcessing"; use/,
+      file({ post_processor: { type: "Fancy" } }),
+      /has the post-processor "Fancy", which is not done here; use a GGUF of the model$/,
     ],
     [
-      "a stripping token",
-      file({ added_tokens: [{ id: 300, content: "<|endoftext|>", lstrip: true }] }),
-      /its added token "<\|endoftext\|>" has "lstrip", wanted none; use a GGUF of the model$/,
+      "two tokens before a text",
+      file({ post_processor: { type: "TemplateProcessing", single: [token("a"), token("b"), TEXT] } }),
+      /puts more than one token before a text, or behind it; wanted one or none; use a GGUF/,
     ],
     [
       "an unknown BOS",
@@ -190,6 +199,51 @@ for (
 ) {
   test(`refused: ${what}`, () => assertRefused(async () => tokenizerOf(files, { vocabulary: 301 }), message));
 }
+
+test("tokens beyond the embedding's rows are text like any other, and a warning says so", () => {
+  const files = file({
+    added_tokens: [{ id: 301, content: "<pad>", special: true }, { id: 9, content: "<tool>", special: false }],
+  });
+  const vocab = { ...(FILES["tokenizer.json"] as { model: { vocab: JsonObject } }).model.vocab };
+  for (const [token, id] of Object.entries(vocab)) if (id === 9) delete vocab[token];
+  const changed = {
+    ...files,
+    "tokenizer.json": { ...files["tokenizer.json"] as JsonObject, model: { type: "BPE", vocab, merges: [] } },
+  };
+  const tokenizer = tokenizerOf(changed, { vocabulary: 301, eosIds: [5, 301] });
+  assert.is(tokenizer.encode("<pad>", { special: true, addBos: false }).length, 5);
+  assert.equal(tokenizer.encode("<tool>", { special: true, addBos: false }), [9]);
+  assert.not(tokenizer.eosIds.has(301));
+  assert.equal(tokenizer.warnings, [
+    'the model has no rows for 1 added tokens ("<pad>"), whose texts are text like any other',
+  ]);
+});
+
+test("the post-processor says whether BOS and EOS come; the flags do for a Llama's tokenizer", () => {
+  const bound = { type: "TemplateProcessing", single: [token("<s>"), TEXT, token("</s>")] };
+  const of = (post_processor: unknown, config: JsonObject) => {
+    const names = { bos_token: "<s>", eos_token: "</s>" };
+    const files = { "tokenizer.json": { ...LLAMA2, post_processor }, "tokenizer_config.json": { ...names, ...config } };
+    return tokenizerOf(files as Files).encode("ab", { special: true });
+  };
+  const text = of(null, {});
+  assert.equal(of(bound, {}), [1, ...text, 2]);
+  assert.equal(of({ type: "RobertaProcessing", cls: ["<s>", 1], sep: ["</s>", 2] }, {}), [1, ...text, 2]);
+  assert.equal(of(bound, { add_bos_token: false, add_eos_token: false }), [1, ...text, 2]);
+  const llama = { tokenizer_class: "LlamaTokenizer", add_bos_token: false, add_eos_token: false };
+  assert.equal(of(bound, llama), text);
+  assert.equal(of(null, { add_bos_token: true }), [1, ...text]);
+});
+
+test("a normalizer that makes texts far longer is an error as it does", () => {
+  const content = "a".repeat(200);
+  const normalizers = Array.from({ length: 9 }, () => ({ type: "Replace", pattern: { String: "a" }, content }));
+  const tokenizer = tokenizerOf(file({ normalizer: { type: "Sequence", normalizers } }), { vocabulary: 301 });
+  assert.throws(
+    () => tokenizer.encode("aaa", { special: true }),
+    /^Cannot encode the text: the tokenizer's normalizer makes it too long; use a GGUF of the model$/,
+  );
+});
 
 test("ids without a token become unused tokens", () => {
   const { vocabulary, tokenStrings } = tokenizerOf(FILES, { vocabulary: 303 });

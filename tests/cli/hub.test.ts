@@ -20,9 +20,10 @@ const hub = serveHub({
 });
 
 const amusd = (...args: string[]) =>
-  finish(command(args, { env: { HF_ENDPOINT: hub.url, HF_HUB_CACHE: cache, HF_TOKEN: "" } }));
+  finish(command(args, { env: { HF_ENDPOINT: hub.url, HF_HOME: cache, HF_HUB_CACHE: cache, HF_TOKEN: "" } }));
 
-const MODELS = ["--verify-model-path", "owner/name:verify.gguf", "--draft-model-path", "owner/name:draft.gguf@v1"];
+const MODELS = ["--verify-model-path", `${hub.url}/owner/name/blob/main/verify.gguf`]
+  .concat("--draft-model-path", "hf://owner/name@v1/draft.gguf");
 const DATASET = ["--dataset", "owner/name"];
 
 test("generate takes a conversation's first turn by a hub's name, and a second time without the hub", async () => {
@@ -60,9 +61,13 @@ test("what fails is told in a line", async () => {
   for (
     const [args, message, wanted] of [
       [["--dataset", "owner/none"], /^Cannot fetch dataset "owner\/none": there is no such repository /, 1],
-      [["--verify-model-path", "owner/name"], /^Cannot fetch model "owner\/name": it holds several files: /, 1],
+      [
+        ["--verify-model-path", "hf.co/owner/name:Q4_K"],
+        /^Cannot fetch model "hf\.co\/.*": there is no file "Q4_K" in it; /,
+        1,
+      ],
       [[...DATASET, "--sample-index", "3"], /^Cannot take sample 3: the dataset has 3, wanted 0 to 2\n/, 1],
-      [[...DATASET, "--column", "text"], /: has the columns "messages", wanted "text"; correct --column\n/, 1],
+      [[...DATASET, "--column", "text"], /, or messages in "text"; correct --column\n/, 1],
       [["--column", "text"], /^Cannot take --column by itself: give --dataset too\n/, 2],
       [["benchmark", "--column", "text"], /^Cannot take --column by itself: give --dataset too\n/, 2],
     ] as [string[], RegExp, number][]

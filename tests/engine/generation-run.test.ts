@@ -305,6 +305,20 @@ test("an end-of-text token ends the run, is its last token and no part of its te
   }
 });
 
+test("a control token among the stop texts ends the run", async () => {
+  const at = wanted.tokens.findIndex((token, i) => i >= 12 && !wanted.tokens.slice(0, i).includes(token));
+  const stop = wanted.tokens[at]!;
+  const ending: Tokenizer = {
+    ...tokenizer,
+    controlId: (text) => text === "<|stop|>" ? stop : undefined,
+    tokenBytes: (id, options) => id === stop ? new Uint8Array() : tokenizer.tokenBytes(id, options),
+  };
+  for (const strategy of STRATEGY_NAMES) {
+    const { record } = await finished({ strategy, maxTokens: LENGTH, stop: ["<|stop|>"] }, { tokenizer: ending });
+    assert.equal([record.tokens, record.finishReason], [wanted.tokens.slice(0, at + 1), "stop"]);
+  }
+});
+
 test("a stop string ends the text before itself, and no part of it is ever shown", async () => {
   // A text of which all is readable: each token stands for a letter or two.
   const letters = { ...tokenizer, tokenBytes: (id: number) => new TextEncoder().encode(`${id},`) };

@@ -14,7 +14,7 @@ const noBytes = () => {};
 const withCache = (body: (cache: HubCache, blobs: string) => Promise<void>) =>
   inTempFolder(async (folder) => {
     Deno.env.set("HF_HUB_CACHE", folder);
-    const cache = new HubCache("model", "owner/name");
+    const cache = HubCache.ofRepo("model", "owner/name");
     await body(cache, `${cache.folder}/blobs`);
   });
 

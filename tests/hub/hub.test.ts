@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { fetchDataset, fetchModel, type HubOptions } from "../../src/hub/hub.ts";
+import { inTempFolder } from "../temp-folder.ts";
 import { COMMIT, type Fault, type HubServer, serveHub } from "./hub-server.ts";
 
 const text = (content: string) => new TextEncoder().encode(content);
@@ -8,7 +9,11 @@ const WEIGHTS = Uint8Array.from({ length: 3000 }, (_, i) => i * 7);
 const ONE = { "README.md": text("# one"), "model-q8.gguf": WEIGHTS };
 const OPTIONS: HubOptions = { timeoutMs: 2000 };
 
-for (const name of ["HF_TOKEN", "HF_HOME", "HUGGINGFACE_HUB_CACHE"]) Deno.env.delete(name);
+for (const name of ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_CACHE", "HF_HUB_OFFLINE"]) {
+  Deno.env.delete(name);
+}
+// No token of whoever runs the tests is there.
+Deno.env.set("HF_HOME", await Deno.makeTempDir());
 
 /** Runs with a hub and an empty cache. */
 async function withHub(
@@ -80,11 +85,14 @@ test("offline, what the cache doesn't hold is told", async () => {
     assert.match(await failure(fetchModel("owner/name@v1", offline)), /: it is not in the cache; /);
     assert.match(
       await failure(fetchModel("owner/name:b.gguf", offline)),
-      /: "b.gguf" is not in the cache; run once without/,
+      /: the cache lacks it \(there is no file "b.gguf" in it; it holds model-q8.gguf\); run once without/,
     );
     assert.equal(hub.seen, []);
   });
 });
+
+const indexOf = (...names: string[]) =>
+  text(JSON.stringify({ weight_map: Object.fromEntries(names.map((name, i) => [`t${i}`, name])) }));
 
 test("safetensors come with what describes them, all their parts, and nothing else", async () => {
   const wanted = [
@@ -97,7 +105,13 @@ test("safetensors come with what describes them, all their parts, and nothing el
     "tokenizer_config.json",
   ];
   const others = ["README.md", "a.gguf", "consolidated.safetensors", "onnx/model.onnx", "pytorch_model.bin"];
-  const files = Object.fromEntries([...wanted, ...others].map((path) => [path, text(path)]));
+  const files: Record<string, Uint8Array> = Object.fromEntries(
+    [...wanted, ...others].map((path) => [path, text(path)]),
+  );
+  files["model.safetensors.index.json"] = indexOf(
+    "model-00001-of-00002.safetensors",
+    "model-00002-of-00002.safetensors",
+  );
   await withHub(files, async () => {
     const folder = await fetchModel("owner/name", OPTIONS);
     assert.equal([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), wanted);
@@ -105,23 +119,18 @@ test("safetensors come with what describes them, all their parts, and nothing el
     await Deno.remove(`${folder}/${wanted[3]}`);
     assert.match(
       await failure(fetchModel("owner/name", { offline: true })),
-      /"model-00002-of-00002\.safetensors" is not in the cache/,
+      /the cache lacks it \(its index names "model-00002-of-00002\.safetensors", which is not there\)/,
     );
   });
 });
 
-test("of several GGUFs one is to be named; a split one takes all its parts", async () => {
+test("a split GGUF takes all its parts", async () => {
   const files = {
     "a.gguf": text("a"),
     "q/b-00001-of-00002.gguf": text("b1"),
     "q/b-00002-of-00002.gguf": text("b2"),
   };
   await withHub(files, async (_, cache) => {
-    assert.is(
-      await failure(fetchModel("owner/name", OPTIONS)),
-      'Cannot fetch model "owner/name": it holds several files: a.gguf, q/b-00001-of-00002.gguf; ' +
-        "name one, as owner/name:a.gguf",
-    );
     const file = await fetchModel("owner/name:q/b-00002-of-00002.gguf@v1", OPTIONS);
     const folder = `${cache}/models--owner--name/snapshots/${COMMIT}/q`;
     assert.is(file, `${folder}/b-00001-of-00002.gguf`);
@@ -132,18 +141,19 @@ test("of several GGUFs one is to be named; a split one takes all its parts", asy
     );
   });
   await withHub({ "README.md": text("") }, async () => {
-    assert.match(await failure(fetchModel("owner/name", OPTIONS)), /it holds no GGUF file or safetensors; /);
+    assert.match(
+      await failure(fetchModel("owner/name", OPTIONS)),
+      /it holds no GGUF file, nor config\.json with model\.safetensors; choose another repository$/,
+    );
   });
 });
 
 test("the token goes to the hub, and not to where it sends on", async () => {
   await withHub(ONE, async (hub) => {
-    Deno.env.set("HF_TOKEN", "hf_secret");
+    Deno.env.set("HF_TOKEN", "eyJ.a.b");
     await fetchModel("owner/name", OPTIONS);
     assert.is(hub.seen.length, 4);
-    for (const { host, token } of hub.seen) assert.is(token, host === "hub" ? "Bearer hf_secret" : null);
-    Deno.env.set("HF_TOKEN", "secret");
-    assert.match(await failure(fetchModel("owner/name", OPTIONS)), /HF_TOKEN is no token, which begins with "hf_"; /);
+    for (const { host, token } of hub.seen) assert.is(token, host === "hub" ? "Bearer eyJ.a.b" : null);
   });
 });
 
@@ -246,7 +256,7 @@ test("a short Retry-After is waited for, once", async () => {
     await fetchModel("owner/name", OPTIONS);
     hub.fault = answers(429, { "Retry-After": "0" });
     hub.seen.length = 0;
-    assert.match(await failure(fetchModel("owner/name", OPTIONS)), /answers 429/);
+    assert.match(await failure(fetchModel("owner/name@v1", OPTIONS)), /answers 429/);
     assert.is(hub.seen.length, 2);
   });
 });
@@ -278,10 +288,258 @@ test("a dataset's split test is preferred, then train, and parquet", async () =>
   assert.equal(await fetched(all.slice(0, 3)), ["a/train-00000.jsonl"]);
   assert.equal(await fetched(all, "owner/name:b/test.jsonl"), ["b/test.jsonl"]);
   assert.equal(await fetched(["raw/question.jsonl"]), ["raw/question.jsonl"]);
-  // The parts of datasets count from 0, those of models from 1.
-  const parts = ["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet"];
-  assert.equal(await fetched(parts), parts);
+  for (const end of [".parquet", ".jsonl", ".jsonl.gz", ".json", "-b42a775f407cee45.parquet"]) {
+    const parts = [`data/train-00000-of-00002${end}`, `data/train-00001-of-00002${end}`];
+    assert.equal(await fetched(parts), parts);
+    assert.equal(await fetched(parts, `owner/name:${parts[1]}`), parts.slice(1));
+  }
+  assert.equal(await fetched(["x/test/0.jsonl", "y/test.jsonl"], "owner/name:x"), ["x/test/0.jsonl"]);
+  assert.match(await failure(fetched(["t-0-of-2.jsonl"])), /: of the 2 parts of "t-0-of-2\.jsonl" only 0 are there$/);
   assert.match(await failure(fetched(["a.jsonl", "b.jsonl"])), /it holds several files: a.jsonl, b.jsonl; name one, /);
 });
+
+/** The file that a name is fetched as, from a hub with empty files of these paths. */
+async function fetchedOf(paths: readonly string[], name: string): Promise<string> {
+  let found = "";
+  await withHub(Object.fromEntries(paths.map((path) => [path, text(path)])), async (hub, cache) => {
+    const folder = `${cache}/models--owner--name/snapshots/${COMMIT}`;
+    found = (await fetchModel(name.replace("HUB", hub.url), OPTIONS)).replace(folder, "").slice(1);
+  });
+  return found;
+}
+
+test("a quantisation is found by its name, in a file or in a folder", async () => {
+  const quants = [
+    "README.md",
+    "BF16/m-BF16-00001-of-00002.gguf",
+    "BF16/m-BF16-00002-of-00002.gguf",
+    "imatrix-Q4_K_M.gguf",
+    "mmproj-m-Q4_K_M.gguf",
+    "m-IQ4_XS.gguf",
+    "m-Q4_K_L.gguf",
+    "m-Q4_K_M.gguf",
+    "m-Q6_K.gguf",
+    "Q8_0/m-00001-of-00001.gguf",
+    "m-f16.gguf",
+  ];
+  for (
+    const [name, file] of [
+      ["owner/name", "m-Q4_K_M.gguf"],
+      ["owner/name:latest", "m-Q4_K_M.gguf"],
+      ["owner/name:Q4_K_M", "m-Q4_K_M.gguf"],
+      ["hf.co/owner/name:q6_k", "m-Q6_K.gguf"],
+      ["owner/name:IQ4_XS@v1", "m-IQ4_XS.gguf"],
+      ["owner/name:F16", "m-f16.gguf"],
+      ["owner/name:BF16", "BF16/m-BF16-00001-of-00002.gguf"],
+      ["owner/name:Q8_0", "Q8_0/m-00001-of-00001.gguf"],
+      ["owner/name:q8_0", "Q8_0/m-00001-of-00001.gguf"],
+      ["owner/name:mmproj-m-Q4_K_M.gguf", "mmproj-m-Q4_K_M.gguf"],
+      ["HUB/owner/name/resolve/main/m-f16.gguf?download=true", "m-f16.gguf"],
+      ["https://huggingface.co/owner/name/tree/v1/BF16", "BF16/m-BF16-00001-of-00002.gguf"],
+    ] as const
+  ) {
+    assert.is(await fetchedOf(quants, name), file, name);
+  }
+  assert.match(await failure(fetchedOf(quants, "owner/name:Q4_K")), /: there is no file "Q4_K" in it; it holds README/);
+  assert.is(await fetchedOf(["a-Q2_K.gguf", "a-Q8_0.gguf"], "owner/name"), "a-Q8_0.gguf");
+  assert.is(await fetchedOf(["mmproj-a.gguf", "b.gguf", "c.gguf"], "owner/name"), "b.gguf");
+  assert.match(
+    await failure(fetchedOf(["pytorch_model.bin"], "owner/name")),
+    /model\.safetensors, but "pytorch_model\.bin"; /,
+  );
+});
+
+test("an index names the files of safetensors, whatever they are called", async () => {
+  const files = {
+    "config.json": text("{}"),
+    "model.safetensors.index.json": indexOf("model-00001-of-000002.safetensors", "weights/last.safetensors"),
+    "model-00001-of-000002.safetensors": text("1"),
+    "weights/last.safetensors": text("2"),
+    "model-00002-of-000002.safetensors": text("not named"),
+  };
+  await withHub(files, async () => {
+    const folder = await fetchModel("owner/name", OPTIONS);
+    assert.is(await Deno.readTextFile(`${folder}/weights/last.safetensors`), "2");
+    assert.equal([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
+      "config.json",
+      "model-00001-of-000002.safetensors",
+      "model.safetensors.index.json",
+      "weights",
+    ]);
+    // A file of the model means the model.
+    assert.is(await fetchModel("owner/name:model-00001-of-000002.safetensors", OPTIONS), folder);
+    assert.is(await fetchModel("owner/name", { offline: true }), folder);
+  });
+  for (const index of ["{", "[]", "{}", '{"weight_map": {"a": 1}}', '{"weight_map": {"a": "../x"}}']) {
+    await withHub({ ...files, "model.safetensors.index.json": text(index) }, async () => {
+      assert.match(
+        await failure(fetchModel("owner/name", OPTIONS)),
+        /is no index of safetensors|its index names "\.\.\/x"/,
+      );
+    });
+  }
+});
+
+test("HF_HUB_OFFLINE is a promise: no request is made", async () => {
+  await withHub(ONE, async (hub) => {
+    const file = await fetchModel("owner/name", OPTIONS);
+    hub.seen.length = 0;
+    Deno.env.set("HF_HUB_OFFLINE", "yes");
+    try {
+      assert.is(await fetchModel("owner/name", OPTIONS), file);
+      assert.match(await failure(fetchModel("owner/other", OPTIONS)), /: it is not in the cache; .* HF_HUB_OFFLINE$/);
+      assert.match(await failure(fetchModel(`${hub.url}/x.gguf`, OPTIONS)), /: it is not in the cache; /);
+    } finally {
+      Deno.env.delete("HF_HUB_OFFLINE");
+    }
+    assert.equal(hub.seen, []);
+  });
+});
+
+/** The lines that are written to stderr while `body` runs. */
+async function notesOf(body: () => Promise<void>): Promise<string[]> {
+  const lines: string[] = [];
+  const { error } = console;
+  console.error = (line: string) => lines.push(line);
+  try {
+    await body();
+  } finally {
+    console.error = error;
+  }
+  return lines;
+}
+
+test("where the hub is down the cache serves, with one line", async () => {
+  await withHub(ONE, async (hub) => {
+    const file = await fetchModel("owner/name", OPTIONS);
+    const served = async () => {
+      const notes = await notesOf(async () => assert.is(await fetchModel("owner/name", { timeoutMs: 200 }), file));
+      assert.is(notes.length, 1);
+      return notes[0]!;
+    };
+    for (const status of [500, 503, 429]) {
+      hub.fault = answers(status);
+      assert.match(await served(), /^Taking model "owner\/name" from the cache: the hub at .* answers \d+/);
+    }
+    hub.fault = () => new Response("<html>");
+    assert.match(await served(), /: the hub at .* sends an answer in a form that is not the hub's$/);
+    let release = () => {};
+    const end = new Promise<Response>((resolve) => release = () => resolve(new Response()));
+    hub.fault = () => end;
+    assert.match(await served(), /: the hub at .* does not answer within 0\.2 s$/);
+    release();
+    // A refusal is an answer, and an abort is the user's.
+    hub.fault = answers(404);
+    assert.match(await failure(fetchModel("owner/name", OPTIONS)), /no such repository/);
+    const abort = AbortSignal.abort(new Error("enough"));
+    assert.is(await failure(fetchModel("owner/name", { ...OPTIONS, signal: abort })), "enough");
+    await hub[Symbol.asyncDispose]();
+    assert.match(await served(), /: the hub at .* can't be reached \(.+\)$/);
+    Deno.env.set("HF_ENDPOINT", "http://no-such-host.invalid");
+    assert.match(await served(), /: the hub at http:\/\/no-such-host\.invalid can't be reached \(.+\)$/);
+  });
+});
+
+test("a cache that huggingface_hub wrote is read", async () => {
+  await withHub({}, async (_, cache) => {
+    // What its hf_hub_download leaves (file_download.py): blobs by ETag, links to them, refs, and what wasn't there.
+    const folder = `${cache}/models--owner--name`;
+    for (const sub of ["blobs", "refs", `snapshots/${COMMIT}/q`, `.no_exist/${COMMIT}`]) {
+      await Deno.mkdir(`${folder}/${sub}`, { recursive: true });
+    }
+    await Deno.writeTextFile(`${folder}/refs/main`, COMMIT);
+    await Deno.writeTextFile(`${folder}/.no_exist/${COMMIT}/adapter_config.json`, "");
+    await Deno.writeTextFile(`${folder}/blobs/aaaa`, "weights");
+    await Deno.writeTextFile(`${folder}/blobs/bbbb.1234.incomplete`, "half");
+    const link = `${folder}/snapshots/${COMMIT}/q/m-Q4_K_M.gguf`;
+    await Deno.symlink("../../../blobs/aaaa", link).catch(() => Deno.writeTextFile(link, "weights"));
+    assert.is(await fetchModel("owner/name", { offline: true }), link);
+    assert.is(await fetchModel(`owner/name:q4_k_m@${COMMIT}`, { offline: true }), link);
+    assert.is(await Deno.readTextFile(link), "weights");
+  });
+});
+
+test("file:// addresses are paths; other schemes are refused", async () => {
+  assert.is(await fetchModel("file:///no/such%20file.gguf"), "/no/such file.gguf");
+  assert.equal(await fetchDataset("file:///no/such.jsonl"), ["/no/such.jsonl"]);
+  assert.match(
+    await failure(fetchModel("s3://bucket/x.gguf")),
+    /: it is no address that can be fetched; give one of https/,
+  );
+  assert.match(await failure(fetchModel("hf://datasets/a/b")), /: it is a dataset's, wanted a model's$/);
+});
+
+/** Serves files at plain addresses, with ETags and from any byte on; `seen` has the requests. */
+function serveFiles(files: Record<string, Uint8Array<ArrayBuffer>>) {
+  const seen: { path: string; range: string | null; token: string | null }[] = [];
+  const state = { cutAt: Infinity, status: 0, etag: '"1"' };
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url, headers }) => {
+    const { pathname } = new URL(url);
+    const range = headers.get("Range");
+    seen.push({ path: pathname, range, token: headers.get("Authorization") });
+    const bytes = files[pathname];
+    if (state.status !== 0 || !bytes) return new Response(null, { status: state.status || 404 });
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(range ?? "") ?? [];
+    const isValid = from !== undefined && [null, state.etag].includes(headers.get("If-Range"));
+    const [start, end] = isValid ? [Number(from), to ? Number(to) + 1 : bytes.length] : [0, bytes.length];
+    const init = new Headers({ ETag: state.etag });
+    if (isValid) init.set("Content-Range", `bytes ${start}-${end - 1}/${bytes.length}`);
+    const part = bytes.slice(start, end);
+    if (part.length <= state.cutAt) return new Response(part, { status: isValid ? 206 : 200, headers: init });
+    const body = new ReadableStream({
+      async start(controller) {
+        controller.enqueue(part.slice(0, state.cutAt));
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        controller.error(new Error("cut"));
+      },
+    });
+    return new Response(body, { status: isValid ? 206 : 200, headers: init });
+  });
+  return {
+    url: `http://127.0.0.1:${server.addr.port}`,
+    seen,
+    state,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+test("a file at a plain address is fetched, resumed, and asked for anew when it changed", () =>
+  inTempFolder(async (cache) => {
+    const before = Deno.env.get("XDG_CACHE_HOME");
+    Deno.env.set("XDG_CACHE_HOME", cache);
+    Deno.env.set("LOCALAPPDATA", cache);
+    Deno.env.set("HF_TOKEN", "secret");
+    const files = { "/m/x%20y.gguf": WEIGHTS, "/m/p-1-of-2.gguf": text("one"), "/m/p-2-of-2.gguf": text("two") };
+    await using server = serveFiles(files as Record<string, Uint8Array<ArrayBuffer>>);
+    try {
+      const name = `${server.url}/m/x%20y.gguf?download=true`;
+      server.state.cutAt = 1200;
+      assert.match(await failure(fetchModel(name, OPTIONS)), /broke off after 1200 of 3000 bytes; run again /);
+      server.state.cutAt = Infinity;
+      const file = await fetchModel(name, OPTIONS);
+      assert.equal(server.seen.map(({ range }) => range), ["bytes=0-0", null, "bytes=0-0", "bytes=1200-"]);
+      assert.equal(server.seen.map(({ token }) => token), [null, null, null, null]);
+      assert.match(file, /x y\.gguf$/);
+      assert.equal(await Deno.readFile(file), WEIGHTS);
+      server.seen.length = 0;
+      assert.is(await fetchModel(name, OPTIONS), file);
+      assert.is(server.seen.length, 1);
+      assert.is(await fetchModel(name, { offline: true }), file);
+      server.state.status = 503;
+      assert.is((await notesOf(async () => assert.is(await fetchModel(name, OPTIONS), file))).length, 1);
+      server.state.status = 403;
+      assert.match(await failure(fetchModel(name, OPTIONS)), /answers 403; check the address$/);
+      server.state.status = 0;
+      server.state.etag = '"2"';
+      files["/m/x%20y.gguf"] = text("other");
+      assert.is(await Deno.readTextFile(await fetchModel(name, OPTIONS)), "other");
+      const first = await fetchModel(`${server.url}/m/p-2-of-2.gguf`, OPTIONS);
+      assert.is(await Deno.readTextFile(first), "one");
+      assert.is(await Deno.readTextFile(first.replace("p-1", "p-2")), "two");
+    } finally {
+      Deno.env.delete("HF_TOKEN");
+      before === undefined ? Deno.env.delete("XDG_CACHE_HOME") : Deno.env.set("XDG_CACHE_HOME", before);
+    }
+  }));
 
 test.run();

@@ -85,12 +85,72 @@ test("control tokens come from text only where special is asked for, user-define
   assert.equal(pieces(spm, "</s>"), ["▁", "</", "s>"]);
 });
 
+test("a file that does not name its cut gets that of the vocabulary it has, with a warning", () => {
+  const unnamed = (pre: string | undefined, ...added: string[]) => {
+    const metadata = byteLevel("gpt-2", ["1 2", "12 3", "123 4"], added.map((token) => [token, CONTROL]));
+    if (pre === undefined) metadata.delete("tokenizer.ggml.pre");
+    else metadata.set("tokenizer.ggml.pre", pre);
+    return loadTokenizer(metadata);
+  };
+  const remedy = ": get or convert the model anew if its answers are poor";
+  for (const pre of [undefined, "default"]) {
+    const tokenizer = unnamed(pre, "<|begin_of_text|>");
+    assert.equal(pieces(tokenizer, "1234"), ["123", "4"], "of up to three digits, as Llama 3 cuts");
+    const state = `the file ${pre ? 'has "default" for' : "lacks"} "tokenizer.ggml.pre", which says how text is cut`;
+    assert.equal(tokenizer.warnings, [
+      `${state}; its vocabulary looks like Llama 3's, so "llama-bpe" is assumed${remedy}`,
+    ]);
+  }
+  assert.equal(
+    pieces(unnamed(undefined, "<｜fim▁hole｜>"), "1234"),
+    [..."1234"],
+    "by single digits, as DeepSeek Coder",
+  );
+  assert.match(unnamed(undefined).warnings[0]!, /^the file lacks .*; "default" is assumed: get/);
+  assert.equal(unnamed("default").warnings, []);
+  assert.equal(unnamed("llama-bpe", "<|begin_of_text|>").warnings, []);
+});
+
+test("BOS comes once, whether the text begins with it or not, and EOS where the file asks for it", () => {
+  const metadata = byteLevel("llama-bpe", [], [["<s>", CONTROL], ["</s>", CONTROL]]);
+  metadata.set("tokenizer.ggml.bos_token_id", 256).set("tokenizer.ggml.eos_token_id", 257);
+  const tokenizer = loadTokenizer(metadata);
+  assert.equal(tokenizer.encode("<s>a", { special: true }), tokenizer.encode("a", { special: true }));
+  assert.is(tokenizer.encode("<s>", { special: false }).length, 4);
+  const both = loadTokenizer(new Map([...metadata, ["tokenizer.ggml.add_eos_token", true]]));
+  assert.equal(both.encode("a", { special: true }), [...tokenizer.encode("a", { special: true }), 257]);
+  assert.equal(both.encode("a", parsed), tokenizer.encode("a", parsed), "none where the caller says what comes first");
+  assert.equal([tokenizer.controlId("</s>"), tokenizer.controlId("a")], [257, undefined]);
+});
+
+test("a byte keeps its token where a control token is written as that byte's letter", () => {
+  const metadata = byteLevel("gpt-2", ["a b"]);
+  const types = metadata.get("tokenizer.ggml.token_type") as number[];
+  const tokens = metadata.get("tokenizer.ggml.tokens") as string[];
+  types[tokens.indexOf("é")] = CONTROL;
+  const tokenizer = loadTokenizer(metadata);
+  assert.equal(pieces(tokenizer, "日é", parsed), ["æ", "Ĺ", "¥", "é"]);
+  assert.is(decode(tokenizer, tokenizer.encode("\u{a9000}", parsed)), "\u{a9000}");
+  assert.is(decode(tokenizer, tokenizer.encode("鿿", parsed)), "鿿", "U+9FFF has the byte 0xE9");
+});
+
+test("tokens of a file named Phi 3 take in the white space behind them, as llama.cpp has it", () => {
+  const metadata = byteLevel("gpt-2", [], [["<|end|>", CONTROL], ["<s>", CONTROL]]);
+  const named = loadTokenizer(new Map([...metadata, ["general.name", "Phi-3 mini"]]));
+  assert.equal(pieces(named, "<|end|> \na<s> b", parsed), ["<|end|>", "a", "<s>", "Ġ", "b"]);
+  assert.equal(pieces(loadTokenizer(metadata), "<|end|> a", parsed), ["<|end|>", "Ġ", "a"]);
+});
+
 test("eosIds has what the metadata names and the tokens that are known to end a text", () => {
   const named = byteLevel("llama-bpe", [], [["<|eot_id|>", NORMAL], ["<|stop|>", CONTROL], ["<|im_end|>", CONTROL]]);
   named.set("tokenizer.ggml.eos_token_id", 257);
   const tokenizer = loadTokenizer(named);
   assert.equal([...tokenizer.eosIds].sort(), [256, 257, 258]);
   assert.equal(tokenizer.tokenBytes(256), new Uint8Array(), "an end token has no text, whatever its type");
+  const ends = (...tokens: string[]) =>
+    [...loadTokenizer(byteLevel("gpt-2", [], tokens.map((token) => [token, CONTROL]))).eosIds].map((id) => id - 256);
+  assert.equal(ends("<end_of_utterance>", "<｜end▁of▁sentence｜>", "[EOT]", "<tool>", "<eos>"), [0, 1, 2, 4]);
+  assert.equal(ends("<|end|>", "<|return|>", "<|call|>"), [1, 2], "here <|end|> ends a part of the answer");
   assert.throws(
     () => tokenizer.encode("a", { special: true }),
     /^Cannot begin with BOS: "tokenizer.ggml.bos_token_id" is missing/,
@@ -119,7 +179,7 @@ test("loadTokenizer() refuses metadata that lack a key or have a wrong one, in o
   assert.is(message(good, "model", undefined), `${start}model" is missing, wanted a string${remedy}`);
   assert.is(message(good, "model", 7), `${start}model" is "7", wanted a string${remedy}`);
   assert.match(message(good, "model", "bert"), 'its kind is "bert"; use a model with one of "gpt2", "llama"');
-  assert.is(message(good, "pre", undefined), `${start}pre" is missing, wanted a string${remedy}`);
+  assert.is(message(good, "pre", 7), `${start}pre" is "7", wanted a string${remedy}`);
   assert.match(message(good, "pre", "qwen9"), /^Cannot load the pre-tokenizer "qwen9": .*gpt-2.*smollm.*llama-bpe/);
   assert.is(message(good, "tokens", undefined), `${start}tokens" is missing, wanted an array of strings${remedy}`);
   assert.is(message(good, "tokens", ["a", 1]), `${start}tokens" is an array of 2, wanted an array of strings${remedy}`);

@@ -3,12 +3,12 @@ import { asInt, type Builtin, builtin } from "./builtin.ts";
 import { formatBraces } from "./format.ts";
 import { repr } from "./text.ts";
 import { TEXT_METHODS } from "./text-methods.ts";
+import { equals } from "./compare.ts";
 import {
   type Arguments,
   charactersOf,
   Dict,
   DictView,
-  equals,
   iterate,
   numberOf,
   payForKey,

@@ -1,3 +1,9 @@
+// A Jinja of our own, since templates are strangers' programs: it has what Jinja2 has in the sandbox of transformers,
+// and a budget. A template goes from lexer.ts over token-stream.ts to parser.ts (statements) and expressions.ts, which
+// make the nodes of ast.ts; this file runs them. values.ts has Python's values, compare.ts, operators.ts, access.ts,
+// text.ts, format.ts, numbers.ts and json.ts what Python does with them; builtin.ts says how a method, a filter or a
+// test is written, and text-methods.ts, text-filters.ts, sequence-filters.ts, filters.ts and tests.ts have them.
+
 import { attributeOf, sliceOf, subscriptOf } from "./access.ts";
 import type { CallArguments, Expression, FilterNode, ForNode, MacroNode, Statement, Target } from "./ast.ts";
 import type { Budget } from "./budget.ts";
@@ -6,6 +12,7 @@ import { globalFunctions, setField } from "./globals.ts";
 import { Loop } from "./loop.ts";
 import { arithmetic, compares, concatenate, signed } from "./operators.ts";
 import { parse } from "./parser.ts";
+import { Scope } from "./scope.ts";
 import { textOf } from "./text.ts";
 import {
   type Arguments,
@@ -44,26 +51,6 @@ export function render(template: string, variables: Iterable<readonly [string, V
     const isStack = error instanceof RangeError || (error instanceof Error && error.name === "InternalError");
     if (isStack) throw new Error("it is too deep in itself", { cause: error });
     throw error;
-  }
-}
-
-/** The variables of a template's part, within those of the part around it. */
-class Scope {
-  readonly #values = new Map<string, Value>();
-
-  constructor(readonly parent: Scope | undefined, readonly budget: Budget) {}
-
-  get(name: string): Value {
-    const value = this.#values.get(name);
-    if (value !== undefined) return value;
-    this.budget.spend(1);
-    if (this.parent) return this.parent.get(name);
-    this.budget.items(2);
-    return new Undefined(`'${name}' is undefined`);
-  }
-
-  set(name: string, value: Value): void {
-    this.#values.set(name, value);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Budget } from "./budget.ts";
 import { floatText, replaceEach, textOf } from "./text.ts";
-import { compare, Dict, isTrue, iterate, Tuple, typeError, typeName, type Value } from "./values.ts";
+import { compare } from "./compare.ts";
+import { Dict, isTrue, iterate, Tuple, typeError, typeName, type Value } from "./values.ts";
 
 /** The options of Python's json.dumps() that transformers' `tojson` passes on, as the template gives them. */
 export interface JsonOptions {

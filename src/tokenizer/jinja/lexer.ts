@@ -41,7 +41,8 @@ export function tokenize(template: string, budget: Budget): Token[] {
     throw new Error(`line ${lineAt(place)}: ${message}`);
   };
   const push = (type: Token["type"], text: string) => {
-    budget.items(2);
+    // A token, and the node that it becomes.
+    budget.items(3);
     budget.spend(4);
     tokens.push({ type, text, line: lineAt(at) });
   };

@@ -1,11 +1,10 @@
 import type { Budget } from "./budget.ts";
 import { formatPercent } from "./format.ts";
 import { textOf } from "./text.ts";
+import { compare, equals } from "./compare.ts";
 import {
-  compare,
   Dict,
   DictView,
-  equals,
   iterate,
   numberOf,
   payForKey,

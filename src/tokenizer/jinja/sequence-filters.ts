@@ -4,11 +4,10 @@ import { ownAttribute, subscriptOf } from "./access.ts";
 import { toJson } from "./json.ts";
 import { arithmetic } from "./operators.ts";
 import { textOf } from "./text.ts";
+import { compare, equals } from "./compare.ts";
 import {
-  compare,
   Dict,
   DictView,
-  equals,
   Generator,
   identityOf,
   isTrue,

@@ -23,7 +23,12 @@ export const TEXT_METHODS: ReadonlyMap<string, Builtin<string>> = new Map([
     "swapcase",
     "",
     (self, _, budget) =>
-      replaceEach(self, /\p{L}/gu, ([c]) => c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase(), budget),
+      replaceEach(
+        self,
+        /\p{L}/gu,
+        ([c]) => c === c.toUpperCase() ? c.toLowerCase() : c === c.toLowerCase() ? c.toUpperCase() : c,
+        budget,
+      ),
   ),
 
   text("strip", "chars?", (self, [chars]) => strip(self, chars, true, true)),

@@ -5,7 +5,7 @@ import { Dict, DictView, Namespace, PyObject, Tuple, Undefined, type Value } fro
 export const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 
 /**
- * `text.replace(pattern, by)` for a pattern with the flag "g", each match paid for: the engine's own looks for all
+ * `text.replace(pattern, by)` for a pattern with the flag "g", its walk and each match paid for: the engine's own looks for all
  * matches before it calls `by` first, and holds them at once, which for a long text are many times its size.
  */
 export function replaceEach(
@@ -14,6 +14,7 @@ export function replaceEach(
   by: (match: RegExpExecArray) => string,
   budget: Budget,
 ): string {
+  budget.spend(text.length / 4);
   const parts: string[] = [];
   let from = 0;
   for (const match of text.matchAll(pattern)) {
@@ -115,7 +116,6 @@ const ESCAPES: Readonly<Record<string, string>> = { "\\": "\\\\", "\n": "\\n", "
 
 /** A text as Python's repr() quotes it. */
 function quoted(text: string, budget: Budget): string {
-  budget.spend(text.length / 4);
   const mark = text.includes("'") && !text.includes('"') ? '"' : "'";
   const inner = replaceEach(text, /[^\x20-\x26\x28-\x5b\x5d-\x7e]/gu, ([character]) => {
     if (character === mark) return `\\${mark}`;
