@@ -11,6 +11,8 @@ import { render } from "../../src/tokenizer/jinja/interpreter.ts";
 import { TESTS } from "../../src/tokenizer/jinja/tests.ts";
 import { TEXT_METHODS } from "../../src/tokenizer/jinja/text-methods.ts";
 import { Dict, Generator, Tuple, type Value } from "../../src/tokenizer/jinja/values.ts";
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
+import { TextCodec } from "../../src/engine/text-codec.ts";
 import { openGguf } from "../../src/checkpoint/gguf.ts";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
 
@@ -166,6 +168,22 @@ test("renderChat() takes the template for tools where there are some", () => {
   assert.is(renderChat(metadata, [user("a")], open), "plain");
   assert.is(renderChat(metadata, [user("a")], { ...open, tools: [{ name: "now" }] }), "now");
   assert.is(renderChat(withTemplate("plain"), [user("a")], { ...open, tools: [] }), "plain");
+});
+
+test("TextCodec.encodeChat() takes tools and a date, or a date alone", () => {
+  const metadata = withTemplate("{{ strftime_now('%Y') | replace('2024', 'a') }}{% if tools %}b{% endif %}");
+  const codec = new TextCodec(loadTokenizer(metadata), metadata as Checkpoint["metadata"], 8);
+  const date = new Date(2024, 1, 1);
+  assert.equal(codec.encodeChat([user("x")], date), [1, 4]);
+  assert.equal(codec.encodeChat([user("x")], { date, tools: [{ name: "now" }] }), [1, 4, 5]);
+});
+
+test("renderChat() takes ints as tables have them", () => {
+  const message = { role: "assistant", tool_calls: [{ function: { name: "f", arguments: { n: 2n ** 60n } } }] };
+  assert.is(
+    renderChat(withTemplate("{{ messages[0].tool_calls[0].function.arguments }}"), [message], open),
+    "{'n': 1152921504606846976}",
+  );
 });
 
 const LOOPS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";

@@ -214,7 +214,7 @@ class Interpreter {
       const left = new Map(named);
       const quoted = `macro '${node.name}'`;
       node.parameters.forEach(({ name, otherwise }, i) => {
-        let value = positional[i];
+        let value: Value | undefined = positional[i];
         if (value === undefined) {
           value = left.get(name);
           left.delete(name);

@@ -2,10 +2,10 @@ import type { Budget } from "./budget.ts";
 import { asInt, asText, type Builtin, builtin } from "./builtin.ts";
 import { cut, formatPercent, intOf } from "./format.ts";
 import { roundFloat, roundInt } from "./numbers.ts";
+import { signed } from "./operators.ts";
 import { replaceEach, textOf } from "./text.ts";
 import { capitalize, capitalizeAll, pad, replace, splitLines, strip } from "./text-methods.ts";
 import { Dict, isTrue, lengthOf, numberOf, Tuple, typeError, typeName, Undefined, type Value } from "./values.ts";
-import { signed } from "./operators.ts";
 
 /** A filter of a value's text. */
 const text = (
@@ -17,6 +17,7 @@ const text = (
   builtin<Value>(name, parameters, (self, args, budget) => apply(textOf(self, budget), args, budget)),
 ];
 
+/** Its text is no more than a text: unlike Jinja2's Markup, it escapes nothing that is added to it later. */
 const escape = (name: string) =>
   text(name, "", (self, _, budget) => {
     const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;" };
