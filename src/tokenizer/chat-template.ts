@@ -73,7 +73,7 @@ export function renderChat(
   const named = (name: string, use: (text: string) => Value) =>
     new PyFunction(name, ({ positional: [text] }) => use(asText(text, `the argument of ${name}()`)));
   const conversation = messages.map(templateMessage);
-  const budget = new Budget(jsonLength([conversation, tools]));
+  const budget = new Budget(jsonLength([conversation, tools]), messages.length);
   const variables: Record<string, Value> = {
     raise_exception: named("raise_exception", (message) => {
       throw new Error(message);

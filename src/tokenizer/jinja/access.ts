@@ -139,9 +139,8 @@ const isKey = (key: Value): boolean =>
   !(Array.isArray(key) || key instanceof Dict) && !(key instanceof Tuple && !key.items.every(isKey));
 
 function missing(object: Value, key: Value, budget: Budget): Undefined {
-  budget.items(2);
+  if (typeof key === "string") return new Undefined(key, typeName(object));
   const what = object === null ? "None" : `${typeName(object)} object`;
-  if (typeof key === "string") return new Undefined(`'${what}' has no attribute '${key}'`);
   return new Undefined(`${what} has no element ${repr(key, budget)}`);
 }
 

@@ -1,4 +1,4 @@
-/** Steps of a rendering, about 100 ns each; some more for each character of the conversation. */
+/** Steps of a rendering, about 100 ns each; some more for each character of a conversation. */
 const STEPS = 2e6;
 /** Bytes of all texts and lists that a rendering may make, those long dropped among them; more for a long conversation. */
 const BYTES = 24 * 2 ** 20;
@@ -14,10 +14,14 @@ export class Budget {
   #steps = 0;
   #bytes = 0;
 
-  /** @param characters What the conversation has: a longer one may cost more. */
-  constructor(characters = 0) {
-    this.#stepLimit = STEPS + 16 * characters;
-    this.#byteLimit = BYTES + 64 * characters;
+  /**
+   * A longer conversation may cost more. Templates look through all messages for each of them.
+   *
+   * @param characters What the conversation has.
+   */
+  constructor(characters = 0, messages = 0) {
+    this.#stepLimit = STEPS + 16 * (characters + messages ** 2);
+    this.#byteLimit = BYTES + 64 * characters + 32 * messages ** 2;
   }
 
   /** The steps paid for so far. */

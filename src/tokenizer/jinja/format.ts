@@ -4,6 +4,7 @@ import { formatFloat } from "./numbers.ts";
 import { replaceEach, repr, textOf } from "./text.ts";
 import {
   type Arguments,
+  characterCount,
   charactersOf,
   Dict,
   numberOf,
@@ -43,7 +44,7 @@ export function formatPercent(template: string, values: Value, budget: Budget): 
       budget.spend(100);
       const [sign, body] = percentValue(value, type, flags, precision, budget);
       const isLeft = flags.includes("-") || minimum < 0;
-      const missing = Math.max(0, Math.abs(minimum) - sign.length - charactersOf(body, budget).length);
+      const missing = Math.max(0, Math.abs(minimum) - sign.length - characterCount(body, budget));
       if (isLeft) return sign + body + " ".repeat(missing);
       const isZero = flags.includes("0") && !/[sracS]/.test(type) && /\d/.test(body);
       return isZero ? sign + "0".repeat(missing) + body : " ".repeat(missing) + sign + body;
@@ -220,7 +221,7 @@ function formatSpec(value: Value, spec: string, budget: Budget): string {
   }
   const align = alignment ?? (zero && number !== undefined ? "=" : typeof value === "string" ? "<" : ">");
   const fill = given ?? (zero ? "0" : " ");
-  const missing = Math.max(0, Number(width ?? 0) - charactersOf(head + body, budget).length);
+  const missing = Math.max(0, Number(width ?? 0) - characterCount(head + body, budget));
   budget.text(missing * fill.length);
   if (align === "=") return head + fill.repeat(missing) + body;
   const before = align === ">" ? missing : align === "^" ? Math.floor(missing / 2) : 0;

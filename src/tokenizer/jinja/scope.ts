@@ -12,8 +12,7 @@ export class Scope {
     if (value !== undefined) return value;
     this.budget.spend(1);
     if (this.parent) return this.parent.get(name);
-    this.budget.items(2);
-    return new Undefined(`'${name}' is undefined`);
+    return new Undefined(name, "");
   }
 
   set(name: string, value: Value): void {

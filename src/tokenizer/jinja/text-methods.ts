@@ -1,7 +1,7 @@
 import type { Budget } from "./budget.ts";
 import { asInt, asText, type Builtin, builtin } from "./builtin.ts";
 import { replaceEach, SPACE } from "./text.ts";
-import { charactersOf, iterate, Tuple, typeName, type Value } from "./values.ts";
+import { characterCount, charactersOf, iterate, Tuple, typeName, type Value } from "./values.ts";
 
 const text = (
   name: string,
@@ -115,7 +115,7 @@ export const TEXT_METHODS: ReadonlyMap<string, Builtin<string>> = new Map([
   text("rjust", "width fillchar?", (self, [width, fill], budget) => pad(self, width, fill, "right", budget)),
   text("zfill", "width", (self, [width], budget) => {
     const sign = /^[+-]/.exec(self)?.[0] ?? "";
-    const zeros = Math.max(0, asInt(width, "width") - charactersOf(self, budget).length);
+    const zeros = Math.max(0, asInt(width, "width") - characterCount(self, budget));
     budget.text(zeros);
     return sign + "0".repeat(zeros) + self.slice(sign.length);
   }),
@@ -123,7 +123,7 @@ export const TEXT_METHODS: ReadonlyMap<string, Builtin<string>> = new Map([
     const width = Math.max(0, asInt(size, "tabsize", 8));
     let [column, from] = [0, 0];
     return replaceEach(self, /[\t\n\r]/g, ({ 0: character, index: at }) => {
-      column += charactersOf(self.slice(from, at), budget).length;
+      column += characterCount(self.slice(from, at), budget);
       from = at + 1;
       if (character !== "\t") {
         column = 0;
@@ -277,7 +277,7 @@ function choices(value: Value): string[] {
 
 /** The part of a text between two places as slices count them, and where it lies, in characters. */
 function part(self: string, start: Value | undefined, end: Value | undefined, budget: Budget) {
-  if (start === undefined && end === undefined) return { text: self, from: 0, to: charactersOf(self, budget).length };
+  if (start === undefined && end === undefined) return { text: self, from: 0, to: characterCount(self, budget) };
   const characters = charactersOf(self, budget);
   const place = (value: Value | undefined, otherwise: number) => {
     const at = asInt(value, "slice indices", otherwise);
@@ -297,7 +297,7 @@ function find(
   const { text, from, to } = part(self, start, end, budget);
   if (from > to) return -1n;
   const at = indexIn(text, sub, isLast, budget, true);
-  return at < 0 ? -1n : BigInt(from + charactersOf(text.slice(0, at), budget).length);
+  return at < 0 ? -1n : BigInt(from + characterCount(text.slice(0, at), budget));
 }
 
 function indexIn(text: string, sub: Value | undefined, isLast: boolean, budget: Budget, mayBeEmpty = false): number {
@@ -320,7 +320,7 @@ export function pad(
   where: "left" | "center" | "right",
   budget: Budget,
 ): string {
-  const length = charactersOf(text, budget).length;
+  const length = characterCount(text, budget);
   const missing = Math.max(0, asInt(width, "width") - length);
   const by = fill === undefined ? " " : asText(fill, "fillchar");
   if (Array.from(by.slice(0, 3)).length !== 1) throw new Error("the fill character must be exactly one character long");

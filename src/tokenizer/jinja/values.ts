@@ -45,9 +45,25 @@ export abstract class PyObject {
 /** What stands for a name, a key or an attribute that isn't there. Most uses throw its message as an Error. */
 export class Undefined extends PyObject {
   readonly typeName = "Undefined";
+  readonly #text: string;
+  readonly #owner: string | undefined;
 
-  constructor(readonly message: string) {
+  /**
+   * @param text A message; with `owner`, what is missing. The message is then made when it is asked for: most templates
+   *   only look whether there is a value, for each message or even each character.
+   * @param owner The class that has no attribute of this name; "" where it is a variable.
+   */
+  constructor(text: string, owner?: string) {
     super();
+    this.#text = text;
+    this.#owner = owner;
+  }
+
+  get message(): string {
+    if (this.#owner === undefined) return this.#text;
+    if (this.#owner === "") return `'${this.#text}' is undefined`;
+    const what = this.#owner === "NoneType" ? "None" : `${this.#owner} object`;
+    return `'${what}' has no attribute '${this.#text}'`;
   }
 
   override get isTrue() {
@@ -279,9 +295,19 @@ export function charactersOf(text: string, budget: Budget): string | string[] {
   return Array.from(text);
 }
 
+/** How many characters a text has, by code points. */
+export function characterCount(text: string, budget: Budget): number {
+  budget.spend(text.length / 16);
+  if (!/[\ud800-\udfff]/.test(text)) return text.length;
+  let count = text.length;
+  budget.spend(text.length / 4);
+  for (let i = 0; i < text.length; i++) if (text.codePointAt(i)! > 0xffff) count--;
+  return count;
+}
+
 /** Python's len(); undefined where the value has none. */
 export function lengthOf(value: Value, budget: Budget): number | undefined {
-  if (typeof value === "string") return charactersOf(value, budget).length;
+  if (typeof value === "string") return characterCount(value, budget);
   return value instanceof PyObject || Array.isArray(value) ? value.length : undefined;
 }
 
