@@ -66,7 +66,8 @@ export function wantedForm(column: string | undefined): string {
 
 /**
  * The sample in a parsed row, or a text that says why it has none. The prompt stands in `column`, or in the first of
- * the usual columns that has one; `at` is the id of a row without. Of a message's parts only the texts are taken; what a template wants of its tool calls stays.
+ * the usual columns that has one; `at` is the id of a row without. Of a message's parts only the texts are taken; what
+ * a template wants of its tool calls stays.
  */
 export function sampleOf(row: unknown, at: number, column?: string): DatasetSample | string {
   if (!isRecord(row)) return "is not a JSON object";

@@ -227,8 +227,8 @@ const GREEDY: Readonly<Record<string, string>> = {
     "{% set t = (1, 2, 3, 4, 5) * 200 %}{% for i in range(99999) %}{% set x = {}[t] %}{% endfor %}",
   "large ints that are kept":
     "{% set n = namespace(s=0) %}{% for i in range(9999) %}{% set n.s = [n.s, -10 ** 4000] %}{% endfor %}",
-  "macros that are kept":
-    "{% set n = namespace(s=0) %}{% for i in range(99999) %}{% macro m() %}{% endmacro %}{% set n.s = [n.s, m] %}{% endfor %}",
+  "macros that are kept": "{% set n = namespace(s=0) %}{% for i in range(99999) %}{% macro m() %}{% endmacro %}" +
+    "{% set n.s = [n.s, m] %}{% endfor %}",
   "arguments by name": `{% macro m() %}{% set a = kwargs %}{{ m(**a) }}{% endmacro %}{{ m(${NAMED}) }}`,
   "a set of characters": "{% set s = 'x' * 1000000 %}{% for i in range(99999) %}{% set t = 'x'.strip(s) %}{% endfor %}",
   "an open directive of %": "{{ '%(' * 1000000 % {} }}",

@@ -5,8 +5,8 @@ import { Dict, DictView, Namespace, PyObject, Tuple, Undefined, type Value } fro
 export const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 
 /**
- * `text.replace(pattern, by)` for a pattern with the flag "g", its walk and each match paid for: the engine's own looks for all
- * matches before it calls `by` first, and holds them at once, which for a long text are many times its size.
+ * `text.replace(pattern, by)` for a pattern with the flag "g", its walk and each match paid for: the engine's own looks
+ * for all matches before it calls `by` first, and holds them at once, which for a long text are many times its size.
  */
 export function replaceEach(
   text: string,
