@@ -1,4 +1,5 @@
-import { parseRegex, type Regex, widthOf } from "./regex-syntax.ts";
+import { parseRegex } from "./regex-syntax.ts";
+import { type Regex, widthOf } from "./regex-tree.ts";
 
 /** Finds the parts of a text that a pattern matches, from left to right; each is [begin, end) in UTF-16 units. */
 export type FindMatches = (text: string) => Iterable<readonly [begin: number, end: number]>;

@@ -268,4 +268,3 @@ function addedTokens({ metadata, tokens, types }: Vocabulary): { added: AddedTok
   });
   return { added, warnings: [] };
 }
-
