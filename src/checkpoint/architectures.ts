@@ -26,7 +26,7 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
 /** The remedy of errors about a model of another kind. */
 export const USE_ANOTHER = "use a Llama, Mistral, Qwen2, Qwen2.5, Qwen3 or SmolLM model";
 
-/** The architecture with this name in a GGUF file. `error` makes the Error that is thrown where it does not run here. */
+/** The architecture that a GGUF file names. `error` makes the Error that is thrown where it does not run here. */
 export function architectureOf(name: string, error: (state: string) => Error): Architecture {
   if (Object.hasOwn(ARCHITECTURES, name)) return ARCHITECTURES[name]!;
   const names = Object.keys(ARCHITECTURES).map(quote).join(", ");

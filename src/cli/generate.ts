@@ -210,8 +210,10 @@ async function report(
     progress.clear();
     if (!json) process.stdout.write("\n");
     const record = { ...await generation.record, profile };
-    if (json) console.log(JSON.stringify(record));
-    if (outputFile !== undefined) await writeWhole(outputFile, JSON.stringify(record, null, 1) + "\n");
+    // Scripts that were written for earlier records read the reason as "finish".
+    const written = { ...record, finish: record.finishReason };
+    if (json) console.log(JSON.stringify(written));
+    if (outputFile !== undefined) await writeWhole(outputFile, JSON.stringify(written, null, 1) + "\n");
     for (const event of record.events) traceFile?.add(event);
     await traceFile?.end();
     console.error(summaryText(record));

@@ -43,9 +43,9 @@ type PassParts = PassWork["parts"];
 
 /**
  * A Llama on a device: embedding, layers, output and choice as one pass over 1 to 16 rows, with a static KV cache.
- * A layer is five dispatches: QKV with RMSNorm and RoPE, attention, output with the residual, gate and up with RMSNorm
- * and SwiGLU, down with the residual. There are more where Q, K and V, or gate and up, differ in type, and one more for
- * norms of Q and K. A row's bits don't depend on the rows beside it.
+ * A layer is five dispatches (more where Q, K and V, or gate and up, differ in type; one more for norms of Q and K):
+ * QKV with RMSNorm and RoPE, attention, output with the residual, gate and up with RMSNorm and SwiGLU, down with the
+ * residual. A row's bits don't depend on the rows beside it.
  */
 export class Llama {
   readonly config: LlamaConfig;

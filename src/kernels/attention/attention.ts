@@ -49,6 +49,23 @@ export interface AttentionShape {
   readonly branchSlots: number;
 }
 
+/** What a layer does with Q, K and V before attention. */
+export interface QkvShape extends AttentionShape {
+  /** Whether RoPE turns Q and K. */
+  readonly rotates: boolean;
+  /** Whether each head of Q and K has an RMSNorm first; see qk-norm.wgsl. */
+  readonly qkNorms: boolean;
+}
+
+/** The constants of rope.wgsl and of what is around it. */
+export const qkvConstants = ({ heads, kvHeads, headSize, branchSlots, rotates }: QkvShape) => ({
+  HEAD_SIZE: headSize,
+  Q_N: heads * headSize,
+  KV_N: kvHeads * headSize,
+  BRANCH_SLOTS: branchSlots,
+  ROTATES: rotates,
+});
+
 /** Attention of each row over its past. `resources`: step, queries, keys, values, attended (bindings 0 to 4). */
 export function createAttention(
   { device, variant }: KernelContext,

@@ -2,16 +2,15 @@ import type { Resource } from "../../gpu/device.ts";
 import { shaderText } from "../../gpu/shader-text.ts";
 import { createKernel, type Kernel } from "../kernel.ts";
 import { type KernelContext, TEXTURE_WIDTH } from "../kernel-context.ts";
-import { qkvConstants, type QkvShape } from "../matmul/epilogues.ts";
 import stepStruct from "../step.wgsl" with { type: "text" };
-import { CACHE_SOURCES } from "./attention.ts";
+import { CACHE_SOURCES, qkvConstants, type QkvShape } from "./attention.ts";
 import qkNorm from "./qk-norm.wgsl" with { type: "text" };
 import rope from "./rope.wgsl" with { type: "text" };
 
 /**
  * RMSNorm of each head of Q and K, then RoPE and the KV cache, for what `qkvEpilogue` leaves with `qkNorms`.
- * `resources`: bindings 0 to 7 of qk-norm.wgsl, rope.wgsl and cache-write-*.wgsl: step, Q and K, the two norms' weights,
- * RoPE's table, queries, keys, values.
+ * `resources`: bindings 0 to 7 of qk-norm.wgsl, rope.wgsl and cache-write-*.wgsl: step, Q and K, the weights of the two
+ * norms, RoPE's table, queries, keys, values.
  */
 export function createQkNorm(
   { device, variant }: KernelContext,

@@ -1,7 +1,7 @@
 // N is Q, then K, then V. Turns Q and K (rope.wgsl), scales Q by 1 / sqrt(head size), and writes K and V into the KV
 // cache (cache-write-*.wgsl), in the slot of the row's position. With QK_NORMS it leaves Q and K as they are, in
-// `queries`, for qk-norm.wgsl. The matrix may hold only part of N, from N_OFFSET on.
-@group(0) @binding(5) var<storage, read_write> queries: array<vec4f>;  // [M][Q_N / 4]; with QK_NORMS [M][(Q_N + KV_N) / 4]
+// `queries`, [M][(Q_N + KV_N) / 4], for qk-norm.wgsl. The matrix may hold only part of N, from N_OFFSET on.
+@group(0) @binding(5) var<storage, read_write> queries: array<vec4f>;  // [M][Q_N / 4]
 
 fn epilogue(row: u32, n_quad: u32, y: vec4f) {
   let n = n_quad * 4u + N_OFFSET;

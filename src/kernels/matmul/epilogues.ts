@@ -1,5 +1,5 @@
 import type { Resource } from "../../gpu/device.ts";
-import { type AttentionShape, CACHE_SOURCES } from "../attention/attention.ts";
+import { CACHE_SOURCES, qkvConstants, type QkvShape } from "../attention/attention.ts";
 import ropeSource from "../attention/rope.wgsl" with { type: "text" };
 import type { KernelContext } from "../kernel-context.ts";
 import { tileConstants } from "../sampling/argmax.ts";
@@ -22,23 +22,6 @@ export interface Rms {
 }
 
 const rmsConstants = ({ hidden, epsilon }: Rms) => ({ HIDDEN: hidden, RMS_EPSILON: epsilon });
-
-/** What a layer does with Q, K and V before attention. */
-export interface QkvShape extends AttentionShape {
-  /** Whether RoPE turns Q and K. */
-  readonly rotates: boolean;
-  /** Whether each head of Q and K has an RMSNorm first; see qk-norm.wgsl. */
-  readonly qkNorms: boolean;
-}
-
-/** The constants of rope.wgsl and of what is around it. */
-export const qkvConstants = ({ heads, kvHeads, headSize, branchSlots, rotates }: QkvShape) => ({
-  HEAD_SIZE: headSize,
-  Q_N: heads * headSize,
-  KV_N: kvHeads * headSize,
-  BRANCH_SLOTS: branchSlots,
-  ROTATES: rotates,
-});
 
 /** Turns queries and keys, and writes keys and values into a KV cache; see epilogue-qkv.wgsl. */
 export function qkvEpilogue(

@@ -43,8 +43,9 @@ export interface Epilogue {
 }
 
 /**
- * y = x W^T, plus the bias if there is one, for the rows of a pass, then the epilogue; one kernel for each part of the matrix. `step` is the uniform of
- * step.wgsl, `x` comes from `createRows`. With `n`, the first weight rows alone, rounded up to whole tiles.
+ * y = x W^T, plus the bias if there is one, for the rows of a pass, then the epilogue; one kernel for each part of the
+ * matrix. `step` is the uniform of step.wgsl, `x` comes from `createRows`. With `n`, the first weight rows alone,
+ * rounded up to whole tiles.
  */
 export function createMatmul(
   { device, variant }: KernelContext,
