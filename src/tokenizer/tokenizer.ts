@@ -23,7 +23,7 @@ import {
 
 // How a text becomes ids: added tokens are cut out of it (added-tokens.ts). What is between them is normalized and cut
 // into pieces (steps.ts), by the steps of a tokenizer.json or by those of the family that a GGUF names
-// (pre-tokenizers.ts), whose patterns regex.ts searches for. Each piece is merged to tokens (bpe.ts, sentence-piece.ts).
+// (pre-tokenizers.ts), for whose patterns regex.ts searches. Each piece is merged (bpe.ts, sentence-piece.ts).
 
 export interface EncodeOptions {
   /** Whether the text of a control token, such as `<|im_start|>`, becomes that token. */
