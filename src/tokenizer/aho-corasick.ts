@@ -5,7 +5,7 @@
  * there are at most as many as the words have UTF-16 units.
  */
 export class AhoCorasick {
-  /** Of each node the one before it, the unit that leads from there, and the node of the longest shorter beginning. */
+  /** The node before each, the unit that leads from there, and the node of the longest shorter beginning. */
   readonly #parents: Int32Array;
   readonly #units: Uint16Array;
   readonly #failures: Int32Array;
@@ -17,7 +17,7 @@ export class AhoCorasick {
   /** Drawn anew each time, so that no file can have words that all come to one place of the table. */
   readonly #salt = Math.floor(Math.random() * 2 ** 31) * 2 + 1;
 
-  /** Of equal words the first one counts; an empty one is found nowhere. */
+  /** The first of equal words counts; an empty one is found nowhere. */
   constructor(words: readonly string[]) {
     const most = 1 + words.reduce((sum, word) => sum + word.length, 0);
     this.#parents = new Int32Array(most);
