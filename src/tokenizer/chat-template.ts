@@ -1,4 +1,4 @@
-import { quote } from "../util/text.ts";
+import { jsonLength, quote } from "../util/text.ts";
 import { Budget } from "./jinja/budget.ts";
 import { asText } from "./jinja/builtin.ts";
 import { render } from "./jinja/interpreter.ts";
@@ -73,14 +73,15 @@ export function renderChat(
   const named = (name: string, use: (text: string) => Value) =>
     new PyFunction(name, ({ positional: [text] }) => use(asText(text, `the argument of ${name}()`)));
   const conversation = messages.map(templateMessage);
-  const budget = new Budget(JSON.stringify([conversation, tools]).length);
+  const budget = new Budget(jsonLength([conversation, tools]), messages.length);
   const variables: Record<string, Value> = {
     raise_exception: named("raise_exception", (message) => {
       throw new Error(message);
     }),
     strftime_now: named("strftime_now", (format) => {
-      // A directive may cost the making of a formatter, some 50 us, and "%c" is three of them.
-      budget.spend(500 * format.length);
+      // "%c" is five directives, and makes 24 characters.
+      budget.spend(50 * format.length);
+      budget.text(12 * format.length);
       return formatDate(date, format);
     }),
     messages: fromJson(conversation),
