@@ -96,7 +96,7 @@ test("what can't be done is one line on stderr and a code that says whose fault 
       1,
       /^Cannot use a context of 257: the model was trained for 256; give 2 to 256\n/,
     ],
-    [[...VERIFY, "--prompt", "", "--raw"], 1, /^Cannot generate after a prompt of 0 tokens/],
+    [[...VERIFY, "--prompt", "", "--raw"], 1, /^Cannot generate after an empty prompt/],
     [[...VERIFY, "--prompt-file", missing], 1, /^Cannot read the prompt ".*such": /],
     [[...VERIFY, "--dataset", missing], 1, /^Cannot read dataset ".*such": there is no such file/],
     [
