@@ -16,7 +16,7 @@
 export { type DrafterName, type KvCache, load, type LoadOptions, type LoadProgress } from "./src/engine/load.ts";
 export type { Engine } from "./src/engine/engine.ts";
 export type { Certificate, Claim } from "./src/engine/certify.ts";
-export type { TextCodec } from "./src/engine/text-codec.ts";
+export type { EncodeChatOptions, TextCodec } from "./src/engine/text-codec.ts";
 export type { Chat } from "./src/engine/chat.ts";
 export type { Generation, GenerationResult } from "./src/engine/generation.ts";
 export type {

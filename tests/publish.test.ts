@@ -11,10 +11,11 @@ test("deno publish would pass, and leaves the models out", async () => {
     cwd: root,
     env: { NO_COLOR: "1" },
   }).output();
-  const report = new TextDecoder().decode(stderr);
+  // The clone's own folder may have any name.
+  const report = new TextDecoder().decode(stderr).replaceAll(root.href, "");
   assert.ok(success, report);
-  assert.match(report, /\/src\/.*\.wgsl \(/);
-  assert.not.match(report, /\/(models|tests)\/|\.gguf/);
+  assert.match(report, /^ +src\/.*\.wgsl \(/m);
+  assert.not.match(report, /^ +(models|tests)\/|\.gguf/m);
 });
 
 test.run();

@@ -57,7 +57,7 @@ export async function* runBenchmark(
     const messages: TextMessage[] = [];
     for (const [turn, asked] of turnsOf(sample, options).entries()) {
       messages.push(...asked);
-      const prompt = messages.findLast(({ role }) => role === "user")!.content;
+      const prompt = messages.findLast(({ role }) => role === "user")!.content ?? "";
       const tokens = promptTokens(engine.codec, sample, messages, options);
       if (tokens.length >= context) break;
       let first = done.find((run) => run.sample === index && run.turn === turn);

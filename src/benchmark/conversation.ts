@@ -1,9 +1,9 @@
 import type { ChatMessage } from "../tokenizer/chat-template.ts";
 import { isRecord } from "../util/is-record.ts";
 
-/** A message whose content is a text. */
+/** A message whose content is a text, or null beside the tool calls of an assistant who says nothing. */
 export interface TextMessage extends ChatMessage {
-  readonly content: string;
+  readonly content: string | null;
 }
 
 /** One prompt of a dataset. */
@@ -53,6 +53,9 @@ const ROLES: Readonly<Record<string, string>> = {
   developer: "system",
 };
 
+/** What templates know of a message beside its role and its content, as OpenAI's API names it. */
+const FIELDS = ["name", "tool_calls", "tool_call_id"];
+
 /** What a row must have, for errors. */
 export function wantedForm(column: string | undefined): string {
   if (column !== undefined) return `wanted a text, a list of texts, or messages in "${column}"; correct --column`;
@@ -63,7 +66,8 @@ export function wantedForm(column: string | undefined): string {
 
 /**
  * The sample in a parsed row, or a text that says why it has none. The prompt stands in `column`, or in the first of
- * the usual columns that has one; `at` is the id of a row without. Of a message's parts only the texts are taken.
+ * the usual columns that has one; `at` is the id of a row without. Of a message's parts only the texts are taken; what
+ * a template wants of its tool calls stays.
  */
 export function sampleOf(row: unknown, at: number, column?: string): DatasetSample | string {
   if (!isRecord(row)) return "is not a JSON object";
@@ -97,7 +101,7 @@ export function lastPrompt({ messages }: DatasetSample): readonly TextMessage[] 
 
 /** What the messages say, a blank line between two, for a model without a chat template. */
 export function plainText(messages: readonly TextMessage[]): string {
-  return messages.map(({ content }) => content).join("\n\n");
+  return messages.flatMap(({ content }) => content ?? []).join("\n\n");
 }
 
 function conversationOf(row: Record<string, unknown>, name: string): TextMessage[] {
@@ -150,8 +154,12 @@ function messageOf(message: Record<string, unknown>): TextMessage[] {
   const who = message.role ?? message.from;
   if (typeof who !== "string") return [];
   const role = who.toLowerCase();
-  const content = textOf(message.content ?? message.value ?? message.text);
-  return [{ role: Object.hasOwn(ROLES, role) ? ROLES[role]! : role, content }];
+  const said = message.content ?? message.value ?? message.text;
+  const fields = Object.fromEntries(
+    FIELDS.map((field) => [field, message[field]]).filter(([, value]) => value !== undefined && value !== null),
+  );
+  const content = (said === undefined || said === null) && Array.isArray(message.tool_calls) ? null : textOf(said);
+  return [{ role: Object.hasOwn(ROLES, role) ? ROLES[role]! : role, content, ...fields }];
 }
 
 /** The text of a message's content: of a text, or of the parts that are one. */

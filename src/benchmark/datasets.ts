@@ -4,7 +4,7 @@ import { parquetRows } from "./parquet-rows.ts";
 import bundled from "./prompts.jsonl" with { type: "text" };
 import { describeFile, HEAD_BYTES } from "../util/file-kind.ts";
 import { sum } from "../util/numbers.ts";
-import { firstLine } from "../util/text.ts";
+import { firstLine, jsonLength } from "../util/text.ts";
 import { type Row, textRows } from "./text-rows.ts";
 
 /** A sample and where it stands in its dataset. */
@@ -53,7 +53,9 @@ export async function readSamples(
       skipped++;
     } else {
       samples.push({ index, sample });
-      characters += sum(sample.messages.map(({ content }) => content.length));
+      characters += sum(
+        sample.messages.map(({ content, tool_calls }) => (content ?? "").length + jsonLength(tool_calls ?? [])),
+      );
       if (characters > MAX_CHARACTERS) {
         throw new RangeError(
           `${cannot}: the prompts so far, ${samples.length}, have over ${MAX_CHARACTERS} characters; give a smaller ` +

@@ -1,5 +1,5 @@
 import { blobSource, type ByteSource } from "../platform/byte-source.ts";
-import { joinPath, openFile } from "../platform/platform.ts";
+import { joinPath, listFolder, openFile } from "../platform/platform.ts";
 import { decodeText } from "../util/decode-text.ts";
 import { quote } from "../util/text.ts";
 import { type Checkpoint, checkpointOf, type CheckpointTensor, readError } from "./checkpoint.ts";
@@ -106,8 +106,8 @@ export async function openHuggingFace(folder: string, names: readonly string[]):
       vocabulary,
     });
     for (const [key, value] of tokens) metadata.set(key, value);
-    const template = await readTemplate(folder, names, tokenizerConfig, await readIfThere("chat_template.json"));
-    if (template !== undefined) metadata.set("tokenizer.chat_template", template);
+    const templates = await readTemplates(folder, names, tokenizerConfig, await readIfThere("chat_template.json"));
+    for (const [key, template] of templates) metadata.set(key, template);
     return checkpointOf(folder, metadata, tensors, close);
   } catch (error) {
     await close();
@@ -210,27 +210,56 @@ function idsOf(file: JsonFile, key: string): number[] {
   return ids;
 }
 
-/** The chat template from the first of chat_template.jinja, chat_template.json (`own`) and tokenizer_config.json. */
-async function readTemplate(
+/** The folder of the chat templates that have names of their own, NAME.jinja. */
+const NAMED_TEMPLATES = "additional_chat_templates";
+
+/** GGUF's keys of the chat templates, by the names of those that transformers takes without being asked for another. */
+const TEMPLATE_KEYS: Readonly<Record<string, string>> = {
+  default: "tokenizer.chat_template",
+  tool_use: "tokenizer.chat_template.tool_use",
+};
+
+/**
+ * The chat templates by their keys, as transformers finds them: from chat_template.jinja and the folder of named ones,
+ * else from chat_template.json (`own`), else from tokenizer_config.json.
+ */
+async function readTemplates(
   folder: string,
   names: readonly string[],
   tokenizerConfig: JsonFile | undefined,
   own: JsonFile | undefined,
-): Promise<string | undefined> {
-  if (names.includes("chat_template.jinja")) {
-    const source = await openFile(joinPath(folder, "chat_template.jinja"));
-    const bytes = await readWhole(source, MAX_CONFIG_BYTES).finally(() => source.close());
-    try {
-      return decodeText(bytes);
-    } catch (cause) {
-      throw readError(source.name, (cause as Error).message);
-    }
+): Promise<(readonly [string, string])[]> {
+  const files = new Map<string, string>();
+  if (names.includes("chat_template.jinja")) files.set("default", "chat_template.jinja");
+  const named = names.includes(NAMED_TEMPLATES) ? await listFolder(joinPath(folder, NAMED_TEMPLATES)) ?? [] : [];
+  for (const file of named) {
+    if (file.endsWith(".jinja")) files.set(file.slice(0, -".jinja".length), joinPath(NAMED_TEMPLATES, file));
+  }
+  if (files.size > 0) {
+    const wanted = Object.entries(TEMPLATE_KEYS).filter(([name]) => files.has(name));
+    return await Promise.all(
+      wanted.map(async ([name, key]) => [key, await readTemplateFile(joinPath(folder, files.get(name)!))] as const),
+    );
   }
   const file = own ?? tokenizerConfig;
   const template = file?.values.chat_template ?? undefined;
-  if (!file || template === undefined) return undefined;
-  if (typeof template === "string") return template;
-  const named = file.objects("chat_template").find(({ values }) => values.name === "default")?.values.template;
-  if (typeof named !== "string") throw file.wrong("chat_template", 'a text, or a list with one named "default"');
-  return named;
+  if (!file || template === undefined) return [];
+  if (typeof template === "string") return [[TEMPLATE_KEYS.default!, template]];
+  return file.objects("chat_template").flatMap(({ values: { name, template } }) => {
+    if (typeof name !== "string" || typeof template !== "string") {
+      throw file.wrong("chat_template", 'a text, or a list of texts "template", each with its "name"');
+    }
+    const key = Object.hasOwn(TEMPLATE_KEYS, name) ? TEMPLATE_KEYS[name]! : undefined;
+    return key === undefined ? [] : [[key, template] as const];
+  });
+}
+
+async function readTemplateFile(path: string): Promise<string> {
+  const source = await openFile(path);
+  const bytes = await readWhole(source, MAX_CONFIG_BYTES).finally(() => source.close());
+  try {
+    return decodeText(bytes);
+  } catch (cause) {
+    throw readError(source.name, (cause as Error).message);
+  }
 }

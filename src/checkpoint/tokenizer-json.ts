@@ -2,7 +2,7 @@ import { quote } from "../util/text.ts";
 import type { MetadataValue } from "./checkpoint.ts";
 import { isRecord } from "../util/is-record.ts";
 import { type JsonFile, type JsonObject, shown } from "./json-file.ts";
-import { TOKEN_TYPES } from "./token-types.ts";
+import { MAX_ADDED_CHARACTERS, TOKEN_TYPES } from "./token-types.ts";
 
 const { NORMAL, CONTROL, USER_DEFINED, UNUSED, BYTE } = TOKEN_TYPES;
 
@@ -75,7 +75,8 @@ export function tokenizerMetadata(file: JsonFile, hints: TokenizerHints): Map<st
   set("eos_token_id", eosId);
   set("eos_token_ids", Float64Array.from(eosIds));
   // Of transformers' classes this one makes its post-processor by the flags. Others have the file's, whatever they say.
-  const isLlama = /^LlamaTokenizer(Fast)?$/.test(String(config?.values.tokenizer_class));
+  const name = config?.values.tokenizer_class;
+  const isLlama = name === "LlamaTokenizer" || name === "LlamaTokenizerFast";
   const flags = metadata.get("tokenizer.ggml.model") === "llama" && isLlama || !file.object("post_processor")
     ? config
     : undefined;
@@ -83,6 +84,9 @@ export function tokenizerMetadata(file: JsonFile, hints: TokenizerHints): Map<st
   set("add_eos_token", flags?.boolean("add_eos_token", bounds.last !== undefined) ?? bounds.last !== undefined);
   return metadata;
 }
+
+/** The most added tokens. Models of speech or pictures have up to 66 000. */
+const MAX_ADDED_TOKENS = 2 ** 18;
 
 /** Tokens by their texts; the id of one that has no row in the embedding is not below the number of rows. */
 type Ids = ReadonlyMap<string, { readonly id: number }>;
@@ -115,11 +119,23 @@ function readTokens(file: JsonFile, model: JsonFile, vocabulary: number) {
   tokens.forEach((token, id) => {
     if (token !== undefined && bytes?.test(token)) types[id] = BYTE;
   });
+  const { added_tokens: listed } = file.values;
+  if (Array.isArray(listed) && listed.length > MAX_ADDED_TOKENS) {
+    throw file.wrong("added_tokens", `${MAX_ADDED_TOKENS} tokens at most`);
+  }
   const added = file.objects("added_tokens").map(({ values }) => values);
+  let characters = 0;
   for (const { content, id, special } of added) {
     // Merges lead to an added token, too, where it is one of the vocabulary.
-    const plain = ids.has(String(content)) ? NORMAL : USER_DEFINED;
+    const plain = typeof content === "string" && ids.has(content) ? NORMAL : USER_DEFINED;
     add(content, id, special === true ? CONTROL : plain);
+    characters += (content as string).length;
+  }
+  if (characters > MAX_ADDED_CHARACTERS) {
+    throw file.error(
+      `its added tokens have ${characters} characters, wanted ${MAX_ADDED_CHARACTERS} at most; ` +
+        "get or convert the model anew",
+    );
   }
   return { tokens: tokens.map((token, id) => token ?? `[PAD${id}]`), types, ids, added };
 }
@@ -186,8 +202,8 @@ function boundTokens(
     const tokensOf = (some: readonly JsonObject[]) =>
       some.flatMap(({ SpecialToken: token }): number[] => {
         if (!isRecord(token)) throw unsupported("has a template with more than one text, wanted one");
-        const known = isRecord(special) && isRecord(special[`${token.id}`]) ? special[`${token.id}`] as JsonObject : {};
-        return Array.isArray(known.tokens) ? known.tokens.map(idOf) : [idOf(token.id)];
+        const known = isRecord(special) && typeof token.id === "string" ? special[token.id] : undefined;
+        return isRecord(known) && Array.isArray(known.tokens) ? known.tokens.map(idOf) : [idOf(token.id)];
       });
     if (at < 0) throw unsupported("has a template without the text, wanted one with it");
     [before, behind] = [[...tokensOf(parts.slice(0, at)), ...before], [...behind, ...tokensOf(parts.slice(at + 1))]];

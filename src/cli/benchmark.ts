@@ -13,7 +13,7 @@ import type { Engine, StrategyName, TextCodec } from "../../mod.ts";
 import { assertPromptFits, STRATEGIES } from "../engine/generation-run.ts";
 import { type BenchmarkState, progressLine } from "./benchmark-progress.ts";
 import { samplingOf } from "../engine/sampling-options.ts";
-import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions } from "./decoding.ts";
+import { assertDrafter, type DecodingFlags, decodingFlags, decodingOptions, hasDrafter } from "./decoding.ts";
 import { oneLine, UsageError } from "./errors.ts";
 import { columnFlag, count, text } from "./flags.ts";
 import { datasetFiles, loadEngine, type ModelFlags, modelFlags } from "./models.ts";
@@ -28,7 +28,7 @@ interface BenchmarkFlags extends ModelFlags, DecodingFlags {
   readonly "num-samples"?: number;
   readonly turns: Protocol["turns"];
   readonly raw: boolean;
-  readonly strategies: readonly StrategyName[];
+  readonly strategies?: readonly StrategyName[];
   readonly "max-tokens": number;
   readonly seed: number;
   readonly "output-file"?: string;
@@ -80,9 +80,9 @@ export const benchmarkCommand = buildCommand({
       strategies: {
         kind: "parsed",
         parse: parseStrategies,
-        brief: "Which, with spaces or commas between",
+        brief: "Which, with spaces or commas between; default: all, or greedy where there is nothing to draft with",
         placeholder: "NAMES",
-        default: NAMES.join(","),
+        optional: true,
       },
       "max-tokens": { kind: "parsed", parse: count(2), brief: "Longest answer", placeholder: "N", default: "64" },
       ...decodingFlags,
@@ -100,7 +100,8 @@ export const benchmarkCommand = buildCommand({
     },
   },
   func: async (flags: BenchmarkFlags) => {
-    const { dataset, strategies, "max-tokens": maxTokens, lookahead, seed, "output-file": file } = flags;
+    const { dataset, "max-tokens": maxTokens, lookahead, seed, "output-file": file } = flags;
+    const { strategies = hasDrafter(flags) ? NAMES : ["greedy"] } = flags;
     assertDrafter(strategies, flags);
     const decoding = decodingOptions(flags);
     const chosen = await chooseSamples(flags);

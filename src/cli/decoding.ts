@@ -50,16 +50,19 @@ export function decodingOptions(flags: DecodingFlags): GenerationOptions {
   return { lookahead, launch, hedge: hedge === "on", ...samplingFrom(flags) };
 }
 
+/** Whether the flags give something to draft with; the embedded verify model has a draft model of its own. */
+export function hasDrafter(flags: ModelFlags): boolean {
+  if (flags.drafter !== "model") return flags.drafter === "ngram";
+  return flags["verify-model-path"] === undefined || flags["draft-model-path"] !== undefined;
+}
+
 /** Throws a UsageError where a strategy drafts and there is nothing to draft with. */
 export function assertDrafter(strategies: readonly StrategyName[], flags: ModelFlags): void {
   const strategy = strategies.find((name) => name !== "greedy");
-  if (strategy === undefined || flags.drafter === "ngram") return;
-  if (flags.drafter === "none") {
-    throw new UsageError(`Cannot decode by "${strategy}" with --drafter none: give another drafter, or greedy`);
-  }
-  if (flags["verify-model-path"] !== undefined && flags["draft-model-path"] === undefined) {
-    throw new UsageError(
-      `Cannot decode by "${strategy}" without a draft model: give --draft-model-path, or --drafter ngram`,
-    );
-  }
+  if (strategy === undefined || hasDrafter(flags)) return;
+  throw new UsageError(
+    flags.drafter === "none"
+      ? `Cannot decode by "${strategy}" with --drafter none: give another drafter, or greedy`
+      : `Cannot decode by "${strategy}" without a draft model: give --draft-model-path, or --drafter ngram`,
+  );
 }

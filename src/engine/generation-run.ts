@@ -146,6 +146,7 @@ const LEAST_TOKENS = 16;
  */
 export function assertPromptFits(promptTokens: number, context: number): void {
   if (promptTokens >= 1 && promptTokens < context) return;
+  if (promptTokens === 0) throw new RangeError("Cannot generate after an empty prompt: it has no token; give a text");
   throw new RangeError(
     `Cannot generate after a prompt of ${promptTokens} tokens: the context has ${context} positions, one of them or ` +
       "more for the answer; give a prompt that fits, or a larger context",

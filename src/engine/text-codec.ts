@@ -10,6 +10,14 @@ import {
 import { TextStream } from "../tokenizer/text-stream.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
+/** What a conversation's tokens depend on beside its messages. */
+export interface EncodeChatOptions {
+  /** The day that some templates tell the model; default: today. */
+  readonly date?: Date;
+  /** The tools that the model may call, as OpenAI's API has them: `{ type: "function", function: { name, … } }`. */
+  readonly tools?: readonly unknown[];
+}
+
 /** Text to tokens and back, as a model file has it: its tokenizer and its chat template. */
 export class TextCodec {
   /** Tokens of a text that the model was trained for. */
@@ -46,11 +54,12 @@ export class TextCodec {
   }
 
   /**
-   * The tokens of a conversation in the chat template, up to where the model's answer begins. `date` is the day that
-   * some templates tell the model; default: today.
+   * The tokens of a conversation in the chat template, up to where the model's answer begins. A date alone stands for
+   * `{ date }`. Throws an Error where the model has no template, or the template refuses the conversation.
    */
-  encodeChat(messages: readonly ChatMessage[], date?: Date): number[] {
-    return encodeChat(this.#tokenizer, this.#metadata, messages, { addGenerationPrompt: true, date });
+  encodeChat(messages: readonly ChatMessage[], options: Date | EncodeChatOptions = {}): number[] {
+    const { date, tools } = options instanceof Date ? { date: options } : options;
+    return encodeChat(this.#tokenizer, this.#metadata, messages, { addGenerationPrompt: true, date, tools });
   }
 
   /** The prompt that a conversation makes in the chat template. Throws an Error where the template refuses it. */

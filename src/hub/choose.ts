@@ -30,6 +30,7 @@ const MODEL_TEXTS = [
   "chat_template.jinja",
   "chat_template.json",
 ];
+const NAMED_TEMPLATE = /^additional_chat_templates\/[^/]+\.jinja$/;
 const INDEX = "model.safetensors.index.json";
 /** What a GGUF's name may have in it that is no model: a projector of pictures, a calibration, a draft's head. */
 const NO_MODEL = /mmproj|imatrix|^mtp-|eagle3-|dflash-/i;
@@ -77,7 +78,8 @@ async function chooseModel({ files, read }: Listing): Promise<Choice> {
   if (files.includes("config.json") && weights.length > 0) {
     const missing = weights.find((path) => !files.includes(path));
     if (missing !== undefined) throw new Error(`its index names ${quote(missing)}, which is not there`);
-    return { files: [...MODEL_TEXTS.filter((path) => files.includes(path)), ...weights], isFolder: true };
+    const texts = MODEL_TEXTS.filter((path) => files.includes(path));
+    return { files: [...texts, ...files.filter((path) => NAMED_TEMPLATE.test(path)), ...weights], isFolder: true };
   }
   const models = modelsOf(files);
   if (models.length === 0) {

@@ -1,3 +1,6 @@
+import { MAX_ADDED_CHARACTERS } from "../checkpoint/token-types.ts";
+import { AhoCorasick } from "./aho-corasick.ts";
+
 /** A token that is looked for in the text itself, before anything cuts or merges it. */
 export interface AddedToken {
   readonly id: number;
@@ -16,11 +19,6 @@ export interface AddedToken {
 /** A part of a text: an added token, or text between two of them. */
 export type Part = { readonly token: AddedToken } | { readonly text: string; readonly atStart: boolean };
 
-interface Node {
-  readonly next: Map<number, Node>;
-  token?: AddedToken;
-}
-
 const WORD_BEFORE = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/v;
 const WORD_AFTER = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/v;
 const SPACE = /^\p{White_Space}$/v;
@@ -30,27 +28,34 @@ const SPACE = /^\p{White_Space}$/v;
  * longest one.
  */
 export class AddedTokens {
-  readonly #root: Node = { next: new Map() };
+  readonly #tokens: readonly AddedToken[];
+  readonly #contents: readonly string[];
+  readonly #finder: AhoCorasick;
 
-  /** `contentOf` is the text by which a token is found. */
-  constructor(tokens: Iterable<AddedToken>, contentOf = (token: AddedToken): string => token.content) {
-    for (const token of tokens) {
+  /**
+   * `contentOf` is the text by which a token is found; of two that are found by one text, the first one counts. Throws
+   * an Error of one line where these texts are far longer than those of any model.
+   */
+  constructor(tokens: readonly AddedToken[], contentOf = (token: AddedToken): string => token.content) {
+    let characters = 0;
+    this.#tokens = tokens;
+    this.#contents = tokens.map((token) => {
       const content = contentOf(token);
-      if (content === "") continue;
-      let node = this.#root;
-      for (let i = 0; i < content.length; i++) {
-        const unit = content.charCodeAt(i);
-        const next = node.next.get(unit) ?? { next: new Map() };
-        node.next.set(unit, next);
-        node = next;
-      }
-      // Of two tokens that are found by one text, the first one counts.
-      node.token ??= token;
-    }
+      characters += content.length;
+      if (characters <= MAX_ADDED_CHARACTERS) return content;
+      throw new Error(
+        `Cannot load the tokenizer: the texts of its added tokens have more than ${MAX_ADDED_CHARACTERS} characters; ` +
+          "get or convert the model anew",
+      );
+    });
+    this.#finder = new AhoCorasick(this.#contents);
   }
 
-  /** The parts of a text; `atStart` says whether the text is the beginning of all. */
-  split(text: string, atStart: boolean): Part[] {
+  /**
+   * The parts of a text; `atStart` says whether the text is the beginning of all. Without `special`, a control token is
+   * text, all of it, whatever other tokens are in it.
+   */
+  split(text: string, { atStart, special }: { readonly atStart: boolean; readonly special: boolean }): Part[] {
     const parts: Part[] = [];
     let offset = 0;
     const addText = (end: number) => {
@@ -58,6 +63,7 @@ export class AddedTokens {
     };
     const spacesEnd = spacesEnder(text);
     for (const { token, begin, end } of this.#matches(text)) {
+      if (token.special && !special) continue;
       if (token.singleWord && isInWord(text, begin, end)) continue;
       let from = token.lstrip ? Math.max(begin, offset) : begin;
       if (token.lstrip) { while (from > offset && SPACE.test(text[from - 1]!)) from--; }
@@ -72,16 +78,13 @@ export class AddedTokens {
   }
 
   *#matches(text: string): Generator<{ token: AddedToken; begin: number; end: number }> {
+    if (this.#tokens.length === 0) return;
+    const longest = this.#finder.longest(text);
     for (let begin = 0; begin < text.length;) {
-      let token: AddedToken | undefined;
-      let end = begin;
-      let node = this.#root.next.get(text.charCodeAt(begin));
-      for (let at = begin + 1; node; at++) {
-        if (node.token) [token, end] = [node.token, at];
-        node = at < text.length ? node.next.get(text.charCodeAt(at)) : undefined;
-      }
-      if (token) yield { token, begin, end };
-      begin = token ? end : begin + 1;
+      const index = longest[begin]!;
+      const end = index === -1 ? begin + 1 : begin + this.#contents[index]!.length;
+      if (index !== -1) yield { token: this.#tokens[index]!, begin, end };
+      begin = end;
     }
   }
 }

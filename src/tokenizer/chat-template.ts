@@ -1,4 +1,4 @@
-import { quote } from "../util/text.ts";
+import { jsonLength, quote } from "../util/text.ts";
 import { Budget } from "./jinja/budget.ts";
 import { asText } from "./jinja/builtin.ts";
 import { render } from "./jinja/interpreter.ts";
@@ -6,7 +6,7 @@ import { fromJson, PyFunction, type Value } from "./jinja/values.ts";
 import { formatDate } from "./strftime.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** A part of a message's content, as OpenAI's API has them; the templates of models that read text know "text" alone. */
+/** A part of a message's content, as OpenAI's API has them; templates of models that read text know "text" alone. */
 export interface ContentPart {
   /** Its kind: "text", "image_url" and so on. */
   readonly type: string;
@@ -23,7 +23,7 @@ export interface ContentPart {
 export interface ChatMessage {
   /** Who speaks, by a word that the model's template knows: mostly "system", "user", "assistant" or "tool". */
   readonly role: string;
-  /** The text of the turn, or its parts where the model's template knows parts. Null where there are only tool calls. */
+  /** The text of the turn, or its parts where the model's template knows parts; null where it only calls tools. */
   readonly content?: string | readonly ContentPart[] | null;
   /** The speaker's name, or that of the tool that answers. */
   readonly name?: string;
@@ -73,14 +73,15 @@ export function renderChat(
   const named = (name: string, use: (text: string) => Value) =>
     new PyFunction(name, ({ positional: [text] }) => use(asText(text, `the argument of ${name}()`)));
   const conversation = messages.map(templateMessage);
-  const budget = new Budget(JSON.stringify([conversation, tools]).length);
+  const budget = new Budget(jsonLength([conversation, tools]), messages.length);
   const variables: Record<string, Value> = {
     raise_exception: named("raise_exception", (message) => {
       throw new Error(message);
     }),
     strftime_now: named("strftime_now", (format) => {
-      // A directive may cost the making of a formatter, some 50 us, and "%c" is three of them.
-      budget.spend(500 * format.length);
+      // "%c" is five directives, and makes 24 characters.
+      budget.spend(50 * format.length);
+      budget.text(12 * format.length);
       return formatDate(date, format);
     }),
     messages: fromJson(conversation),

@@ -1,20 +1,5 @@
 import { quote } from "../util/text.ts";
-
-/** A pattern as a tree. Anchors, `\b` and backslash classes have become sets and looks at the text around. */
-export type Regex =
-  /** One character: the source of a class of JavaScript's, for the flag `v`. */
-  | { readonly kind: "set"; readonly source: string }
-  | { readonly kind: "all" | "any"; readonly parts: readonly Regex[] }
-  | {
-    readonly kind: "repeat";
-    readonly part: Regex;
-    readonly min: number;
-    readonly max: number;
-    readonly lazy: boolean;
-  }
-  /** Text that is matched once and never given back. */
-  | { readonly kind: "atomic"; readonly part: Regex }
-  | { readonly kind: "look"; readonly part: Regex; readonly behind: boolean; readonly negative: boolean };
+import { all, any, look, type Regex, set, widthOf } from "./regex-tree.ts";
 
 /** The longest pattern. Published ones have up to 700 letters, those with lists of characters some thousand. */
 const MAX_LENGTH = 20_000;
@@ -52,10 +37,6 @@ const CONTROLS: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, 
 /** Letters whose other case is not the only one that Unicode's simple case folding makes equal to them. */
 const MORE_CASES: Readonly<Record<string, string>> = { s: "\u017f", k: "\u212a", å: "\u212b" };
 
-const set = (items: string, negative = false): Regex => ({ kind: "set", source: `[${negative ? "^" : ""}${items}]` });
-const look = (part: Regex, behind: boolean, negative: boolean): Regex => ({ kind: "look", part, behind, negative });
-const all = (...parts: Regex[]): Regex => parts.length === 1 ? parts[0]! : { kind: "all", parts };
-const any = (...parts: Regex[]): Regex => parts.length === 1 ? parts[0]! : { kind: "any", parts };
 const ANY = set("\\p{Any}");
 const LINE_END = set("\\n");
 const WORD_SET = set(WORD_ALONE);
@@ -353,27 +334,5 @@ class Parser {
     const lower = upper.toLowerCase();
     return [...new Set([text, lower, upper, MORE_CASES[lower] ?? text])]
       .filter((one) => Array.from(one).length === 1).map((one) => letter(codeOf(one))).join("");
-  }
-}
-
-/** The least and the most characters that a pattern matches. */
-export function widthOf(regex: Regex): [min: number, max: number] {
-  switch (regex.kind) {
-    case "set":
-      return [1, 1];
-    case "look":
-      return [0, 0];
-    case "atomic":
-      return widthOf(regex.part);
-    case "repeat": {
-      const [min, max] = widthOf(regex.part);
-      return [min * regex.min, max === 0 ? 0 : max * regex.max];
-    }
-    default: {
-      const widths = regex.parts.map(widthOf);
-      const [mins, maxs] = [widths.map(([min]) => min), widths.map(([, max]) => max)];
-      if (regex.kind === "any") return [Math.min(...mins), Math.max(...maxs)];
-      return [mins.reduce((a, b) => a + b, 0), maxs.reduce((a, b) => a + b, 0)];
-    }
   }
 }

@@ -1,4 +1,5 @@
-import { parseRegex, type Regex, widthOf } from "./regex-syntax.ts";
+import { parseRegex } from "./regex-syntax.ts";
+import { type Regex, widthOf } from "./regex-tree.ts";
 
 /** Finds the parts of a text that a pattern matches, from left to right; each is [begin, end) in UTF-16 units. */
 export type FindMatches = (text: string) => Iterable<readonly [begin: number, end: number]>;
@@ -58,8 +59,16 @@ export function nativeMatches(pattern: string): FindMatches {
     }
   };
   const native = new RegExp(write(parseRegex(pattern)), "gv");
+  // Not `matchAll`, which makes a new expression each time: there may be a text for each digit.
   return function* (text) {
-    for (const { 0: match, index } of text.matchAll(native)) yield [index, index + match.length];
+    for (let at = 0; at <= text.length;) {
+      native.lastIndex = at;
+      const match = native.exec(text);
+      if (!match) return;
+      const end = match.index + match[0].length;
+      yield [match.index, end];
+      at = end > match.index ? end : after(text, end);
+    }
   };
 }
 
@@ -87,9 +96,14 @@ export function boundedMatches(pattern: string, budget: StepBudget): FindMatches
     for (let at = 0; at <= text.length;) {
       const end = matcher.matchAt(at);
       if (end >= 0) yield [at, end];
-      at = end > at ? end : at + ((text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1);
+      at = end > at ? end : after(text, at);
     }
   };
+}
+
+/** The place behind the character at this one. */
+function after(text: string, at: number): number {
+  return at + ((text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1);
 }
 
 function compile(regex: Regex): Instruction[] {

@@ -26,7 +26,7 @@ const MAX_CONTENT = 256;
 /** So many times its length, and so many characters beside, a text may become by all steps of a normalizer. */
 const MAX_GROWTH = { times: 32, characters: 65_536 };
 /** Published tokenizers have up to 8 steps. */
-const MAX_STEPS = 64;
+const MAX_STEPS = 32;
 
 /**
  * Builds the steps of a tokenizer.json's `normalizer` and `pre_tokenizer`, as Hugging Face's tokenizers take them.
@@ -85,8 +85,8 @@ export class StepBuilder {
       case "NFKD":
         return (text) => text.normalize(type);
       case "Lowercase":
-        // Letter by letter: the Greek sigma at the end of a word becomes no letter of its own.
-        return (text) => Array.from(text, (letter) => letter.toLowerCase()).join("");
+        // The Greek sigma at the end of a word becomes no letter of its own, as JavaScript would have it.
+        return (text) => text.replaceAll("Σ", "σ").toLowerCase();
       case "StripAccents":
         return (text) => text.replace(/\p{M}/gu, "");
       case "Prepend": {
@@ -210,15 +210,33 @@ function literalMatches(literal: string): FindMatches {
  * between the matches goes there.
  */
 function splitStep(find: FindMatches, behavior: Behavior, invert = false): Step {
+  if (behavior === "Isolated") return isolatedStep(find);
   return ({ pieces, atStart }) => {
     const cuts: string[] = [];
     let startsAtStart = atStart;
     for (const [index, piece] of pieces.entries()) {
-      const parts = [...partsOf(piece, find, invert)];
+      const parts = partsOf(piece, find, invert);
       if (behavior === "Removed" && index === 0 && parts[0]?.isMatch) startsAtStart = false;
       for (const [from, to] of joined(parts, behavior)) if (from < to) cuts.push(piece.slice(from, to));
     }
     return { pieces: cuts, atStart: startsAtStart };
+  };
+}
+
+/** Cuts pieces before and behind each match. Nearly all tokenizers do no more, so this one makes no list of parts. */
+function isolatedStep(find: FindMatches): Step {
+  return ({ pieces, atStart }) => {
+    const cuts: string[] = [];
+    for (const piece of pieces) {
+      let end = 0;
+      for (const [from, to] of find(piece)) {
+        if (end < from) cuts.push(piece.slice(end, from));
+        if (from < to) cuts.push(piece.slice(from, to));
+        end = to;
+      }
+      if (end < piece.length) cuts.push(piece.slice(end));
+    }
+    return { pieces: cuts, atStart };
   };
 }
 
@@ -228,14 +246,16 @@ interface Cut {
   readonly isMatch: boolean;
 }
 
-function* partsOf(piece: string, find: FindMatches, invert: boolean): Generator<Cut> {
+function partsOf(piece: string, find: FindMatches, invert: boolean): Cut[] {
+  const parts: Cut[] = [];
   let end = 0;
   for (const [from, to] of find(piece)) {
-    if (end < from) yield { from: end, to: from, isMatch: invert };
-    yield { from, to, isMatch: !invert };
+    if (end < from) parts.push({ from: end, to: from, isMatch: invert });
+    parts.push({ from, to, isMatch: !invert });
     end = to;
   }
-  if (end < piece.length) yield { from: end, to: piece.length, isMatch: invert };
+  if (end < piece.length) parts.push({ from: end, to: piece.length, isMatch: invert });
+  return parts;
 }
 
 /** The bounds of the pieces that parts make, as tokenizers' `NormalizedString::split` joins them. */

@@ -7,16 +7,19 @@ export function formatDate(date: Date, format: string): string {
   });
 }
 
-const name = (date: Date, options: Intl.DateTimeFormatOptions) =>
-  new Intl.DateTimeFormat("en-US", options).format(date);
+const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const MONTHS = ["January", "February", "March", "April", "May", "June", "July"]
+  .concat("August", "September", "October", "November", "December");
+const dayOf = (date: Date) => DAYS[date.getDay()]!;
+const monthOf = (date: Date) => MONTHS[date.getMonth()]!;
 const padded = (value: number, length = 2, fill = "0") => String(value).padStart(length, fill);
 const hourOfTwelve = (date: Date) => date.getHours() % 12 || 12;
 
 const DIRECTIVES: Readonly<Record<string, (date: Date) => string>> = {
-  a: (date) => name(date, { weekday: "short" }),
-  A: (date) => name(date, { weekday: "long" }),
-  b: (date) => name(date, { month: "short" }),
-  B: (date) => name(date, { month: "long" }),
+  a: (date) => dayOf(date).slice(0, 3),
+  A: dayOf,
+  b: (date) => monthOf(date).slice(0, 3),
+  B: monthOf,
   c: (date) => formatDate(date, "%a %b %e %H:%M:%S %Y"),
   d: (date) => padded(date.getDate()),
   D: (date) => formatDate(date, "%m/%d/%y"),

@@ -21,6 +21,10 @@ import {
   readStrings,
 } from "./tokenizer-metadata.ts";
 
+// How a text becomes ids: added tokens are cut out of it (added-tokens.ts). What is between them is normalized and cut
+// into pieces (steps.ts), by the steps of a tokenizer.json or by those of the family that a GGUF names
+// (pre-tokenizers.ts), for whose patterns regex.ts searches. Each piece is merged (bpe.ts, sentence-piece.ts).
+
 export interface EncodeOptions {
   /** Whether the text of a control token, such as `<|im_start|>`, becomes that token. */
   readonly special: boolean;
@@ -120,12 +124,8 @@ export function loadTokenizer(metadata: Metadata): Tokenizer {
   const addEos = readBoolean(metadata, "add_eos_token") ?? false;
 
   const { added, warnings: dropped } = addedTokens(vocabulary);
-  const matchers = (among: readonly AddedToken[]) => ({
-    written: new AddedTokens(among.filter(({ normalized }) => !normalized)),
-    normalized: new AddedTokens(among.filter(({ normalized }) => normalized), ({ content }) => normalize(content)),
-  });
-  const all = matchers(added);
-  const plain = matchers(added.filter(({ special }) => !special));
+  const written = new AddedTokens(added.filter(({ normalized }) => !normalized));
+  const normalized = new AddedTokens(added.filter(({ normalized }) => normalized), ({ content }) => normalize(content));
   const controls = new Map(added.filter(({ special }) => special).map(({ content, id }) => [content, id]));
 
   return {
@@ -139,12 +139,12 @@ export function loadTokenizer(metadata: Metadata): Tokenizer {
     encode(text, options) {
       const output: number[] = [];
       const add = (id: number) => void output.push(id);
-      const { written, normalized } = options.special ? all : plain;
+      const { special } = options;
       steps.allow(text);
-      for (const part of written.split(text.toWellFormed(), true)) {
+      for (const part of written.split(text.toWellFormed(), { atStart: true, special })) {
         if ("token" in part) add(part.token.id);
         else {
-          for (const inner of normalized.split(normalize(part.text), part.atStart)) {
+          for (const inner of normalized.split(normalize(part.text), { atStart: part.atStart, special })) {
             if ("token" in inner) add(inner.token.id);
             else encodeText(inner.text, inner.atStart, add);
           }

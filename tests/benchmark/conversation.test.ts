@@ -6,6 +6,11 @@ import { type DatasetSample, lastPrompt, plainText, sampleOf, userTurns } from "
 const Q = "Name one ferry port.";
 const user = (content: string) => ({ role: "user", content });
 const assistant = (content: string) => ({ role: "assistant", content });
+const call = {
+  role: "assistant",
+  tool_calls: [{ id: "c1", type: "function", function: { name: "ports", arguments: '{"sea": 1}' } }],
+};
+const tool = { role: "tool", tool_call_id: "c1", content: '["Calais"]' };
 const system = (content: string) => ({ role: "system", content });
 
 function read(row: unknown, column?: string): DatasetSample {
@@ -84,6 +89,14 @@ test("the shapes of public datasets give the conversation that they mean", () =>
       user(Q),
     ]],
     ["blank messages", { messages: [system(" "), user(""), user(Q), assistant("")] }, [user(Q), assistant("")]],
+    ["tool calls, as OpenAI's API has them", {
+      messages: [user(Q), { ...call, content: null, audio: null }, { ...tool, name: null }, assistant("Calais")],
+    }, [user(Q), { ...call, content: null }, tool, assistant("Calais")]],
+    ["tool calls without the key of a content, or with a text", {
+      messages: [user(Q), call, tool, { ...call, content: "So?" }],
+    }, [user(Q), { ...call, content: null }, tool, { ...call, content: "So?" }]],
+    ["a turn of nothing", { messages: [user(Q), { role: "assistant", content: null }] }, [user(Q), assistant("")]],
+    ["names", { messages: [{ ...user(Q), name: "Ann" }] }, [{ ...user(Q), name: "Ann" }]],
     ["a count in a column of turns", { turns: 3, conversation: [user(Q)] }, [user(Q)]],
   ];
   for (const [name, row, messages] of shapes) assert.equal(messagesOf(row), messages, name);
@@ -154,7 +167,7 @@ test("a row of any shape has a prompt that is not blank, or is told on one line"
     prompts++;
     for (const messages of [userTurns(sample), lastPrompt(sample)]) {
       assert.ok(messages.some(({ role }) => role === "user"));
-      assert.ok(messages.every(({ role, content }) => role !== "user" || content.trim() !== ""));
+      assert.ok(messages.every(({ role, content }) => role !== "user" || content?.trim()));
       assert.ok(plainText(messages).trim() !== "");
     }
     assert.type(sample.id, "string");

@@ -35,7 +35,7 @@ interface Sample {
 
 /** A sample by the user's turns. */
 const shortened = ({ id, messages, task }: DatasetSample): Sample => (
-  { id, turns: messages.filter(({ role }) => role === "user").map(({ content }) => content), task }
+  { id, turns: messages.filter(({ role }) => role === "user").map(({ content }) => content!), task }
 );
 
 async function loadPrompts(path: string, column?: string): Promise<Sample[]> {
@@ -295,7 +295,7 @@ test("parquet's rows are read wherever they stand", async () => {
 });
 
 test("the bundled prompts are samples", () => {
-  assert.ok(bundledPrompts().every(({ messages }) => messages.length > 0 && messages[0]!.content.length > 10));
+  assert.ok(bundledPrompts().every(({ messages }) => messages.length > 0 && messages[0]!.content!.length > 10));
 });
 
 // The real files lie beside the checkout on the developers' and CI's machines; they are not ours to copy.

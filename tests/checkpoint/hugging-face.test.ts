@@ -197,6 +197,38 @@ test("the chat template comes from its file, or from tokenizer_config.json", asy
   assert.is(await templateOf({ ...config, "chat_template.jinja": jinja }), "jinja");
 });
 
+test("named chat templates have GGUF's keys, whatever holds them", async () => {
+  const templatesOf = async (files: Files, more: Readonly<Record<string, string>> = {}) => {
+    const folder = await write(files);
+    if (Object.keys(more).length > 0) await Deno.mkdir(`${folder}/additional_chat_templates`);
+    for (const [name, text] of Object.entries(more)) {
+      await Deno.writeTextFile(`${folder}/additional_chat_templates/${name}`, text);
+    }
+    const file = await openModelFile(folder);
+    await file.checkpoint.close();
+    const { metadata } = file.checkpoint;
+    return ["", ".tool_use", ".rag"].map((name) => metadata.get(`tokenizer.chat_template${name}`));
+  };
+  const list = ["rag", "tool_use", "default"].map((name) => ({ name, template: `list ${name}` }));
+  const listed = changed("tokenizer_config.json", { chat_template: list });
+  assert.equal(await templatesOf(listed), ["list default", "list tool_use", undefined]);
+  const onlyTools = changed("tokenizer_config.json", { chat_template: list.slice(1, 2) });
+  assert.equal(await templatesOf(onlyTools), [undefined, "list tool_use", undefined]);
+  // transformers takes no template from tokenizer_config.json where there are files of templates.
+  const files = { ...listed, "chat_template.jinja": new TextEncoder().encode("file") };
+  assert.equal(await templatesOf(files), ["file", undefined, undefined]);
+  const more = { "tool_use.jinja": "tools", "rag.jinja": "rag", "notes.txt": "notes" };
+  assert.equal(await templatesOf(files, more), ["file", "tools", undefined]);
+  assert.equal(await templatesOf(listed, more), [undefined, "tools", undefined]);
+  assert.equal(await templatesOf(files, { "default.jinja": "other" }), ["other", undefined, undefined]);
+  for (const wrong of [[{ name: "default" }], [{ template: "x" }], 5, ["x"]]) {
+    await assertRefused(
+      async () => void await templatesOf(changed("tokenizer_config.json", { chat_template: wrong })),
+      /"chat_template"/,
+    );
+  }
+});
+
 test("a folder and a GGUF make a pair, also where one has given a special token another name", async () => {
   const gguf = `${temp}/same.gguf`;
   await Deno.writeFile(gguf, randomLlama(MODEL));

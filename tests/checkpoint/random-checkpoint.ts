@@ -19,7 +19,7 @@ export interface RandomCheckpoint {
   readonly biases?: readonly string[];
   /** Keys of config.json beside those of the shape. */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** Keys of the GGUF file beside those of the shape, without the architecture before them; `null` where it can't be. */
+  /** Keys of the GGUF file beside the shape's, without the architecture before them; `null` where it can't be. */
   readonly gguf?: readonly MetadataEntry[] | null;
 }
 
@@ -302,7 +302,7 @@ function shapeOf({ headSize, layers = 2 }: RandomCheckpoint) {
   };
 }
 
-/** The tensors in float32, by Hugging Face's names and in its order of rows. Shapes are ggml's: the row length first. */
+/** The tensors in float32, by Hugging Face's names and its order of rows; shapes are ggml's, the row length first. */
 function weightsOf({ name, modelType, headSize, layers = 2, biases = [], config }: RandomCheckpoint): TensorEntry[] {
   const uniform = randomOf([...name].reduce((seed, letter) => seed * 31 + letter.charCodeAt(0), 7) % 2 ** 31);
   const tensors: TensorEntry[] = [];

@@ -55,8 +55,8 @@ test("a part of each head has the frequencies of a head of that size", async () 
   assert.equal(rope.frequencies, Float64Array.from({ length: 10 }, (_, i) => 10_000 ** (-2 * i / 20)));
 });
 
-// By the formula of llama.cpp's ggml_rope_yarn_corr_dims the passage is from pair 10 to pair 23 (sizes 64 and 4096, base
-// 10 000, betas 32 and 1).
+// By the formula of llama.cpp's ggml_rope_yarn_corr_dims the passage is from pair 10 to pair 23 (sizes 64 and 4096,
+// base 10 000, betas 32 and 1).
 test("YaRN leaves short waves, stretches long ones, and multiplies by a magnitude", async () => {
   const yarn: MetadataEntry[] = [
     ["rope.scaling.type", "string", "yarn"],
@@ -75,7 +75,7 @@ test("YaRN leaves short waves, stretches long ones, and multiplies by a magnitud
   assert.is((await read([...yarn, ["context_length", "u32", 2 ** 20]])).context, 2 ** 20);
 });
 
-test("YaRN's magnitude: attn_factor multiplies it, yarn_attn_factor replaces it, a log multiplier divides it", async () => {
+test("YaRN's magnitude: attn_factor multiplies, yarn_attn_factor replaces, a log multiplier divides it", async () => {
   const magnitudeOf = async (...keys: readonly (readonly [string, number])[]) => {
     const { rope } = await read([
       ["rope.scaling.type", "string", "yarn"],

@@ -33,7 +33,7 @@ function tokenizerOf(
   const file = read("tokenizer.json");
   const config = files["tokenizer_config.json"] ? read("tokenizer_config.json") : undefined;
   const { vocab } = file.values.model as { vocab: JsonObject };
-  const added = file.objects("added_tokens").map(({ values }) => String(values.content));
+  const added = file.objects("added_tokens").map(({ values }) => values.content);
   vocabulary ??= new Set([...Object.keys(vocab), ...added]).size;
   return loadTokenizer(tokenizerMetadata(file, { config, bosId: undefined, eosIds, vocabulary }));
 }
@@ -152,7 +152,9 @@ const model = (change: Record<string, unknown>) =>
 const nested = (depth: number): JsonObject => (
   depth === 0 ? { type: "NFC" } : { type: "Sequence", normalizers: [nested(depth - 1)] }
 );
-const token = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
+/** What JSON may have and no String() takes. */
+const NO_TEXT = { toString: 1, valueOf: 1 };
+const token = (id: unknown) => ({ SpecialToken: { id, type_id: 0 } });
 const TEXT = { Sequence: { id: "A", type_id: 0 } };
 
 for (
@@ -178,6 +180,31 @@ for (
       "another split",
       file({ pre_tokenizer: { type: "UnicodeScripts" } }),
       /its pre-tokenizer has the step "\{\\"type\\":\\"UnicodeScripts\\"\}", which is not done here; use a GGUF/,
+    ],
+    [
+      "more steps than anyone has",
+      file({ normalizer: { type: "Sequence", normalizers: Array(33).fill({ type: "NFC" }) } }),
+      /its normalizer has 33 steps; use a GGUF/,
+    ],
+    [
+      "too many added tokens",
+      file({ added_tokens: Array(2 ** 18 + 1).fill({}) }),
+      /"added_tokens" is an array of 262145, wanted 262144 tokens at most; get/,
+    ],
+    [
+      "added tokens of too many characters",
+      file({ added_tokens: ["a", "b"].map((letter, i) => ({ id: 301 + i, content: letter.repeat(2 ** 20 + i) })) }),
+      /its added tokens have 2097153 characters, wanted 2097152 at most; get/,
+    ],
+    [
+      "an added token that is no text",
+      file({ added_tokens: [{ id: 301, content: NO_TEXT }] }),
+      /token an object has id "301", wanted/,
+    ],
+    [
+      "a template's token that is no text",
+      file({ post_processor: { type: "TemplateProcessing", single: [token(NO_TEXT), TEXT], special_tokens: {} } }),
+      /begins or ends texts with an object, which is no token/,
     ],
     ["a nest of steps", file({ normalizer: nested(9) }), /its normalizer is nested more than 8 deep; use a GGUF/],
     [
@@ -243,6 +270,23 @@ test("a normalizer that makes texts far longer is an error as it does", () => {
     () => tokenizer.encode("aaa", { special: true }),
     /^Cannot encode the text: the tokenizer's normalizer makes it too long; use a GGUF of the model$/,
   );
+});
+
+test("a normalizer that makes the texts of added tokens too long is refused", () => {
+  const added_tokens = Array.from(
+    { length: 2 ** 13 },
+    (_, i) => ({ id: 301 + i, content: `<${i}>`, normalized: true }),
+  );
+  const files = file({ added_tokens, normalizer: { type: "Prepend", prepend: "a".repeat(256) } });
+  return assertRefused(
+    async () => tokenizerOf(files, { vocabulary: 301 + 2 ** 13 }),
+    /^Cannot load the tokenizer: the texts of its added tokens have more than 2097152 characters; get or convert/,
+  );
+});
+
+test("a class of tokenizers that is no text is none of Llama's", () => {
+  const files = { ...FILES, "tokenizer_config.json": { tokenizer_class: NO_TEXT, add_bos_token: true } } as Files;
+  assert.is(tokenizerOf(files, { vocabulary: 301 }).vocabulary, 301);
 });
 
 test("ids without a token become unused tokens", () => {

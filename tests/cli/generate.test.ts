@@ -3,9 +3,13 @@
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { openGguf } from "../../src/checkpoint/gguf.ts";
+import { TOKEN_TYPES } from "../../src/checkpoint/token-types.ts";
+import { openFile } from "../../src/platform/platform-file.ts";
 import { type RandomLlama, randomLlama } from "../checkpoint/gguf-builder.ts";
 import { randomLlamaFolder, writeFolder } from "../checkpoint/safetensors-builder.ts";
 import { SMALL } from "../llama/llama-fixture.ts";
+import { randomModel, TEXT_TOKENS } from "../random-models.ts";
 import { at, draftPath, MODELS, onUnix, VERIFY, verifyPath, write } from "./fixture.ts";
 import { amusd, finish, isNode, recordOf, spawn } from "./host.ts";
 
@@ -205,6 +209,29 @@ test("--stop, --strategy, --lookahead and the devices by name and index", async 
   assert.is(code, 0);
   assert.is(stdout, record.text.slice(0, record.text.indexOf(stop)) + "\n");
   assert.match(stderr, /^greedy: \d+ tokens, .*\nverify on [^\n]*\n$/);
+});
+
+test("--stop ends the answer at a control token, which has no text of its own", async () => {
+  const run = ["--raw", "--prompt", "The", "--max-tokens", "20", "--kv-cache", "f32", "--json"];
+  const { tokens, text } = recordOf(await amusd(...VERIFY, ...run));
+  const { metadata, close } = await openGguf(await openFile(verifyPath));
+  await close();
+  // A token that did not come before, and is none of the prompt's.
+  const at = tokens.findIndex((token, i) => i > 3 && token < TEXT_TOKENS && tokens.indexOf(token) === i);
+  const change = (key: string, value: string | number) =>
+    Array.from(metadata.get(`tokenizer.ggml.${key}`) as ArrayLike<string | number>).with(tokens[at]!, value);
+  const path = write(
+    "control.gguf",
+    randomModel({
+      metadata: [
+        ["tokenizer.ggml.tokens", "string[]", change("tokens", "<|stop|>")],
+        ["tokenizer.ggml.token_type", "i32[]", change("token_type", TOKEN_TYPES.CONTROL)],
+      ],
+    }),
+  );
+  const record = recordOf(await amusd("--verify-model-path", path, ...run, "--stop", "<|stop|>"));
+  assert.equal([record.finishReason, record.tokens], ["stop", tokens.slice(0, at + 1)]);
+  assert.ok(record.text !== "" && text.startsWith(record.text));
 });
 
 test("--temperature, --top-k, --top-p, --min-p and --seed draw the same text by each strategy", async () => {

@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import type { GenerationRecord } from "../../src/engine/generation-run.ts";
 import { randomModel } from "../random-models.ts";
 import { at, draftPath, onUnix, write } from "./fixture.ts";
-import { DAWN_LINE, finish, spawn } from "./host.ts";
+import { finish, FOREIGN_LINES, spawn } from "./host.ts";
 
 /** A run that takes longer than any test. */
 function endless(...args: string[]): Deno.ChildProcess {
@@ -41,7 +41,10 @@ onUnix("Ctrl-C ends a run in order: text, record, summary, code 130", async () =
   child.kill("SIGINT");
   const stdout = some + await rest;
   const { code } = await child.status;
-  assert.match((await stderr).replaceAll(DAWN_LINE, ""), /^amusd: \d+ tokens \(abort\), [^]*both busy at once: .*\n$/);
+  assert.match(
+    (await stderr).replaceAll(FOREIGN_LINES, ""),
+    /^amusd: \d+ tokens \(abort\), [^]*both busy at once: .*\n$/,
+  );
   assert.is(code, 130);
   const record: GenerationRecord = JSON.parse(Deno.readTextFileSync(at("aborted.json")));
   assert.is(record.finishReason, "abort");
@@ -89,7 +92,7 @@ onUnix("a reader that goes away ends the run quietly", async () => {
   await reader.read();
   await reader.cancel();
   const { code } = await child.status;
-  assert.is((await stderr).replaceAll(DAWN_LINE, ""), "");
+  assert.is((await stderr).replaceAll(FOREIGN_LINES, ""), "");
   assert.is(code, 0);
 });
 

@@ -147,7 +147,7 @@ test("what was calibrated stands in the trace", async () => {
 test("what can't be loaded is refused, and leaves no file open", async () => {
   const part = Deno.readFileSync(draftPath).slice(0, -1000);
   Deno.writeFileSync(`${folder}/cut.gguf`, part);
-  const tokens = Array.from({ length: VOCABULARY }, (_, i) => i === 97 ? "A other" : `${i}`);
+  const tokens = Array.from({ length: VOCABULARY }, (_, i) => `${i}`);
   const other = writeModel("other", {
     metadata: [["tokenizer.ggml.tokens", "string[]", tokens], ["tokenizer.ggml.merges", "string[]", []]],
   });
@@ -158,7 +158,7 @@ test("what can't be loaded is refused, and leaves no file open", async () => {
     [{ verify: verifyPath, draft: `${folder}/cut.gguf` }, /^Cannot read model ".*cut\.gguf": it is cut short/],
     [
       { verify: verifyPath, draft: other },
-      /the vocabularies part at id 0, where verify has "Ā" and draft has "0"; use/,
+      /^Cannot draft with ".*other\.gguf": it has 3 % of the verify model's 287 tokens of text, wanted 50 % /,
     ],
     [{ verify: verifyPath, context: TRAINED_CONTEXT + 1 }, /^Cannot use a context of 257: .* give 2 to 256$/],
     [{ verify: verifyPath, context: 1 }, /^Cannot use a context of 1: .* give 2 to 256$/],
@@ -282,7 +282,7 @@ test("a prompt that does not fit is refused at once", () => {
     () => engine.generate(long, { raw: true }),
     /^Cannot generate after a prompt of 256 tokens: the context/,
   );
-  assert.throws(() => engine.generate("", { raw: true }), /^Cannot generate after a prompt of 0 tokens/);
+  assert.throws(() => engine.generate("", { raw: true }), /^Cannot generate after an empty prompt/);
   assert.throws(() => engine.chat().send(long), /^Cannot generate after a prompt of/);
   assert.throws(() => engine.generate([VOCABULARY]), /^Cannot generate after token 320/);
 });

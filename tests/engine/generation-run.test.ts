@@ -451,7 +451,7 @@ test("options out of range are refused at once", () => {
       /^Cannot launch by "fixed:0": the rules are adaptive, published and fixed:1/,
     ],
     [{ stop: [""] }, {}, RangeError, /^Cannot stop at ""/],
-    [{}, { prompt: [] }, RangeError, /^Cannot generate after a prompt of 0 tokens/],
+    [{}, { prompt: [] }, RangeError, /^Cannot generate after an empty prompt/],
     [{}, { prompt: Array(CONTEXT).fill(1) }, RangeError, /a prompt of 160 tokens: the context has 160 positions/],
     [{}, { prompt: [1, VOCABULARY] }, RangeError, /^Cannot generate after token 320: the vocabulary has 320 tokens/],
     [{}, { prompt: [-1] }, RangeError, /^Cannot generate after token -1/],

@@ -5,7 +5,14 @@ import fc from "fast-check";
 import { openFile } from "../../src/platform/platform-file.ts";
 import { type ChatMessage, encodeChat, renderChat } from "../../src/tokenizer/chat-template.ts";
 import { Budget } from "../../src/tokenizer/jinja/budget.ts";
+import type { Builtin } from "../../src/tokenizer/jinja/builtin.ts";
+import { FILTERS } from "../../src/tokenizer/jinja/filters.ts";
 import { render } from "../../src/tokenizer/jinja/interpreter.ts";
+import { TESTS } from "../../src/tokenizer/jinja/tests.ts";
+import { TEXT_METHODS } from "../../src/tokenizer/jinja/text-methods.ts";
+import { Dict, Generator, Tuple, type Value } from "../../src/tokenizer/jinja/values.ts";
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
+import { TextCodec } from "../../src/engine/text-codec.ts";
 import { openGguf } from "../../src/checkpoint/gguf.ts";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
 
@@ -163,6 +170,25 @@ test("renderChat() takes the template for tools where there are some", () => {
   assert.is(renderChat(withTemplate("plain"), [user("a")], { ...open, tools: [] }), "plain");
 });
 
+test("TextCodec.encodeChat() takes tools and a date, or a date alone", () => {
+  const metadata = withTemplate("{{ strftime_now('%Y') | replace('2024', 'a') }}{% if tools %}b{% endif %}");
+  const codec = new TextCodec(loadTokenizer(metadata), metadata as Checkpoint["metadata"], 8);
+  const date = new Date(2024, 1, 1);
+  assert.equal(codec.encodeChat([user("x")], date), [1, 4]);
+  assert.equal(codec.encodeChat([user("x")], { date, tools: [{ name: "now" }] }), [1, 4, 5]);
+});
+
+test("renderChat() takes ints as tables have them", () => {
+  const message = { role: "assistant", tool_calls: [{ function: { name: "f", arguments: { n: 2n ** 60n } } }] };
+  assert.is(
+    renderChat(withTemplate("{{ messages[0].tool_calls[0].function.arguments }}"), [message], open),
+    "{'n': 1152921504606846976}",
+  );
+});
+
+const LOOPS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+const NAMED = Array.from({ length: 2000 }, (_, i) => `a${i}=1`).join();
+
 /** Templates that want more time or memory than a rendering has. */
 const GREEDY: Readonly<Record<string, string>> = {
   "loops": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
@@ -195,6 +221,18 @@ const GREEDY: Readonly<Record<string, string>> = {
   "digits": `{{ ${"9".repeat(1e6)} }}`,
   "an open text": `{{ '${"x".repeat(1e6)}`,
   "a long template": "x".repeat(1e7),
+  "nothing, for ever": `{% set x = '' * 10 ** 400 %}${LOOPS}`,
+  "a width below zero": `{% for i in range(9) %}{{ '%.*d' % (-10 ** 12, 5) }}{% endfor %}${LOOPS}`,
+  "long tuples as keys":
+    "{% set t = (1, 2, 3, 4, 5) * 200 %}{% for i in range(99999) %}{% set x = {}[t] %}{% endfor %}",
+  "large ints that are kept":
+    "{% set n = namespace(s=0) %}{% for i in range(9999) %}{% set n.s = [n.s, -10 ** 4000] %}{% endfor %}",
+  "macros that are kept": "{% set n = namespace(s=0) %}{% for i in range(99999) %}{% macro m() %}{% endmacro %}" +
+    "{% set n.s = [n.s, m] %}{% endfor %}",
+  "arguments by name": `{% macro m() %}{% set a = kwargs %}{{ m(**a) }}{% endmacro %}{{ m(${NAMED}) }}`,
+  "a set of characters": "{% set s = 'x' * 1000000 %}{% for i in range(99999) %}{% set t = 'x'.strip(s) %}{% endfor %}",
+  "an open directive of %": "{{ '%(' * 1000000 % {} }}",
+  "a path": "{{ range(99999) | map(attribute='a.' * 1000, default={}) | list }}",
 };
 
 test("renderChat() ends templates that take too much, in one line", () => {
@@ -207,10 +245,84 @@ test("renderChat() ends templates that take too much, in one line", () => {
   }
 });
 
+test("every method, filter and test pays for what it walks and for what it makes", () => {
+  const count = 6000;
+  const long = BigInt(2 * count);
+  const texts = ["a ", "\t\n", "<é", "🙂"].map((unit) => unit.repeat(count / 2));
+  const list = Array.from({ length: count }, (_, i) => `t${i}`);
+  const dict = new Dict(list.map((text) => [text, text] as const));
+  const ints = list.map((_, i) => BigInt(i));
+  const selves: Value[] = [...texts, list, ints, new Tuple(list), dict, 5n, 2.5];
+  /** What is given to those that need an argument, or that make more with one. */
+  const given: Readonly<Record<string, readonly Value[]>> = {
+    ...Object.fromEntries(["center", "ljust", "rjust", "zfill", "batch", "slice"].map((name) => [name, [long]])),
+    ...Object.fromEntries(
+      ["find", "rfind", "index", "rindex", "count", "partition", "rpartition", "startswith", "endswith", "removeprefix"]
+        .concat("removesuffix").map((name) => [name, ["a"]]),
+    ),
+    ...{ replace: ["", "xyz"], join: [["a", "b"]], groupby: [0n], map: ["upper"], selectattr: [0n], rejectattr: [0n] },
+    ...{ attr: ["upper"], indent: [long], tojson: [true], divisibleby: [2n], in: [list] },
+    ...{ format: [], truncate: [100n], sameas: ["a"] },
+    ...Object.fromEntries(
+      [...TESTS.keys()].filter((name) => /^(eq|equalto|ne|[ lg][te]|.*than|[=!<>]+)$/.test(name))
+        .map((name) => [name, ["a"]]),
+    ),
+  };
+  /** The bytes of a text or of a list's places, those within it too. */
+  const bytesOf = (value: Value): number =>
+    typeof value === "string"
+      ? 2 * value.length
+      : Array.isArray(value)
+      ? value.reduce((sum: number, item) => sum + 8 + (Array.isArray(item) ? bytesOf(item) : 0), 0)
+      : 0;
+  const known = new Set<Value>(list);
+  /** The bytes of what a generator makes. A list that takes it up pays for the places itself. */
+  const drained = (generator: Generator): number => {
+    let bytes = 0;
+    for (const item of { [Symbol.iterator]: () => generator.iterate() }) {
+      if (!(typeof item === "string" && (item.length < 3 || known.has(item)))) bytes += bytesOf(item);
+    }
+    return bytes;
+  };
+  let checked = 0;
+  for (const [name, apply] of [...TEXT_METHODS, ...FILTERS, ...TESTS] as [string, Builtin][]) {
+    let ran = false;
+    for (const self of selves) {
+      for (const positional of [given[name] ?? [], []]) {
+        const budget = new Budget();
+        let [made, size]: [Value, number] = [null, 0];
+        try {
+          // Methods of texts are bound to texts alone.
+          if (TEXT_METHODS.get(name) === apply && typeof self !== "string") continue;
+          made = apply(self, { positional, named: new Map() }, budget);
+          size = made instanceof Generator ? drained(made) : bytesOf(made);
+        } catch (error) {
+          assert.is((error as Error).constructor, Error, String(error));
+          continue;
+        }
+        ran = true;
+        const what = `${name} of ${Array.isArray(self) ? "a list" : String(self).slice(0, 2)}`;
+        if (typeof self === "string") assert.ok(budget.steps >= self.length / 64, `${what}: ${budget.steps} steps`);
+        if (made === self || positional.includes(made)) continue;
+        checked++;
+        assert.ok(budget.bytes >= size, `${what}: ${budget.bytes} of ${size} bytes`);
+      }
+    }
+    assert.ok(ran, `${name} took none of the values`);
+  }
+  assert.ok(checked > 300, `${checked}`);
+});
+
 test("renderChat() lets a long conversation take more", () => {
   const template = "{% for m in messages %}{{ m.content.strip().replace('a', 'b') | upper | trim }}{% endfor %}";
-  const messages = Array.from({ length: 200 }, () => user("a word ".repeat(2000)));
-  assert.is(renderChat(withTemplate(template), messages, open).length, 200 * (7 * 2000 - 1));
+  const messages = Array.from({ length: 1000 }, () => user("a word ".repeat(300)));
+  assert.is(renderChat(withTemplate(template), messages, open).length, 1000 * (7 * 300 - 1));
+  for (const [name, template] of Object.entries(golden.templates as Record<string, string>)) {
+    const talk = Array.from({ length: 1000 }, (_, i) => (i % 2 === 0 ? user : assistant)("é<b> 'w'\n".repeat(200)));
+    const metadata = withTemplate(template);
+    const short = renderChat(metadata, talk.slice(0, 3), open);
+    assert.ok(renderChat(metadata, talk.slice(0, 999), open).length > 100 * short.length, name);
+  }
 });
 
 test("a template of any kind gives a text or an error of one line", () => {

@@ -80,9 +80,21 @@ test("control tokens come from text only where special is asked for, user-define
   const [control, , tool] = [..."012"].map((at) => 258 + Number(at));
   assert.is(decode(tokenizer, [control!, tool!]), "<tool>");
   assert.is(decode(tokenizer, [control!, tool!], true), "<|a|><tool>");
+  // As tokenizers with encode_special_tokens: a control token's text is text in which no other token is looked for.
+  const inside = loadTokenizer(byteLevel("llama-bpe", [], [["<|a|>", CONTROL], ["<|", USER_DEFINED]]));
+  assert.equal(pieces(inside, "x<|a|><|a"), ["x", "<", "|", "a", "|", ">", "<|", "a"]);
   // Text doesn't become a control token even where the merges would lead there.
   const spm = loadTokenizer(sentencePiece({ "▁": -1, "<": -1, "/": -1, s: -1, ">": -1, "</": 0, "s>": 0 }));
   assert.equal(pieces(spm, "</s>"), ["▁", "</", "s>"]);
+});
+
+test("added tokens whose texts are far longer than any model's are refused", () => {
+  const tokens = (length: number) => byteLevel("gpt-2", [], [["a".repeat(length), USER_DEFINED], ["b", USER_DEFINED]]);
+  assert.equal(pieces(loadTokenizer(tokens(2 ** 21 - 1)), "ab"), ["a", "b"]);
+  assert.throws(
+    () => loadTokenizer(tokens(2 ** 21)),
+    /^Cannot load the tokenizer: the texts of its added tokens have more than 2097152 characters; get or convert/,
+  );
 });
 
 test("a file that does not name its cut gets that of the vocabulary it has, with a warning", () => {

@@ -3,12 +3,12 @@ import { asInt, type Builtin, builtin } from "./builtin.ts";
 import { formatBraces } from "./format.ts";
 import { repr } from "./text.ts";
 import { TEXT_METHODS } from "./text-methods.ts";
+import { equals } from "./compare.ts";
 import {
   type Arguments,
   charactersOf,
   Dict,
   DictView,
-  equals,
   iterate,
   numberOf,
   payForKey,
@@ -40,15 +40,20 @@ export function subscriptOf(object: Value, key: Value, budget: Budget): Value {
 /** An attribute in Python's sense, a method for example; undefined where there is none. */
 export function ownAttribute(object: Value, name: string, budget: Budget): Value | undefined {
   if (object instanceof Undefined) throw new Error(object.message);
+  budget.spend(1 + name.length / 16);
   if (object instanceof PyObject) {
     const own = object.attribute(name);
+    if (own instanceof PyFunction) budget.object();
     if (own !== undefined) return own;
   }
   const kind = typeName(object);
   if (/^__\w+__$/.test(name) || CHANGES[kind]?.includes(name)) {
     return new Undefined(`access to attribute '${name}' of '${kind}' object is unsafe.`);
   }
-  const bound = (call: (call: Arguments) => Value) => new PyFunction(name, call);
+  const bound = (call: (call: Arguments) => Value) => {
+    budget.object();
+    return new PyFunction(name, call);
+  };
   if (typeof object === "string") {
     const method = TEXT_METHODS.get(name);
     if (method) return bound((call) => method(object, call, budget));
@@ -113,6 +118,7 @@ function lookup(budget: Budget) {
 /** An element of a list, a text and so on, or a dict's value; undefined where there is none. */
 function itemOf(object: Value, key: Value, budget: Budget): Value | undefined {
   if (object instanceof Undefined) throw new Error(object.message);
+  budget.spend(1);
   if (object instanceof Dict) {
     payForKey(key, budget);
     return isKey(key) ? object.get(key) : undefined;
@@ -133,8 +139,8 @@ const isKey = (key: Value): boolean =>
   !(Array.isArray(key) || key instanceof Dict) && !(key instanceof Tuple && !key.items.every(isKey));
 
 function missing(object: Value, key: Value, budget: Budget): Undefined {
+  if (typeof key === "string") return new Undefined(key, typeName(object));
   const what = object === null ? "None" : `${typeName(object)} object`;
-  if (typeof key === "string") return new Undefined(`'${what}' has no attribute '${key}'`);
   return new Undefined(`${what} has no element ${repr(key, budget)}`);
 }
 

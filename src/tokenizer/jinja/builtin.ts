@@ -1,7 +1,7 @@
 import type { Budget } from "./budget.ts";
-import { type Arguments, numberOf, typeError, typeName, type Value } from "./values.ts";
+import { type Arguments, numberOf, PyObject, typeError, typeName, type Value } from "./values.ts";
 
-/** A function that is part of the language: a method, a filter or a test. Its first argument is what it is applied to. */
+/** A function that is part of the language: a method, a filter or a test. `self` is what it is applied to. */
 export interface Builtin<T extends Value = Value> {
   (self: T, call: Arguments, budget: Budget): Value;
 }
@@ -9,8 +9,8 @@ export interface Builtin<T extends Value = Value> {
 /**
  * Makes a built-in function of one that gets its arguments in the order of `parameters`: names with a space between
  * them, with a `?` behind those that may be left out (they are undefined then). The call throws an Error for an
- * argument too many or too few. A text that it gives is paid for here; what may be far longer than `self` is paid for
- * by the function itself, before it makes it.
+ * argument too many or too few. A walk along each text that it gets, and the text or object that it gives, are paid for
+ * here; elements of lists, and a text that may be far longer than `self`, by the function itself, before it makes them.
  */
 export function builtin<T extends Value>(
   name: string,
@@ -20,9 +20,12 @@ export function builtin<T extends Value>(
   const names = parameters.split(" ").filter((part) => part !== "");
   return (self, call, budget) => {
     const args = bind(name, names, call);
-    if (typeof self === "string") budget.spend(self.length / 4);
+    for (const value of [self, ...args]) if (typeof value === "string") budget.spend(value.length / 4);
     const result = apply(self, args, budget);
     if (typeof result === "string") budget.text(result.length);
+    // The least room that an engine gives to a list that grows. Its elements are paid for where they are added.
+    else if (Array.isArray(result)) budget.items(5);
+    else if (result instanceof PyObject) budget.object();
     return result;
   };
 }

@@ -9,12 +9,23 @@ import { type Arguments, Generator, isTrue, iterate, type Value } from "./values
 export const FILTERS: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
   ...TEXT_FILTERS,
   ...SEQUENCE_FILTERS,
-  ["map", (self, call, budget) => new Generator(mapped(self, call, budget))],
-  ["select", (self, call, budget) => new Generator(selected(self, call, true, false, budget))],
-  ["reject", (self, call, budget) => new Generator(selected(self, call, false, false, budget))],
-  ["selectattr", (self, call, budget) => new Generator(selected(self, call, true, true, budget))],
-  ["rejectattr", (self, call, budget) => new Generator(selected(self, call, false, true, budget))],
+  lazy("map", mapped),
+  lazy("select", (self, call, budget) => selected(self, call, true, false, budget)),
+  lazy("reject", (self, call, budget) => selected(self, call, false, false, budget)),
+  lazy("selectattr", (self, call, budget) => selected(self, call, true, true, budget)),
+  lazy("rejectattr", (self, call, budget) => selected(self, call, false, true, budget)),
 ]);
+
+/** A filter whose values come one by one, with arguments for another filter or a test. */
+function lazy(
+  name: string,
+  apply: (self: Value, call: Arguments, budget: Budget) => Iterator<Value>,
+): [string, Builtin] {
+  return [name, (self, call, budget) => {
+    budget.closure();
+    return new Generator(apply(self, call, budget));
+  }];
+}
 
 /** Applies the filter of a name. Throws an Error where there is none. */
 export function applyFilter(name: string, value: Value, call: Arguments, budget: Budget): Value {
@@ -30,7 +41,7 @@ export function applyTest(name: string, value: Value, call: Arguments, budget: B
   return isTrue(test(value, call, budget));
 }
 
-/** Of a value that isn't true nothing comes, of 0 or None for example, as Jinja2 has it. */
+/** A value that isn't true, 0 or None for example, gives nothing, as Jinja2 has it. */
 function* mapped(self: Value, { positional, named }: Arguments, budget: Budget): Iterator<Value> {
   if (!isTrue(self)) return;
   const [name, ...rest] = positional;

@@ -1,9 +1,10 @@
 import type { Budget } from "./budget.ts";
 import { asInt } from "./builtin.ts";
 import { formatFloat } from "./numbers.ts";
-import { repr, textOf } from "./text.ts";
+import { replaceEach, repr, textOf } from "./text.ts";
 import {
   type Arguments,
+  characterCount,
   charactersOf,
   Dict,
   numberOf,
@@ -24,9 +25,10 @@ export function formatPercent(template: string, values: Value, budget: Budget): 
     return positional[used++]!;
   };
   const directive = /%(?:\(([^)]*)\))?([-+ #0]*)(\*|\d+)?(?:\.(\*|\d*))?[hlL]?([^])?/gu;
-  const formatted = template.replace(
+  const formatted = replaceEach(
+    template,
     directive,
-    (_, key?: string, flags = "", width?: string, digits?: string, type = "") => {
+    ([, key, flags = "", width, digits, type = ""]) => {
       if (type === "%") return "%";
       const minimum = width === "*" ? asInt(next(), "* wants") : Number(width ?? 0);
       const precision = digits === "*" ? asInt(next(), "* wants") : digits === undefined ? undefined : Number(digits);
@@ -42,18 +44,18 @@ export function formatPercent(template: string, values: Value, budget: Budget): 
       budget.spend(100);
       const [sign, body] = percentValue(value, type, flags, precision, budget);
       const isLeft = flags.includes("-") || minimum < 0;
-      const missing = Math.max(0, Math.abs(minimum) - sign.length - charactersOf(body, budget).length);
+      const missing = Math.max(0, Math.abs(minimum) - sign.length - characterCount(body, budget));
       if (isLeft) return sign + body + " ".repeat(missing);
       const isZero = flags.includes("0") && !/[sracS]/.test(type) && /\d/.test(body);
       return isZero ? sign + "0".repeat(missing) + body : " ".repeat(missing) + sign + body;
     },
+    budget,
   );
   // What has elements by keys may go unused.
   const isMapping = Array.isArray(values) || [Dict, Range, Undefined].some((type) => values instanceof type);
   if (used < positional.length && !isMapping) {
     throw new Error("not all arguments converted during string formatting");
   }
-  budget.text(formatted.length);
   return formatted;
 }
 
@@ -107,7 +109,8 @@ function intText(value: bigint, type: string): string {
   return type === "X" ? digits.toUpperCase() : digits;
 }
 
-function cut(text: string, length: number, budget: Budget): string {
+/** The first `length` characters of a text. */
+export function cut(text: string, length: number, budget: Budget): string {
   const part = charactersOf(text, budget).slice(0, length);
   return typeof part === "string" ? part : part.join("");
 }
@@ -122,11 +125,13 @@ export interface Lookup {
 export function formatBraces(template: string, call: Arguments, lookup: Lookup, budget: Budget): string {
   let automatic = 0;
   const valueOf = (field: string): Value => {
+    budget.spend(20);
     const [, first = "", rest = ""] = /^([^.[]*)([^]*)$/.exec(field)!;
     const index = first === "" ? automatic++ : /^\d+$/.test(first) ? Number(first) : undefined;
     let value = index === undefined ? call.named.get(first) : call.positional[index];
     if (value === undefined) throw new Error(`format() lacks the value of {${first}}`);
     for (const [, attribute, key] of rest.matchAll(/\.([^.[]+)|\[([^\]]*)\]/g)) {
+      budget.spend(5);
       if (attribute !== undefined) value = lookup.attribute(value, attribute);
       else value = lookup.item(value, /^\d+$/.test(key!) ? BigInt(key!) : key!);
     }
@@ -216,7 +221,7 @@ function formatSpec(value: Value, spec: string, budget: Budget): string {
   }
   const align = alignment ?? (zero && number !== undefined ? "=" : typeof value === "string" ? "<" : ">");
   const fill = given ?? (zero ? "0" : " ");
-  const missing = Math.max(0, Number(width ?? 0) - charactersOf(head + body, budget).length);
+  const missing = Math.max(0, Number(width ?? 0) - characterCount(head + body, budget));
   budget.text(missing * fill.length);
   if (align === "=") return head + fill.repeat(missing) + body;
   const before = align === ">" ? missing : align === "^" ? Math.floor(missing / 2) : 0;
@@ -226,6 +231,6 @@ function formatSpec(value: Value, spec: string, budget: Budget): string {
 function grouped(text: string, separator: string, size: number): string {
   const [, whole, rest] = /^([0-9a-fA-F]*)([^]*)$/.exec(text)!;
   const groups: string[] = [];
-  for (let end = whole!.length; end > 0; end -= size) groups.unshift(whole!.slice(Math.max(0, end - size), end));
-  return groups.join(separator) + rest;
+  for (let end = whole!.length; end > 0; end -= size) groups.push(whole!.slice(Math.max(0, end - size), end));
+  return groups.reverse().join(separator) + rest;
 }

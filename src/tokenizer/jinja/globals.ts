@@ -36,13 +36,19 @@ export function globalFunctions(budget: Budget): ReadonlyMap<string, Value> {
     dict: (call) => dictOf(call, budget),
     namespace: (call) => {
       const namespace = new Namespace();
-      for (const [name, value] of dictOf(call, budget).entries) setField(namespace, textOf(name, budget), value);
+      const fields = dictOf(call, budget);
+      budget.dict(fields.length);
+      for (const [name, value] of fields.entries) setField(namespace, textOf(name, budget), value);
       return namespace;
     },
-    cycler: ({ positional }) => new Cycler(positional),
+    cycler: ({ positional }) => {
+      budget.object();
+      return new Cycler(positional);
+    },
     joiner: (call) => {
       const [separator = ", "] = bind("joiner", ["sep?"], call);
       let isFirst = true;
+      budget.object();
       return new PyFunction("joiner", () => {
         const text = isFirst ? "" : separator;
         isFirst = false;
@@ -63,17 +69,23 @@ export function setField(namespace: Namespace, name: string, value: Value): void
 
 function dictOf({ positional: [entries], named }: Arguments, budget: Budget): Dict {
   const dict = new Dict();
-  if (entries instanceof Dict) { for (const [key, value] of entries.entries) dict.set(key, value); }
-  else if (entries !== undefined) {
+  if (entries instanceof Dict) {
+    budget.dict(entries.length);
+    for (const [key, value] of entries.entries) {
+      payForKey(key, budget);
+      dict.set(key, value);
+    }
+  } else if (entries !== undefined) {
     for (const entry of iterate(entries, budget)) {
       const pair = listOf(entry, budget);
-      payForKey(pair[0] ?? null, budget);
       if (pair.length !== 2) throw new Error("dictionary update sequence element has not length 2");
+      payForKey(pair[0]!, budget);
+      budget.items(4);
       dict.set(pair[0]!, pair[1]!);
     }
   }
+  budget.dict(named.size);
   for (const [name, value] of named) dict.set(name, value);
-  budget.items(4 * dict.length);
   return dict;
 }
 

@@ -1,3 +1,9 @@
+// A Jinja of our own, since templates are strangers' programs: it has what Jinja2 has in the sandbox of transformers,
+// and a budget. A template goes from lexer.ts over token-stream.ts to parser.ts (statements) and expressions.ts, which
+// make the nodes of ast.ts; this file runs them. values.ts has Python's values, compare.ts, operators.ts, access.ts,
+// text.ts, format.ts, numbers.ts and json.ts what Python does with them; builtin.ts says how a method, a filter or a
+// test is written, and text-methods.ts, text-filters.ts, sequence-filters.ts, filters.ts and tests.ts have them.
+
 import { attributeOf, sliceOf, subscriptOf } from "./access.ts";
 import type { CallArguments, Expression, FilterNode, ForNode, MacroNode, Statement, Target } from "./ast.ts";
 import type { Budget } from "./budget.ts";
@@ -6,6 +12,7 @@ import { globalFunctions, setField } from "./globals.ts";
 import { Loop } from "./loop.ts";
 import { arithmetic, compares, concatenate, signed } from "./operators.ts";
 import { parse } from "./parser.ts";
+import { Scope } from "./scope.ts";
 import { textOf } from "./text.ts";
 import {
   type Arguments,
@@ -44,24 +51,6 @@ export function render(template: string, variables: Iterable<readonly [string, V
     const isStack = error instanceof RangeError || (error instanceof Error && error.name === "InternalError");
     if (isStack) throw new Error("it is too deep in itself", { cause: error });
     throw error;
-  }
-}
-
-/** The variables of a template's part, within those of the part around it. */
-class Scope {
-  readonly #values = new Map<string, Value>();
-
-  constructor(readonly parent: Scope | undefined, readonly budget: Budget) {}
-
-  get(name: string): Value {
-    const value = this.#values.get(name);
-    if (value !== undefined) return value;
-    this.budget.spend(1);
-    return this.parent ? this.parent.get(name) : new Undefined(`'${name}' is undefined`);
-  }
-
-  set(name: string, value: Value): void {
-    this.#values.set(name, value);
   }
 }
 
@@ -166,6 +155,7 @@ class Interpreter {
 
   #for(node: ForNode, items: Value, scope: Scope, depth: number): Flow {
     const { condition } = node;
+    this.#budget.closure();
     const source = condition ? new Generator(this.#chosen(node, condition, items, scope)) : items;
     const loop = new Loop(source, depth, ({ positional: [inner] }) => {
       if (!node.isRecursive) throw new Error("The loop must have the 'recursive' marker to be called recursively.");
@@ -217,12 +207,14 @@ class Interpreter {
   }
 
   #macro(node: MacroNode, scope: Scope): Macro {
+    this.#budget.closure();
     return new Macro(node.name, ({ positional, named }) => {
       const inner = this.#inner(scope);
+      if (named.size > 0) this.#budget.dict(2 * named.size);
       const left = new Map(named);
       const quoted = `macro '${node.name}'`;
       node.parameters.forEach(({ name, otherwise }, i) => {
-        let value = positional[i];
+        let value: Value | undefined = positional[i];
         if (value === undefined) {
           value = left.get(name);
           left.delete(name);
@@ -253,7 +245,7 @@ class Interpreter {
     if (namedRest) {
       const more = this.#evaluate(namedRest, scope);
       if (!(more instanceof Dict)) throw new Error(`argument after ** must be a mapping, not ${typeName(more)}`);
-      this.#budget.items(more.length);
+      this.#budget.dict(more.length);
       for (const [name, value] of more.entries) byName.set(textOf(name, this.#budget), value);
     }
     return { positional: values, named: byName };
@@ -320,7 +312,7 @@ class Interpreter {
         return arithmetic(expression.operator, left, this.#evaluate(expression.right, scope), budget);
       }
       case "sign":
-        return signed(expression.operator, this.#evaluate(expression.operand, scope));
+        return signed(expression.operator, this.#evaluate(expression.operand, scope), budget);
       default:
         return this.#literal(expression, scope);
     }
@@ -338,7 +330,7 @@ class Interpreter {
 
   #literal(expression: Extract<Expression, { kind: "list" | "tuple" | "concat" | "dict" }>, scope: Scope): Value {
     if (expression.kind === "dict") {
-      this.#budget.items(4 * expression.entries.length);
+      this.#budget.dict(expression.entries.length);
       return new Dict(
         expression.entries.map(([name, value]) => {
           const key = this.#evaluate(name, scope);
@@ -349,7 +341,7 @@ class Interpreter {
     }
     const items = expression.items.map((item) => this.#evaluate(item, scope));
     if (expression.kind === "concat") return concatenate(items, this.#budget);
-    this.#budget.items(items.length);
+    this.#budget.items(1 + items.length);
     return expression.kind === "tuple" ? new Tuple(items) : items;
   }
 }

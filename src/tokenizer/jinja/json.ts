@@ -1,6 +1,7 @@
 import type { Budget } from "./budget.ts";
-import { floatText, textOf } from "./text.ts";
-import { compare, Dict, isTrue, iterate, Tuple, typeError, typeName, type Value } from "./values.ts";
+import { floatText, replaceEach, textOf } from "./text.ts";
+import { compare } from "./compare.ts";
+import { Dict, isTrue, iterate, Tuple, typeError, typeName, type Value } from "./values.ts";
 
 /** The options of Python's json.dumps() that transformers' `tojson` passes on, as the template gives them. */
 export interface JsonOptions {
@@ -33,8 +34,11 @@ export function toJson(value: Value, options: JsonOptions, budget: Budget): stri
     parts.push(text);
   };
   const quoted = (text: string) => {
+    budget.text(text.length);
+    budget.spend(text.length / 8);
     const json = JSON.stringify(text);
-    return isAscii ? json.replace(/[^ -~]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`) : json;
+    const escape = ([c]: readonly string[]) => `\\u${c!.charCodeAt(0).toString(16).padStart(4, "0")}`;
+    return isAscii ? replaceEach(json, /[^ -~]/g, escape, budget) : json;
   };
   const writeAll = <T>(open: string, items: readonly T[], close: string, depth: number, write: (item: T) => void) => {
     if (items.length === 0) return push(open + close);

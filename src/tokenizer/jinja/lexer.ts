@@ -1,5 +1,5 @@
 import type { Budget } from "./budget.ts";
-import { SPACE } from "./text.ts";
+import { replaceEach, SPACE } from "./text.ts";
 
 /** A token: `text` is a name, an operator, a number's digits, a string's value, or the text between tags. */
 export interface Token {
@@ -41,7 +41,9 @@ export function tokenize(template: string, budget: Budget): Token[] {
     throw new Error(`line ${lineAt(place)}: ${message}`);
   };
   const push = (type: Token["type"], text: string) => {
-    budget.items(2);
+    // A token, and the node that it becomes.
+    budget.items(3);
+    budget.spend(4);
     tokens.push({ type, text, line: lineAt(at) });
   };
   /** Goes to `place`, and beyond the white space there that the tag's end takes away. */
@@ -125,7 +127,7 @@ export function tokenize(template: string, budget: Budget): Token[] {
           if (wanted !== text) fail(`unexpected '${text}'` + (wanted ? `, expected '${wanted}'` : ""));
         }
       }
-      push(type, type === "string" ? unescape(text.slice(1, -1)) : text);
+      push(type, type === "string" ? unescape(text.slice(1, -1), budget) : text);
       at += text.length;
     }
   }
@@ -152,9 +154,9 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /** A string literal's value by Python's escapes. */
-function unescape(text: string): string {
+function unescape(text: string, budget: Budget): string {
   const escape = /\\(?:x([\da-f]{2})|u([\da-f]{4})|U([\da-f]{8})|([0-7]{1,3})|([^]))/gi;
-  return text.replace(escape, (whole, x?: string, u?: string, long?: string, octal?: string, other = "") => {
+  return replaceEach(text, escape, ([whole, x, u, long, octal, other = ""]) => {
     const hex = whole[1] === "x" ? x : whole[1] === "u" ? u : whole[1] === "U" ? long : undefined;
     if (hex !== undefined) {
       const code = parseInt(hex, 16);
@@ -163,5 +165,5 @@ function unescape(text: string): string {
     }
     if (octal !== undefined) return String.fromCodePoint(parseInt(octal, 8));
     return ESCAPES[other] ?? (other === "" ? whole : "\\'\"".includes(other) ? other : whole);
-  });
+  }, budget);
 }

@@ -1,5 +1,6 @@
 import type { Budget } from "./budget.ts";
-import { type Arguments, equals, Generator, iterate, lengthOf, PyFunction, Undefined, type Value } from "./values.ts";
+import { equals } from "./compare.ts";
+import { type Arguments, Generator, iterate, lengthOf, PyFunction, Undefined, type Value } from "./values.ts";
 
 /** The variable `loop` of a for loop. It looks ahead by one item only where a template asks for what comes. */
 export class Loop extends PyFunction {

@@ -1,11 +1,10 @@
 import type { Budget } from "./budget.ts";
 import { formatPercent } from "./format.ts";
 import { textOf } from "./text.ts";
+import { compare, equals } from "./compare.ts";
 import {
-  compare,
   Dict,
   DictView,
-  equals,
   iterate,
   numberOf,
   payForKey,
@@ -53,8 +52,9 @@ export function arithmetic(operator: string, a: Value, b: Value, budget: Budget)
 }
 
 /** `-value` or `+value`. */
-export function signed(operator: string, value: Value): Value {
+export function signed(operator: string, value: Value, budget: Budget): Value {
   const number = numberOf(value);
+  if (typeof number === "bigint") payForInt(number, budget);
   if (number === undefined) throw typeError(`bad operand type for unary ${operator}: '${typeName(value)}'`, value);
   return operator === "-" ? -number : number;
 }
@@ -66,8 +66,14 @@ export function concatenate(values: readonly Value[], budget: Budget): string {
   return texts.join("");
 }
 
+/** Pays for an operation with an int, which may have 4300 digits and 2 kB. */
+function payForInt(value: bigint, budget: Budget): void {
+  if (large(value, CHEAP_INT)) budget.items(1000);
+}
+
 function ofInts(operator: string, a: bigint, b: bigint, budget: Budget): bigint | number {
-  if (large(a, CHEAP_INT) || large(b, CHEAP_INT)) budget.spend(2000);
+  payForInt(a, budget);
+  payForInt(b, budget);
   const result = intResult(operator, a, b, budget);
   if (typeof result === "bigint" && large(result, LARGEST_INT)) throw new Error("an int has more than 4300 digits");
   return result;

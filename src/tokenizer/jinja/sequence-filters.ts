@@ -4,11 +4,10 @@ import { ownAttribute, subscriptOf } from "./access.ts";
 import { toJson } from "./json.ts";
 import { arithmetic } from "./operators.ts";
 import { textOf } from "./text.ts";
+import { compare, equals } from "./compare.ts";
 import {
-  compare,
   Dict,
   DictView,
-  equals,
   Generator,
   identityOf,
   isTrue,
@@ -76,9 +75,13 @@ export const SEQUENCE_FILTERS: ReadonlyMap<string, Builtin> = new Map([
     "sort",
     "reverse? case_sensitive? attribute?",
     (self, [reverse = false, isExact = false, attribute], budget) => {
+      if (typeof attribute === "string") budget.items(attribute.length);
       const attributes = typeof attribute === "string" ? attribute.split(",") : [attribute];
       const readers = attributes.map((name) => reader(name, budget, !isTrue(isExact)));
-      const keyOf = (item: Value): Value => readers.map((read) => read(item));
+      const keyOf = (item: Value): Value => {
+        budget.items(2 + readers.length);
+        return readers.map((read) => read(item));
+      };
       return sorted(listOf(self, budget), keyOf, isTrue(reverse), budget);
     },
   ),
@@ -132,7 +135,8 @@ export const SEQUENCE_FILTERS: ReadonlyMap<string, Builtin> = new Map([
         yield batch;
         batch = [];
       }
-      budget.items(1);
+      // A list that grows has more room than it needs, which counts where there are many.
+      budget.items(batch.length === 0 ? 6 : 1);
       batch.push(item);
     }
     if (batch.length === 0) return;
@@ -147,7 +151,7 @@ export const SEQUENCE_FILTERS: ReadonlyMap<string, Builtin> = new Map([
     for (let i = 0; i < slices; i++) {
       const start = i * size + Math.min(i, more);
       const slice = items.slice(start, start + size + (i < more ? 1 : 0));
-      budget.items(slice.length + 2);
+      budget.items(slice.length + 6);
       yield fill !== null && i >= more ? [...slice, fill] : slice;
     }
   }),
@@ -179,6 +183,8 @@ export function reader(
   ignoresCase = false,
   otherwise?: Value,
 ): (item: Value) => Value {
+  // Each of its characters may be a part.
+  if (typeof attribute === "string") budget.items(attribute.length);
   const parts: readonly Value[] = typeof attribute === "string"
     ? attribute.split(".").map((part) => /^\d+$/.test(part) ? BigInt(part) : part)
     : attribute === undefined || attribute === null
@@ -196,13 +202,13 @@ export function reader(
 
 /** A list in order, equal elements in the order that they had. */
 function sorted(list: Value[], keyOf: (item: Value) => Value, isReverse: boolean, budget: Budget): Value[] {
+  budget.items(3 * list.length);
   const keyed = list.map((item) => ({ item, key: keyOf(item) }));
   const sign = isReverse ? -1 : 1;
   keyed.sort((a, b) => {
     const order = compare(a.key, b.key, "<", budget);
     return Number.isNaN(order) ? 0 : sign * order;
   });
-  budget.items(list.length);
   return keyed.map(({ item }) => item);
 }
 

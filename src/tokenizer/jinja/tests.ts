@@ -1,5 +1,7 @@
 import { type Builtin, builtin } from "./builtin.ts";
-import { compares, contains } from "./operators.ts";
+import { arithmetic, compares, contains } from "./operators.ts";
+import { textOf } from "./text.ts";
+import { TEXT_METHODS } from "./text-methods.ts";
 import {
   Dict,
   isIterable,
@@ -12,9 +14,6 @@ import {
   Undefined,
   type Value,
 } from "./values.ts";
-import { arithmetic } from "./operators.ts";
-import { textOf } from "./text.ts";
-import { TEXT_METHODS } from "./text-methods.ts";
 
 const test = (name: string, holds: (value: Value) => boolean): [string, Builtin] => [name, builtin(name, "", holds)];
 

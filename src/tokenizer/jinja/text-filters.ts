@@ -1,22 +1,11 @@
 import type { Budget } from "./budget.ts";
 import { asInt, asText, type Builtin, builtin } from "./builtin.ts";
-import { formatPercent, intOf } from "./format.ts";
+import { cut, formatPercent, intOf } from "./format.ts";
 import { roundFloat, roundInt } from "./numbers.ts";
-import { textOf } from "./text.ts";
-import { capitalize, capitalizeAll, pad, replace, splitLines, strip } from "./text-methods.ts";
-import {
-  charactersOf,
-  Dict,
-  isTrue,
-  lengthOf,
-  numberOf,
-  Tuple,
-  typeError,
-  typeName,
-  Undefined,
-  type Value,
-} from "./values.ts";
 import { signed } from "./operators.ts";
+import { replaceEach, textOf } from "./text.ts";
+import { capitalize, capitalizeAll, pad, replace, splitLines, strip } from "./text-methods.ts";
+import { Dict, isTrue, lengthOf, numberOf, Tuple, typeError, typeName, Undefined, type Value } from "./values.ts";
 
 /** A filter of a value's text. */
 const text = (
@@ -28,11 +17,11 @@ const text = (
   builtin<Value>(name, parameters, (self, args, budget) => apply(textOf(self, budget), args, budget)),
 ];
 
+/** Its text is no more than a text: unlike Jinja2's Markup, it escapes nothing that is added to it later. */
 const escape = (name: string) =>
   text(name, "", (self, _, budget) => {
-    budget.text(self.length * 5);
     const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;" };
-    return self.replace(/[&<>'"]/g, (character) => names[character]!);
+    return replaceEach(self, /[&<>'"]/g, ([character]) => names[character]!, budget);
   });
 
 /** Jinja2's filters of texts and numbers, by name. */
@@ -55,8 +44,12 @@ export const TEXT_FILTERS: ReadonlyMap<string, Builtin> = new Map([
       replace(self, textOf(old!, budget), textOf(by!, budget), asInt(count, "count", -1), budget),
   ),
   text("wordcount", "", (self, _, budget) => {
-    budget.text(8 * self.length);
-    return BigInt(self.match(/[\p{L}\p{N}_]+/gu)?.length ?? 0);
+    let count = 0n;
+    for (const _word of self.matchAll(/[\p{L}\p{N}_]+/gu)) {
+      budget.spend(2);
+      count++;
+    }
+    return count;
   }),
   ["indent", builtin("indent", "width? first? blank?", indent)],
   ["truncate", builtin("truncate", "length? killwords? end? leeway?", truncate)],
@@ -84,10 +77,10 @@ export const TEXT_FILTERS: ReadonlyMap<string, Builtin> = new Map([
   ],
   [
     "abs",
-    builtin("abs", "", (self) => {
+    builtin("abs", "", (self, _, budget) => {
       const number = numberOf(self);
       if (number === undefined) throw typeError(`bad operand type for abs(): '${typeName(self)}'`, self);
-      return number < 0 || Object.is(number, -0) ? signed("-", number) : number;
+      return number < 0 || Object.is(number, -0) ? signed("-", number, budget) : number;
     }),
   ],
   ["round", builtin("round", "precision? method?", round)],
@@ -118,16 +111,14 @@ function truncate(
   if (limit < mark.length) throw new Error(`expected length >= ${mark.length}, got ${limit}`);
   if (count === undefined) throw typeError(`object of type '${typeName(self)}' has no len()`, self);
   if (count <= limit + asInt(leeway, "leeway", 5)) return self;
-  const kept = Array.from(charactersOf(asText(self, "a value to truncate"), budget)).slice(0, limit - mark.length).join(
-    "",
-  );
+  const kept = cut(asText(self, "a value to truncate"), limit - mark.length, budget);
   return (isTrue(killsWords) ? kept : kept.slice(0, kept.includes(" ") ? kept.lastIndexOf(" ") : undefined)) + mark;
 }
 
 /** Python's int() of a text or a number; undefined where it is none. */
 function toInt(value: Value, base: number, budget: Budget): bigint | undefined {
   if (typeof value === "string") {
-    const digits = value.trim().replace(/(?<=[\da-z])_(?=[\da-z])/gi, "");
+    const digits = replaceEach(value.trim(), /(?<=[\da-z])_(?=[\da-z])/gi, () => "", budget);
     const match = /^([+-]?)(?:0[xob])?([\da-z]+)$/i.exec(digits);
     const [, sign, body] = match ?? [];
     if (body !== undefined && body.length <= 4300 && Array.from(body).every((digit) => parseInt(digit, 36) < base)) {
@@ -148,8 +139,9 @@ function toFloat(value: Value, budget: Budget): number | undefined {
   if (value instanceof Undefined) throw new Error(value.message);
   if (typeof value !== "string") return undefined;
   budget.spend(value.length / 16);
-  const text = value.trim().replace(/(?<=\d)_(?=\d)/g, "").toLowerCase();
-  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/.test(text)) return Number(text);
+  const text = replaceEach(value.trim(), /(?<=\d)_(?=\d)/g, () => "", budget).toLowerCase();
+  // Not `\d+\.?\d*`, which would try each way to share a long number's digits.
+  if (/^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/.test(text)) return Number(text);
   const word = /^([+-]?)(?:(inf|infinity)|nan)$/.exec(text);
   return word ? (word[2] ? (word[1] === "-" ? -Infinity : Infinity) : NaN) : undefined;
 }
@@ -159,8 +151,8 @@ function round(
   [precision, method = "common"]: readonly (Value | undefined)[],
   budget: Budget,
 ): Value {
-  // It computes with ints of a thousand digits.
-  budget.spend(100);
+  // It computes with ints of thousands of digits.
+  budget.items(500);
   const number = numberOf(self);
   if (number === undefined) throw typeError(`type ${typeName(self)} doesn't define __round__ method`, self);
   const places = asInt(precision, "precision", 0);

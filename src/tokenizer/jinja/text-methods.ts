@@ -1,7 +1,7 @@
 import type { Budget } from "./budget.ts";
 import { asInt, asText, type Builtin, builtin } from "./builtin.ts";
-import { SPACE } from "./text.ts";
-import { charactersOf, iterate, Tuple, typeName, type Value } from "./values.ts";
+import { replaceEach, SPACE } from "./text.ts";
+import { characterCount, charactersOf, iterate, Tuple, typeName, type Value } from "./values.ts";
 
 const text = (
   name: string,
@@ -22,7 +22,13 @@ export const TEXT_METHODS: ReadonlyMap<string, Builtin<string>> = new Map([
   text(
     "swapcase",
     "",
-    (self) => self.replace(/\p{L}/gu, (c) => c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase()),
+    (self, _, budget) =>
+      replaceEach(
+        self,
+        /\p{L}/gu,
+        ([c]) => c === c.toUpperCase() ? c.toLowerCase() : c === c.toLowerCase() ? c.toUpperCase() : c,
+        budget,
+      ),
   ),
 
   text("strip", "chars?", (self, [chars]) => strip(self, chars, true, true)),
@@ -109,20 +115,25 @@ export const TEXT_METHODS: ReadonlyMap<string, Builtin<string>> = new Map([
   text("rjust", "width fillchar?", (self, [width, fill], budget) => pad(self, width, fill, "right", budget)),
   text("zfill", "width", (self, [width], budget) => {
     const sign = /^[+-]/.exec(self)?.[0] ?? "";
-    const zeros = Math.max(0, asInt(width, "width") - charactersOf(self, budget).length);
+    const zeros = Math.max(0, asInt(width, "width") - characterCount(self, budget));
     budget.text(zeros);
     return sign + "0".repeat(zeros) + self.slice(sign.length);
   }),
   text("expandtabs", "tabsize?", (self, [size], budget) => {
     const width = Math.max(0, asInt(size, "tabsize", 8));
-    let [column, expanded] = [0, ""];
-    for (const character of self) {
-      const count = character === "\t" && width > 0 ? width - column % width : 0;
-      if (character === "\t") budget.text(count);
-      expanded += character === "\t" ? " ".repeat(count) : character;
-      column = /[\n\r]/.test(character) ? 0 : column + (character === "\t" ? count : 1);
-    }
-    return expanded;
+    let [column, from] = [0, 0];
+    return replaceEach(self, /[\t\n\r]/g, ({ 0: character, index: at }) => {
+      column += characterCount(self.slice(from, at), budget);
+      from = at + 1;
+      if (character !== "\t") {
+        column = 0;
+        return character;
+      }
+      const count = width > 0 ? width - column % width : 0;
+      budget.text(count);
+      column += count;
+      return " ".repeat(count);
+    }, budget);
   }),
 
   all("isalnum", /^[\p{L}\p{N}]+$/u),
@@ -140,10 +151,9 @@ export const TEXT_METHODS: ReadonlyMap<string, Builtin<string>> = new Map([
   text("istitle", "", (self) => /\p{Lu}/u.test(self) && !/[\p{L}][\p{Lu}]|(?<!\p{L})\p{Ll}/u.test(self)),
 ]);
 
-/** The same for all that a pattern finds, which may be each second character. */
+/** The same for all that a pattern finds. */
 export function capitalizeAll(text: string, word: RegExp, budget: Budget): string {
-  budget.text(8 * text.length);
-  return text.replace(word, capitalize);
+  return replaceEach(text, word, ([found]) => capitalize(found), budget);
 }
 
 /** The first character in upper case, all others in lower case. */
@@ -187,7 +197,8 @@ export function replace(text: string, old: string, by: string, count: number, bu
   if (count === 0) return text;
   const limit = count < 0 ? Infinity : count;
   if (old === "") {
-    const characters = Array.from(charactersOf(text, budget));
+    budget.items(text.length);
+    const characters = Array.from(text);
     budget.text(text.length + by.length * Math.min(limit, characters.length + 1));
     const filled = characters.map((character, i) => (i < limit ? by : "") + character).join("");
     return filled + (characters.length < limit ? by : "");
@@ -266,7 +277,7 @@ function choices(value: Value): string[] {
 
 /** The part of a text between two places as slices count them, and where it lies, in characters. */
 function part(self: string, start: Value | undefined, end: Value | undefined, budget: Budget) {
-  if (start === undefined && end === undefined) return { text: self, from: 0, to: charactersOf(self, budget).length };
+  if (start === undefined && end === undefined) return { text: self, from: 0, to: characterCount(self, budget) };
   const characters = charactersOf(self, budget);
   const place = (value: Value | undefined, otherwise: number) => {
     const at = asInt(value, "slice indices", otherwise);
@@ -286,7 +297,7 @@ function find(
   const { text, from, to } = part(self, start, end, budget);
   if (from > to) return -1n;
   const at = indexIn(text, sub, isLast, budget, true);
-  return at < 0 ? -1n : BigInt(from + charactersOf(text.slice(0, at), budget).length);
+  return at < 0 ? -1n : BigInt(from + characterCount(text.slice(0, at), budget));
 }
 
 function indexIn(text: string, sub: Value | undefined, isLast: boolean, budget: Budget, mayBeEmpty = false): number {
@@ -309,10 +320,10 @@ export function pad(
   where: "left" | "center" | "right",
   budget: Budget,
 ): string {
-  const length = charactersOf(text, budget).length;
+  const length = characterCount(text, budget);
   const missing = Math.max(0, asInt(width, "width") - length);
   const by = fill === undefined ? " " : asText(fill, "fillchar");
-  if (Array.from(by).length !== 1) throw new Error("the fill character must be exactly one character long");
+  if (Array.from(by.slice(0, 3)).length !== 1) throw new Error("the fill character must be exactly one character long");
   budget.text(missing * by.length);
   // CPython's own rule for an odd number: the larger half stands before the text only where the width is odd.
   const half = Math.floor(missing / 2) + (missing & (length + missing) & 1);

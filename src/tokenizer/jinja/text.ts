@@ -4,6 +4,31 @@ import { Dict, DictView, Namespace, PyObject, Tuple, Undefined, type Value } fro
 /** What Python's str.isspace() and str.strip() take as white space, for a class of a regular expression. */
 export const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 
+/**
+ * `text.replace(pattern, by)` for a pattern with the flag "g", its walk and each match paid for: the engine's own looks
+ * for all matches before it calls `by` first, and holds them at once, which for a long text are many times its size.
+ */
+export function replaceEach(
+  text: string,
+  pattern: RegExp,
+  by: (match: RegExpExecArray) => string,
+  budget: Budget,
+): string {
+  budget.spend(text.length / 4);
+  const parts: string[] = [];
+  let from = 0;
+  for (const match of text.matchAll(pattern)) {
+    const made = by(match);
+    budget.text(match.index - from + made.length);
+    budget.items(1);
+    parts.push(text.slice(from, match.index), made);
+    from = match.index + match[0].length;
+  }
+  if (from === 0) return text;
+  parts.push(text.slice(from));
+  return parts.join("");
+}
+
 /** Python's str(). */
 export function textOf(value: Value, budget: Budget): string {
   if (typeof value === "string") return value;
@@ -41,7 +66,7 @@ export function repr(value: Value, budget: Budget): string {
     push("}");
   };
   const write = (value: Value): void => {
-    if (typeof value === "string") push(quoted(value));
+    if (typeof value === "string") push(quoted(value, budget));
     else if (Array.isArray(value)) writeAll("[", value, "]");
     else if (value instanceof Tuple) writeAll("(", value.items, value.items.length === 1 ? ",)" : ")");
     else if (value instanceof Dict) writeDict(value);
@@ -54,7 +79,10 @@ export function repr(value: Value, budget: Budget): string {
       writeDict(value.values);
       push(">");
     } else if (value instanceof PyObject) push(value.repr());
-    else push(plain(value));
+    else {
+      if (typeof value === "bigint") budget.spend(Math.abs(Number(value)) > 2 ** 256 ? 500 : 1);
+      push(plain(value));
+    }
   };
   write(value);
   return parts.join("");
@@ -87,9 +115,9 @@ export function exponentText(exponent: number): string {
 const ESCAPES: Readonly<Record<string, string>> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /** A text as Python's repr() quotes it. */
-function quoted(text: string): string {
+function quoted(text: string, budget: Budget): string {
   const mark = text.includes("'") && !text.includes('"') ? '"' : "'";
-  const inner = text.replace(/[^\x20-\x26\x28-\x5b\x5d-\x7e]/gu, (character) => {
+  const inner = replaceEach(text, /[^\x20-\x26\x28-\x5b\x5d-\x7e]/gu, ([character]) => {
     if (character === mark) return `\\${mark}`;
     if (ESCAPES[character]) return ESCAPES[character];
     if (character === "'" || !/[\p{C}\p{Z}]/u.test(character)) return character;
@@ -100,6 +128,6 @@ function quoted(text: string): string {
       : code < 0x10000
       ? `\\u${hex.padStart(4, "0")}`
       : `\\U${hex.padStart(8, "0")}`;
-  });
+  }, budget);
   return mark + inner + mark;
 }

@@ -45,9 +45,25 @@ export abstract class PyObject {
 /** What stands for a name, a key or an attribute that isn't there. Most uses throw its message as an Error. */
 export class Undefined extends PyObject {
   readonly typeName = "Undefined";
+  readonly #text: string;
+  readonly #owner: string | undefined;
 
-  constructor(readonly message: string) {
+  /**
+   * @param text A message; with `owner`, what is missing. The message is then made when it is asked for: most templates
+   *   only look whether there is a value, for each message or even each character.
+   * @param owner The class that has no attribute of this name; "" where it is a variable.
+   */
+  constructor(text: string, owner?: string) {
     super();
+    this.#text = text;
+    this.#owner = owner;
+  }
+
+  get message(): string {
+    if (this.#owner === undefined) return this.#text;
+    if (this.#owner === "") return `'${this.#text}' is undefined`;
+    const what = this.#owner === "NoneType" ? "None" : `${this.#owner} object`;
+    return `'${what}' has no attribute '${this.#text}'`;
   }
 
   override get isTrue() {
@@ -175,6 +191,13 @@ export class Range extends PyObject {
       : undefined;
   }
 
+  /** Whether another one has the same elements. */
+  equals(other: Range): boolean {
+    const { length } = this;
+    return length === other.length &&
+      (length === 0 || (this.start === other.start && (length === 1 || this.step === other.step)));
+  }
+
   override *iterate() {
     for (let i = 0; i < this.length; i++) yield this.at(i)!;
   }
@@ -272,9 +295,19 @@ export function charactersOf(text: string, budget: Budget): string | string[] {
   return Array.from(text);
 }
 
+/** How many characters a text has, by code points. */
+export function characterCount(text: string, budget: Budget): number {
+  budget.spend(text.length / 16);
+  if (!/[\ud800-\udfff]/.test(text)) return text.length;
+  let count = text.length;
+  budget.spend(text.length / 4);
+  for (let i = 0; i < text.length; i++) if (text.codePointAt(i)! > 0xffff) count--;
+  return count;
+}
+
 /** Python's len(); undefined where the value has none. */
 export function lengthOf(value: Value, budget: Budget): number | undefined {
-  if (typeof value === "string") return charactersOf(value, budget).length;
+  if (typeof value === "string") return characterCount(value, budget);
   return value instanceof PyObject || Array.isArray(value) ? value.length : undefined;
 }
 
@@ -294,13 +327,14 @@ export function iterate(value: Value, budget: Budget): IterableIterator<Value> {
     ? value.iterate()
     : undefined;
   if (!iterator) throw new Error(`'${typeName(value)}' object is not iterable`);
-  return paid(iterator, budget);
+  return paid(iterator, budget, value instanceof DictView && value.typeName === "dict_items");
 }
 
-function* paid(iterator: Iterator<Value>, budget: Budget): IterableIterator<Value> {
+function* paid(iterator: Iterator<Value>, budget: Budget, makesPairs: boolean): IterableIterator<Value> {
   // Not `for of`: leaving the loop would close a generator, which Python's would go on with.
   for (let next = iterator.next(); !next.done; next = iterator.next()) {
-    budget.spend(1);
+    if (makesPairs) budget.items(3);
+    else budget.spend(1);
     yield next.value;
   }
 }
@@ -315,10 +349,12 @@ export function listOf(value: Value, budget: Budget): Value[] {
   return list;
 }
 
-/** What a Map knows a dict's key by: alike for keys that Python takes as equal. Throws an Error for a list or a dict. */
+/** What a Map knows a dict's key by: alike for keys that Python takes as equal. Throws for a list or a dict. */
 export function identityOf(key: Value): unknown {
-  if (typeof key === "boolean") return key ? 1n : 0n;
-  if (typeof key === "number") return Number.isInteger(key) ? BigInt(key) : key;
+  if (typeof key === "boolean") return identityOf(key ? 1n : 0n);
+  // Numbers as texts, since a Map's places for numbers, unlike those for texts, can be foreseen and made to collide.
+  if (typeof key === "bigint") return `\0i${key.toString(36)}`;
+  if (typeof key === "number") return Number.isInteger(key) ? identityOf(BigInt(key)) : `\0f${key}`;
   if (typeof key === "string") return key.startsWith("\0") ? `\0s${key}` : key;
   if (key instanceof Tuple) {
     const parts = key.items.map((item) => {
@@ -336,71 +372,18 @@ export function identityOf(key: Value): unknown {
   return key;
 }
 
-/** Pays for the look-up of a key, which may be a text as long as a conversation. */
+/** Pays for the look-up of a key, which may be a text as long as a conversation, a long int, or a tuple of such. */
 export function payForKey(key: Value, budget: Budget): void {
-  if (typeof key === "string") budget.spend(key.length / 32);
-}
-
-/** Python's `==`. */
-export function equals(a: Value, b: Value, budget: Budget): boolean {
   budget.spend(1);
-  if (typeof a === "string" && typeof b === "string" && a.length === b.length) budget.spend(a.length / 32);
-  if (a === b) return true;
-  const [x, y] = [numberOf(a), numberOf(b)];
-  // Not by `===`, since an int and a float of one value are equal.
-  if (x !== undefined && y !== undefined) return x <= y && x >= y;
-  if (Array.isArray(a) && Array.isArray(b)) return equalItems(a, b, budget);
-  if (a instanceof Tuple && b instanceof Tuple) return equalItems(a.items, b.items, budget);
-  if (a instanceof Range && b instanceof Range) return equalItems([...a.iterate()], [...b.iterate()], budget);
-  if (a instanceof Dict && b instanceof Dict) {
-    if (a.length !== b.length) return false;
-    for (const [key, value] of a.entries) {
-      const other = b.get(key);
-      if (other === undefined || !equals(value, other, budget)) return false;
-    }
-    return true;
-  }
-  return a instanceof Undefined && b instanceof Undefined;
+  if (typeof key === "string") budget.spend(key.length / 32);
+  if (typeof key === "bigint" && (key > MAX_SAFE || key < -MAX_SAFE)) budget.spend(500);
+  if (key instanceof Tuple) { for (const item of key.items) payForKey(item, budget); }
 }
 
-function equalItems(a: readonly Value[], b: readonly Value[], budget: Budget): boolean {
-  return a.length === b.length && a.every((item, i) => equals(item, b[i]!, budget));
-}
+const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** An int, a float or a bool as a number; undefined for all else. */
 export function numberOf(value: Value): bigint | number | undefined {
   if (typeof value === "boolean") return value ? 1n : 0n;
   return typeof value === "bigint" || typeof value === "number" ? value : undefined;
-}
-
-/**
- * Below, at or above zero as `a` is less than, equal to or greater than `b`; NaN where a float is none. Throws an Error
- * where Python doesn't compare the two by `operator`.
- */
-export function compare(a: Value, b: Value, operator: string, budget: Budget): number {
-  budget.spend(1);
-  const [x, y] = [numberOf(a), numberOf(b)];
-  if (x !== undefined && y !== undefined) return x < y ? -1 : x > y ? 1 : x <= y ? 0 : NaN;
-  if (typeof a === "string" && typeof b === "string") {
-    budget.spend(Math.min(a.length, b.length) / 8);
-    return compareTexts(a, b);
-  }
-  const [items, others] = [a, b].map((value) => value instanceof Tuple ? value.items : value);
-  if (typeName(a) === typeName(b) && Array.isArray(items) && Array.isArray(others)) {
-    for (let i = 0; i < Math.min(items.length, others.length); i++) {
-      if (!equals(items[i], others[i], budget)) return compare(items[i], others[i], operator, budget);
-    }
-    return items.length - others.length;
-  }
-  throw typeError(`'${operator}' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`, a, b);
-}
-
-/** Compares by code points; JavaScript's own order puts an emoji before "｡". */
-function compareTexts(a: string, b: string): number {
-  let i = 0;
-  while (i < a.length && a[i] === b[i]) i++;
-  if (i === a.length || i === b.length) return a.length - b.length;
-  const isLow = (text: string) => i > 0 && /[\udc00-\udfff]/.test(text[i]!);
-  if (isLow(a) && isLow(b)) i--;
-  return a.codePointAt(i)! - b.codePointAt(i)!;
 }

@@ -14,7 +14,6 @@ import {
   readFloats,
   StepBuffer,
   VARIANT_CASES,
-  WEIGHT_TYPES,
 } from "../kernel-fixture.ts";
 
 const VOCABULARY = 75;
@@ -22,11 +21,11 @@ const BRANCH_SLOTS = 3;
 /** Tokens of both parts, the first and the last one, one twice. */
 const TOKENS = [74, 0, 31, 63, 64, 31, 2];
 
-for (const { title, adapter, contextOf } of VARIANT_CASES) {
-  await withDevice(`${title}: an embedding is the token's weight row of the file, in every format`, async (device) => {
+for (const { title, adapter, types, contextOf } of VARIANT_CASES) {
+  await withDevice(`${title}: an embedding is the token's weight row of the file`, async (device) => {
     const context = contextOf(device);
     const { tileN } = context.variant;
-    for (const type of WEIGHT_TYPES) {
+    for (const type of types) {
       // An odd number of units (of super-blocks).
       const hidden = PACKINGS[type].elements > 32 ? 768 : 96;
       const tensor = memoryTensor(type, hidden, randomMatrix(1, VOCABULARY, hidden));

@@ -19,7 +19,6 @@ import {
   readFloats,
   StepBuffer,
   VARIANT_CASES,
-  WEIGHT_TYPES,
   write,
 } from "../kernel-fixture.ts";
 
@@ -73,8 +72,8 @@ function oddK(type: WeightType, { kind }: KernelVariant): number {
   return kind === "subgroup" ? isSuper ? 768 : 96 : isSuper ? 2304 : 2080;
 }
 
-for (const { title, adapter, contextOf } of VARIANT_CASES) {
-  for (const type of WEIGHT_TYPES) {
+for (const { title, adapter, types, contextOf } of VARIANT_CASES) {
+  for (const type of types) {
     await withDevice(
       `${type}, ${title}: right products, and the same bits for a row alone as for 16`,
       async (device) => {
