@@ -30,7 +30,7 @@ export type {
 export type { SamplingOptions } from "./src/engine/sampling-options.ts";
 export { type AdapterInfo, type AdapterKind, type AdapterSelector, listAdapters } from "./src/gpu/adapters.ts";
 export type { AdapterRequest } from "./src/gpu/dawn.ts";
-export type { ChatMessage, ContentPart } from "./src/tokenizer/chat-template.ts";
+export type { ChatMessage, ChatOptions, ContentPart } from "./src/tokenizer/chat-template.ts";
 export type { KernelProfile, ModelProfile, StepProfile } from "./src/llama/profile.ts";
 export type { Peak } from "./src/kernels/peak/peak.ts";
 export { LaneLostError } from "./src/spec/lanes/lane.ts";

@@ -128,8 +128,9 @@ async function embedCase(
     context.createRows("weighted", MAX_ROWS, hidden),
     residual,
     device.storage("squares", MAX_ROWS * hidden),
+    device.storage("history", MAX_ROWS * 4),
   ];
-  const kernels = await Promise.all(matrices.map((matrix) => createEmbed(context, matrix, step, resources)));
+  const kernels = await Promise.all(matrices.map((matrix) => createEmbed(context, matrix, step, 0, resources)));
   return {
     name: `embed ${vocabulary} x ${hidden}`,
     count: 1,

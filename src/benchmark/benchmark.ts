@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { TextCodec } from "../engine/text-codec.ts";
-import type { GenerationOptions, StrategyName } from "../engine/generation-run.ts";
+import type { GenerationOptions, GenerationRecord, StrategyName } from "../engine/generation-run.ts";
 import { type DatasetSample, lastPrompt, plainText, type TextMessage, userTurns } from "./conversation.ts";
 import type { IndexedSample } from "./datasets.ts";
 import { randomOf } from "../util/random.ts";
@@ -65,7 +65,7 @@ export async function* runBenchmark(
         if (done.some((run) => run.sample === index && run.turn === turn && run.strategy === strategy)) continue;
         const generation = engine.generate(tokens, { ...decoding, strategy, maxTokens, signal });
         const watched = watch();
-        const { record: { models: _, devices: __, variants: ___, ...record } } = await generation;
+        const record = runRecord((await generation).record);
         const monitor = await watched();
         if (signal?.aborted) return;
         const identical = !first || sameTokens(first.tokens, record.tokens);
@@ -146,4 +146,12 @@ function shuffled<T>(values: readonly T[], random: () => number): T[] {
 
 function sameTokens(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((token, i) => token === b[i]);
+}
+
+/** A record without what all records of an engine have in common, and without what a benchmark doesn't ask for. */
+function runRecord(
+  { models: _, modelHash: __, devices: ___, variants: ____, cachedTokens: _____, logprobs: ______, ...record }:
+    GenerationRecord,
+) {
+  return record;
 }

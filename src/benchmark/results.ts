@@ -71,9 +71,12 @@ export interface ResultsConfiguration {
 /** Figures that a run's own costs give of greedy; results from before November 2026 have none. */
 type Speedup = Partial<Pick<GenerationRecord, "greedyMsPerToken" | "speedup">>;
 
+/** What all of an engine's records have in common. */
+type OfTheEngine = "models" | "modelHash" | "devices" | "variants";
+
 /** One generation. Times in its events, and the monitor's, are in ms on one clock. */
 export interface BenchmarkRun
-  extends Omit<GenerationRecord, "models" | "devices" | "variants" | keyof Speedup>, Speedup {
+  extends Omit<GenerationRecord, OfTheEngine | "cachedTokens" | "logprobs" | keyof Speedup>, Speedup {
   /** Index into the dataset. */
   readonly sample: number;
   /** The sample's own id. */

@@ -17,6 +17,9 @@ export async function modelHash({ tensors }: Checkpoint): Promise<string> {
     parts.push(encoder.encode(`${name} ${type} ${shape}\n`));
     parts.push(await source.read(offset, length), await source.read(offset + bytes - length, length));
   }
-  const digest = await crypto.subtle.digest("SHA-256", await new Blob(parts as BlobPart[]).arrayBuffer());
+  const digest = await crypto.subtle.digest(
+    "SHA-256",
+    await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer(),
+  );
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -3,6 +3,7 @@ import type { Sampling } from "../util/sampling.ts";
 
 /** What has to be known of an answer to judge it; a GenerationRecord has all of it. */
 export interface Claim {
+  /** The prompt's tokens. */
   readonly promptTokens: readonly number[];
   /** The answer's tokens. */
   readonly tokens: readonly number[];

@@ -24,8 +24,9 @@ export class TextCodec {
   readonly contextLength: number;
   /** The number of tokens; ids are below it. */
   readonly vocabulary: number;
-  /** The names of the tokens that begin and end a text; null where there is none. */
+  /** The text of the token that begins a text; null where there is none. */
   readonly bosText: string | null;
+  /** The text of the token that ends one; null where there is none. */
   readonly eosText: string | null;
   /** The chat template; null where the model has none. */
   readonly chatTemplate: string | null;

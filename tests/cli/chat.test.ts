@@ -3,7 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at, MODELS } from "./fixture.ts";
-import { DAWN_LINE, spawn } from "./host.ts";
+import { FOREIGN_LINES, spawn } from "./host.ts";
 
 /** Says these lines, and gives what came. */
 async function chat(lines: readonly string[], ...args: string[]) {
@@ -13,7 +13,7 @@ async function chat(lines: readonly string[], ...args: string[]) {
   await writer.close();
   const { code, stdout, stderr } = await child.output();
   const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  return { code, stdout: out!, stderr: err!.replaceAll(DAWN_LINE, "") };
+  return { code, stdout: out!, stderr: err!.replaceAll(FOREIGN_LINES, "") };
 }
 
 test("each line is answered, without colours, with its figures on stderr", async () => {

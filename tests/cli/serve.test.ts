@@ -3,7 +3,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { at, MODELS, onUnix, write } from "./fixture.ts";
-import { amusd, assertRefused, DAWN_LINE, finish, spawn } from "./host.ts";
+import { amusd, assertRefused, FOREIGN_LINES, spawn } from "./host.ts";
 
 /** Starts a server on a free port, and gives its address once it answers. */
 async function start(...args: string[]) {
@@ -21,7 +21,7 @@ async function start(...args: string[]) {
     const { code } = await child.status;
     const stderr = await new Response(child.stderr).text();
     await rest.cancel();
-    return { code, stderr: stderr.replaceAll(DAWN_LINE, "") };
+    return { code, stderr: stderr.replaceAll(FOREIGN_LINES, "") };
   };
   return { url, end };
 }

@@ -71,6 +71,7 @@ for (const name of SOME) {
         models: { verify: name, draft: name },
         devices: { verify: "one", draft: "one" },
         variants: { verify: "", draft: "" },
+        modelHash: "",
       }, { strategy, maxTokens: 24 });
       for await (const piece of run.pieces({ verify: 0, draft: 0 })) assert.ok(piece);
       runs.push(run.record);

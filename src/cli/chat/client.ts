@@ -75,8 +75,9 @@ async function refusal(response: Response): Promise<string> {
 /** The data of server-sent events, each of one line as ours are. */
 async function* dataOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string, void, undefined> {
   let held = "";
-  for await (const text of body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>)) {
-    held += text;
+  const decoder = new TextDecoder();
+  for await (const bytes of body) {
+    held += decoder.decode(bytes, { stream: true });
     const lines = held.split("\n");
     held = lines.pop()!;
     for (const line of lines) if (line.startsWith("data: ")) yield line.slice(6);
