@@ -23,8 +23,8 @@ export interface Dialect {
 }
 
 /**
- * Answers a request, as soon as it has its turn. Throws an ApiError for prompts that don't fit, too many requests before
- * this one, and whatever ends a generation.
+ * Answers a request, as soon as it has its turn. Throws an ApiError for prompts that don't fit, too many requests
+ * before this one, and whatever ends a generation.
  */
 export async function answer(
   service: Service,

@@ -52,7 +52,7 @@ export function invalid(param: string, state: string): ApiError {
   return new ApiError(400, "invalid_request_error", `"${param}" ${state}`, { param });
 }
 
-/** The Error that a prompt doesn't fit: with the sentences by which LiteLLM, LangChain and llama.cpp's clients know it. */
+/** The Error that a prompt does not fit, in the sentences by which LiteLLM, LangChain and llama.cpp know it. */
 export function promptTooLong(promptTokens: number, context: number): ApiError {
   return new ApiError(
     400,

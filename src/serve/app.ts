@@ -6,7 +6,7 @@ import { apiErrorOf } from "./answer.ts";
 import { ApiError } from "./api-error.ts";
 import { chatCompletion } from "./chat-completions.ts";
 import { completion } from "./completions.ts";
-import type { HandlerOptions } from "./handler.ts";
+import type { HandlerOptions } from "./options.ts";
 import { nativeCompletion } from "./native-completion.ts";
 import { openApi } from "./open-api.ts";
 import { response } from "./responses.ts";

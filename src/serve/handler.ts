@@ -1,9 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import type { AccessOptions } from "./access.ts";
-import type { ServiceOptions } from "./service.ts";
-
-/** How a server answers, and whom. */
-export type HandlerOptions = ServiceOptions & AccessOptions;
+import type { HandlerOptions } from "./options.ts";
 
 /**
  * A server of OpenAI's API as a function from requests to responses, which takes the place of `fetch` in a client, or

@@ -3,7 +3,8 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { createHandler, type HandlerOptions } from "../../src/serve/handler.ts";
+import { createHandler } from "../../src/serve/handler.ts";
+import type { HandlerOptions } from "../../src/serve/options.ts";
 import { CONTEXT, simulatedEngine, type SimulatedEngineOptions, textAfter } from "./simulated-engine.ts";
 
 // deno-lint-ignore no-explicit-any

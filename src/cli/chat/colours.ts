@@ -1,6 +1,6 @@
 import type { AnswerToken } from "./client.ts";
 
-/** ANSI colours by who wrote a token: the draft model, a verification that corrected it, went on behind it, or alone. */
+/** ANSI colours by who wrote a token; LEGEND says what they mean. */
 const COLOURS: Readonly<Record<AnswerToken["origin"], number>> = {
   accepted: 32,
   correction: 33,

@@ -16,8 +16,8 @@ export interface InputOptions {
 }
 
 /**
- * What a person types, message by message: with editing and history at a terminal, else line by line. A message may have
- * several lines: between lines of """, with a \ at the end of all but the last, or pasted.
+ * What a person types, message by message: with editing and history at a terminal, else line by line. A message may
+ * have several lines: between lines of """, with a \ at the end of all but the last, or pasted.
  */
 export class Input {
   /** Hears of Ctrl-C. */

@@ -1,5 +1,6 @@
 // The embedding of each row's token, decoded from the quantised matrix, as the start of the residual stream (see
-// epilogue-residual.wgsl), and the token itself in its slot, for what depends on the text. N of the matrix is the vocabulary, K is HIDDEN; it may hold only N rows from N_OFFSET on.
+// epilogue-residual.wgsl), and the token itself in its slot, for what depends on the text.
+// N of the matrix is the vocabulary, K is HIDDEN; it may hold only N rows from N_OFFSET on.
 // Grid: (ceil(HIDDEN / 32 / 64), M); an invocation decodes a unit of 32 elements.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(2) var<storage, read> tokens: array<u32>;  // [M]

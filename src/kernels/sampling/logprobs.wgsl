@@ -37,7 +37,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   var high = 0.0;
   for (var place = 0u; place < TOP; place++) {
     var mine = ScoredToken(LOWEST, 0xffffffffu);
-    for (var tile = invocation; tile < TILES; tile += INVOCATIONS) { mine = better(mine, best_behind(row, tile, last)); }
+    for (var tile = invocation; tile < TILES; tile += INVOCATIONS) {
+      mine = better(mine, best_behind(row, tile, last));
+    }
     tree[invocation] = mine;
     workgroupBarrier();
     for (var half = INVOCATIONS / 2u; half > 0u; half /= 2u) {
