@@ -345,7 +345,7 @@ const WRONG: readonly [title: string, files: Files, message: RegExp][] = [
   [
     "an architecture that is no text",
     config({ architectures: [{ toString: 1 }] }),
-    /its architecture is an object, its model_type .*, wanted one of /,
+    /its architecture is "an object", its model_type .*, wanted one of /,
   ],
   [
     "another architecture",
