@@ -25,8 +25,10 @@ await withDevice("passes run in their order, each is timed, and nothing stays al
     };
   });
   const before = device.allocatedBytes;
-  const { wallMs, passMs } = await timePasses(device, passes);
+  // Some drivers (llvmpipe) compile at the first dispatch, and the short pass may take the longer for it.
+  await timePasses(device, passes);
   assert.is(new Float32Array(await device.read(y))[0], 2, "0 * 2 + 1, then * 2");
+  const { wallMs, passMs } = await timePasses(device, passes);
   assert.is(device.allocatedBytes, before);
   assert.is(passMs !== null, gpu.features.has("timestamp-query"));
   if (passMs === null) return;
