@@ -248,7 +248,8 @@ function assertFits(
   const weightBytes = sum(matricesOf(plan).map((matrix) => matrixBytes(matrix, variant)));
   const cacheBytes = (branchCapacity + capacity) * slotBytes(config, kvCache);
   // A prefill's rows are larger than a tile of weights with the same k, below which no matrix can be cut.
-  const projected = (config.heads + config.kvHeads) * config.headSize;
+  const hasQkNorms = plan.layers.some(({ qkNorms }) => qkNorms);
+  const projected = (config.heads + (hasQkNorms ? config.kvHeads : 0)) * config.headSize;
   const rowBytes = 4 * Math.max(config.hidden, projected, config.feedForward);
   const largest = Math.max(
     cacheBytes,
