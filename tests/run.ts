@@ -182,7 +182,7 @@ const fast = booleanFlag(filters, "--fast");
 // Two files run at a time: most of them wait for a compiler or a software adapter, whose threads share the cores.
 const jobs = numberFlag(filters, "--jobs", Math.min(2, navigator.hardwareConcurrency));
 // A first run compiles hundreds of pipelines: on lavapipe some files take two minutes, and more on a busy machine.
-const limitS = numberFlag(filters, "--limit-s", 900);
+const limitS = numberFlag(filters, "--limit-s", 1800);
 
 // A Ctrl-C does not reach the tests' processes, which lead process groups of their own, so the runner ends them.
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -107,7 +107,7 @@ const kin: (readonly [title: string, model: Partial<RandomLlama>, Features, KvCa
     biases: ALL,
     config: { rope: rope(20, 1.3) },
   }, "f32"],
-  ...[80, 96, 144, 192].map((headSize) =>
+  ...[80, 144].map((headSize) =>
     [`all of it, heads of ${headSize}`, { heads: 2, headSize }, everything(headSize), "f32"] as const
   ),
   ["all of it, split K", { heads: 4, kvHeads: 2, headSize: 48 }, everything(48), "f32", true],
