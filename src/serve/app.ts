@@ -4,6 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import { assertAllowed, corsHeaders } from "./access.ts";
 import { apiErrorOf } from "./answer.ts";
 import { ApiError } from "./api-error.ts";
+import { certifyAnswer } from "./certify.ts";
 import { chatCompletion } from "./chat-completions.ts";
 import { completion } from "./completions.ts";
 import type { HandlerOptions } from "./options.ts";
@@ -29,6 +30,7 @@ const POSTS: Readonly<Record<string, Answerer>> = {
   "/v1/completions": completion,
   "/v1/responses": response,
   "/responses": response,
+  "/v1/certify": certifyAnswer,
   "/completion": nativeCompletion,
   "/completions": nativeCompletion,
   "/v1/chat/completions/input_tokens": json(countInputTokens),

@@ -6,6 +6,7 @@ const POSTS: Readonly<Record<string, readonly [RequestName, string]>> = {
   "/v1/completions": ["Completion", "Go on with a text (OpenAI)"],
   "/v1/responses": ["Response", "Answer a conversation (OpenAI's newer form)"],
   "/completion": ["NativeCompletion", "Go on with a text (llama.cpp)"],
+  "/v1/certify": ["Certify", "Whether the verify model alone writes the tokens of a record"],
   "/tokenize": ["Tokenize", "Text to tokens"],
   "/detokenize": ["Detokenize", "Tokens to text"],
   "/apply-template": ["ApplyTemplate", "A conversation as the prompt that it makes"],

@@ -89,6 +89,27 @@ const prediction = {
   required: ["type", "content"],
 };
 
+/** How an answer was drawn, as records have it. */
+const sampling = object({
+  temperature: { type: "number", minimum: 0 },
+  topK: { type: "integer", minimum: 0 },
+  topP: { type: "number" },
+  minP: { type: "number" },
+  seed: { type: "integer", minimum: 0 },
+  adjustments: object({
+    biases: {
+      type: "array",
+      maxItems: MAX_BIASES,
+      items: { type: "array", minItems: 2, maxItems: 2, prefixItems: [token, { type: ["number", "null"] }] },
+    },
+    window: { type: "integer", minimum: 0 },
+    countedFrom: { type: "integer", minimum: 0 },
+    repetition: { type: "number", exclusiveMinimum: 0 },
+    presence: { type: "number" },
+    frequency: { type: "number" },
+  }, ["biases", "countedFrom", "repetition", "presence", "frequency"]),
+}, ["temperature", "topK", "topP", "minP", "seed"]);
+
 /** A text, the ids of its tokens, or several of either. */
 const prompt = {
   type: ["string", "array", "object"],
@@ -155,6 +176,12 @@ export const SCHEMAS = {
     with_pieces: flag,
   }),
   Detokenize: object({ tokens: { type: "array", maxItems: MAX_ITEMS, items: token } }, ["tokens"]),
+  Certify: object({
+    promptTokens: { type: "array", minItems: 1, maxItems: MAX_ITEMS, items: token },
+    tokens: { type: "array", minItems: 1, maxItems: MAX_ITEMS, items: token },
+    sampling: { ...sampling, type: ["object", "null"] },
+    modelHash: text,
+  }, ["promptTokens", "tokens", "sampling", "modelHash"]),
   ApplyTemplate: object({ messages, add_generation_prompt: flag, continue_final_message: flag }, ["messages"]),
 } as const satisfies Record<string, Schema>;
 

@@ -103,6 +103,20 @@ test("biases are taken by id or by text, as an object or as a list, and false fo
   assert.is(wrong.error.param, "logit_bias[0]");
 });
 
+test("a record is certified, in whole or as far as it is the model's", async () => {
+  const { record } = await engine.generate("The sea is", {
+    raw: true,
+    maxTokens: 20,
+    temperature: 0.7,
+    presencePenalty: 1,
+  });
+  assert.equal(await post("/v1/certify", record), { certified: 20, tokens: 20, parting: null });
+  const tokens = record.tokens.map((token, i) => i === 9 ? (token + 1) % 280 : token);
+  assert.is((await post("/v1/certify", { ...record, tokens })).certified, 9);
+  assert.is((await post("/v1/certify", { ...record, modelHash: "x" })).error.param, "modelHash");
+  assert.is((await post("/v1/certify", { ...record, sampling: { temperature: "hot" } })).error.param, "sampling.topK");
+});
+
 test("an end of text that is to be ignored is told as a bias", async () => {
   const settings = async (ignore_eos: boolean) =>
     (await post("/completion", { prompt: "x", n_predict: 1, temperature: 0, ignore_eos })).generation_settings;
