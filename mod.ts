@@ -49,6 +49,6 @@ export type {
 } from "./src/spec/trace/trace-events.ts";
 export type { Adjustments, Sampling, TokenLogprobs } from "./src/util/sampling.ts";
 export { createHandler } from "./src/serve/handler.ts";
-export type { HandlerOptions } from "./src/serve/options.ts";
+export type { HandlerOptions, WebRequest, WebResponse } from "./src/serve/options.ts";
 export type { AccessOptions } from "./src/serve/access.ts";
 export type { ServiceOptions } from "./src/serve/service.ts";

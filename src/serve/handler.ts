@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import type { HandlerOptions } from "./options.ts";
+import type { HandlerOptions, WebRequest, WebResponse } from "./options.ts";
 
 /**
  * A server of OpenAI's API as a function from requests to responses, which takes the place of `fetch` in a client, or
@@ -9,7 +9,7 @@ import type { HandlerOptions } from "./options.ts";
 export function createHandler(
   engine: Engine,
   options: HandlerOptions = {},
-): (request: Request) => Promise<Response> {
+): (request: WebRequest) => Promise<WebResponse> {
   // Programs that serve nothing load none of what it takes.
   const app = lazy(() => import("./app.ts").then(({ createApp }) => createApp(engine, options)));
   return async (request) => await (await app())(request);
