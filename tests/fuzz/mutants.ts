@@ -176,9 +176,10 @@ function changedEntry(dice: Dice, [key, type, value]: MetadataEntry): MetadataEn
   return typeof value === "string" ? [key, "string", dice.text(value)] : [key, "u32", dice.count()];
 }
 
-/** A safetensors file whose header's JSON is changed; the header's length is right. */
+/** A safetensors file whose header's JSON is changed; the header's length is right, even where it wasn't before. */
 function changedHeader(dice: Dice, file: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const length = new DataView(file.buffer).getUint32(0, true);
+  if (file.length < 8) return file;
+  const length = Math.min(new DataView(file.buffer).getUint32(0, true), file.length - 8);
   const header = changedJson(dice, file.slice(8, 8 + length));
   const out = new Uint8Array(8 + header.length + file.length - 8 - length);
   new DataView(out.buffer).setUint32(0, header.length, true);
