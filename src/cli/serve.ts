@@ -122,8 +122,10 @@ export const serveCommand = buildCommand({
         log: flags.quiet ? undefined : (line) => console.error(line),
       });
       const server = await listen(handler, flags);
+      // Signals are heard before the address is told, so that whoever reads it can end the server.
+      const end = ended(server);
       announce(server, flags, apiKeys);
-      await ended(server);
+      await end;
     } finally {
       await engine.close();
     }
