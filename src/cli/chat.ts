@@ -9,11 +9,9 @@ import { Colours } from "./chat/colours.ts";
 import { Input } from "./chat/input.ts";
 import type { Settings } from "./chat/settings.ts";
 import { count, text } from "./flags.ts";
-import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
+import { contextFlag, loadEngine, type ModelFlags, modelFlags } from "./models.ts";
 import { type SamplingFlags, samplingFlags, seedParser } from "./sampling.ts";
 
-/** The positions that the caches have where nothing is said: a conversation of some length fits. */
-const DEFAULT_CONTEXT = 4096;
 /** Lines of the history that are kept. */
 const HISTORY = 1000;
 
@@ -38,13 +36,7 @@ export const chatCommand = buildCommand({
       server: text("Address of a running server, as serve prints it, instead of models here", "URL"),
       "api-key": text("Its key", "KEY"),
       system: text("What the model is told before all", "TEXT"),
-      context: {
-        kind: "parsed",
-        parse: count(2),
-        brief: "Positions of the KV caches; default: what the model was trained for, at most 4096",
-        placeholder: "N",
-        optional: true,
-      },
+      context: contextFlag,
       "max-tokens": { kind: "parsed", parse: count(1), brief: "Longest answer", placeholder: "N", optional: true },
       ...samplingFlags,
       seed: {
@@ -61,11 +53,7 @@ export const chatCommand = buildCommand({
       const url = flags.server.replace(/\/+$/, "").replace(/(?<!\/v1)$/, "/v1");
       return await talk({ fetch: (request) => fetch(request), url, key: flags["api-key"] }, flags);
     }
-    const engine = await loadEngine(
-      flags,
-      flags.drafter !== "none",
-      (codec) => flags.context ?? Math.min(codec.contextLength, DEFAULT_CONTEXT),
-    );
+    const engine = await loadEngine(flags, flags.drafter !== "none", flags.context);
     try {
       await talk({ fetch: createHandler(engine), url: "http://localhost/v1" }, flags);
     } finally {

@@ -62,6 +62,15 @@ export const modelFlags = {
   },
 } as const;
 
+/** For conversations of any length; `load` has the default. */
+export const contextFlag = {
+  kind: "parsed",
+  parse: count(2),
+  brief: "Positions of the KV caches; default: what the model was trained for, at most 4096",
+  placeholder: "N",
+  optional: true,
+} as const;
+
 const mib = (bytes: number) => Math.floor(bytes / 2 ** 20);
 
 /** What a person sees while models are fetched and loaded. */

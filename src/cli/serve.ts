@@ -3,13 +3,10 @@ import { buildCommand } from "@stricli/core";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import process from "node:process";
-import { createHandler, type TextCodec } from "../../mod.ts";
+import { createHandler } from "../../mod.ts";
 import { UsageError } from "./errors.ts";
 import { count, notEmpty, text } from "./flags.ts";
-import { loadEngine, type ModelFlags, modelFlags } from "./models.ts";
-
-/** The positions that a server's caches have where nothing is said: a conversation of some length fits. */
-const DEFAULT_CONTEXT = 4096;
+import { contextFlag, loadEngine, type ModelFlags, modelFlags } from "./models.ts";
 
 /** How long a client may take to send the head of a request. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -55,13 +52,7 @@ export const serveCommand = buildCommand({
         placeholder: "N",
         default: "8080",
       },
-      context: {
-        kind: "parsed",
-        parse: count(2),
-        brief: "Positions of the KV caches; default: what the model was trained for, at most 4096",
-        placeholder: "N",
-        optional: true,
-      },
+      context: contextFlag,
       alias: text("The model's name in answers; default: its file's", "NAME"),
       "api-key": {
         kind: "parsed",
@@ -106,8 +97,7 @@ export const serveCommand = buildCommand({
   },
   func: async (flags: ServeFlags) => {
     const apiKeys = await readKeys(flags);
-    const context = (codec: TextCodec) => flags.context ?? Math.min(codec.contextLength, DEFAULT_CONTEXT);
-    const open = () => loadEngine(flags, flags.drafter !== "none", context);
+    const open = () => loadEngine(flags, flags.drafter !== "none", flags.context);
     let engine = await open();
     try {
       const handler = createHandler(engine, {

@@ -57,8 +57,7 @@ const NOT_SUPPORTED = [
 export function createApp(engine: Engine, options: HandlerOptions): (request: Request) => Promise<Response> {
   const service = new Service(engine, options);
   const app = new Hono();
-  app.use(async ({ req, header }, next) => {
-    for (const [name, value] of Object.entries(corsHeaders(req.raw, options))) header(name, value);
+  app.use(async ({ req }, next) => {
     await assertAllowed(req.raw, options);
     await next();
   });
@@ -124,7 +123,12 @@ export function createApp(engine: Engine, options: HandlerOptions): (request: Re
     if (told.status === 500) options.log?.(`failed: ${error.message.split("\n")[0]}`);
     return Response.json(told.body, { status: told.status, headers: told.headers });
   });
-  return async (request) => await app.fetch(request);
+  return async (request) => {
+    const response = await app.fetch(request);
+    // Errors too: without these headers a page is not told what went wrong.
+    for (const [name, value] of Object.entries(corsHeaders(request, options))) response.headers.set(name, value);
+    return response;
+  };
 }
 
 async function readJson(request: Request): Promise<unknown> {

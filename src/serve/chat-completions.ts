@@ -29,7 +29,7 @@ export async function chatCompletion(service: Service, request: Request, body: u
 }
 
 /** The prompt that a conversation makes. Throws an ApiError where a message can't be read, or the template refuses. */
-export function chatPrompt({ engine: { codec } }: Service, fields: Fields): Prompt {
+export function chatPrompt(service: Service, fields: Fields): Prompt {
   const messages = messagesOf(fields.messages as readonly RequestMessage[], "messages");
   const { continue_final_message: goesOn, add_generation_prompt: begins } = fields;
   if (goesOn && begins) {
@@ -43,33 +43,44 @@ export function chatPrompt({ engine: { codec } }: Service, fields: Fields): Prom
     throw invalid("messages", "end with two or more of the assistant; one may be gone on with");
   }
   // An answer at the end is the beginning of the one that is asked for, as llama.cpp takes it.
-  const begun = endsWithAnswer && goesOn !== false ? messages.pop()!.content : "";
+  const begun = endsWithAnswer && goesOn !== false ? messages.pop()!.content as string : "";
+  return renderedPrompt(service, messages, { begins: begun !== "" || begins !== false, begun, param: "messages" });
+}
+
+/**
+ * The prompt that messages make in the chat template, with the answer's beginning if `begins`, and what it has `begun`
+ * with. Throws an ApiError about the field `param` where the template refuses them.
+ */
+export function renderedPrompt(
+  { engine: { codec } }: Service,
+  messages: readonly ChatMessage[],
+  { begins, begun, param }: { readonly begins: boolean; readonly begun: string; readonly param: string },
+): Prompt {
   try {
-    const text = codec.render(messages, { addGenerationPrompt: begun !== "" || begins !== false }) + begun;
+    const text = codec.render(messages, { addGenerationPrompt: begins }) + begun;
     return { text, tokens: codec.encodeRendered(text) };
   } catch (error) {
-    throw new ApiError(400, "invalid_request_error", (error as Error).message, { param: "messages" });
+    throw new ApiError(400, "invalid_request_error", (error as Error).message, { param });
   }
 }
 
 /** A message as clients send it. */
-interface RequestMessage {
+export interface RequestMessage {
   readonly role: string;
   readonly content?: string | null | readonly { readonly type: string; readonly text?: string }[];
 }
 
-/** The messages with their texts; parts of a text are joined as llama.cpp joins them. */
+/** The messages with their texts, and their other fields as they are; parts of a text are joined as llama.cpp does. */
 export function messagesOf(messages: readonly RequestMessage[], param: string): ChatMessage[] {
-  return messages.map(({ role, content }, i) => {
+  return messages.map(({ role, content, ...fields }, i) => {
     const path = `${param}[${i}].content`;
     if (content === undefined && role !== "assistant") throw invalid(path, "is missing");
-    const name = role === "developer" ? "system" : role;
-    return { role: name, content: contentText(content ?? "", path) };
+    return { ...fields, role: role === "developer" ? "system" : role, content: contentText(content ?? "", path) };
   });
 }
 
 /** The text of a content, or of its parts. Throws an ApiError for a part that is no text. */
-export function contentText(
+function contentText(
   content: string | readonly { readonly type: string; readonly text?: string }[],
   path: string,
 ): string {

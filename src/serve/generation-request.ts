@@ -25,7 +25,6 @@ export interface GenerationRequest {
   readonly returnTokens: boolean;
   /** Whether each token is told with who wrote it. */
   readonly provenance: boolean;
-  readonly timingsPerToken: boolean;
 }
 
 export interface Prompt {
@@ -79,7 +78,6 @@ export function generationRequest(
     includeUsage: (streamOptions as { include_usage?: boolean } | null | undefined)?.include_usage === true,
     returnTokens: fields.return_tokens === true,
     provenance: fields.provenance === true,
-    timingsPerToken: fields.timings_per_token === true,
   };
 }
 

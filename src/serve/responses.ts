@@ -1,8 +1,6 @@
 import type { GenerationRecord, Piece } from "../engine/generation-run.ts";
-import type { ChatMessage } from "../tokenizer/chat-template.ts";
 import { answer, type Dialect } from "./answer.ts";
-import { ApiError } from "./api-error.ts";
-import { contentText } from "./chat-completions.ts";
+import { messagesOf, renderedPrompt, type RequestMessage } from "./chat-completions.ts";
 import type { ServerEvent } from "./events.ts";
 import { type Fields, type GenerationRequest, generationRequest, type Prompt } from "./generation-request.ts";
 import { checked } from "./schemas.ts";
@@ -17,25 +15,11 @@ export async function response(service: Service, request: Request, body: unknown
   return await answer(service, request, asked, new ResponseDialect(service, asked, fields));
 }
 
-function responsePrompt({ engine: { codec } }: Service, fields: Fields): Prompt {
-  const { input, instructions } = fields;
-  const items = typeof input === "string" ? [{ role: "user", content: input }] : input as readonly {
-    readonly role: string;
-    readonly content: Parameters<typeof contentText>[0];
-  }[];
-  const messages: ChatMessage[] = [
-    ...typeof instructions === "string" ? [{ role: "system", content: instructions }] : [],
-    ...items.map(({ role, content }, i) => ({
-      role: role === "developer" ? "system" : role,
-      content: contentText(content, `input[${i}].content`),
-    })),
-  ];
-  try {
-    const text = codec.render(messages, { addGenerationPrompt: true });
-    return { text, tokens: codec.encodeRendered(text) };
-  } catch (error) {
-    throw new ApiError(400, "invalid_request_error", (error as Error).message, { param: "input" });
-  }
+function responsePrompt(service: Service, { input, instructions }: Fields): Prompt {
+  const items = typeof input === "string" ? [{ role: "user", content: input }] : input as readonly RequestMessage[];
+  const system = typeof instructions === "string" ? [{ role: "system", content: instructions }] : [];
+  const messages = [...system, ...messagesOf(items, "input")];
+  return renderedPrompt(service, messages, { begins: true, begun: "", param: "input" });
 }
 
 class ResponseDialect implements Dialect {

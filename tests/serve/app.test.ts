@@ -393,6 +393,35 @@ test("pages of this machine may use the server, others not unless they are named
   assert.is(await allowed({ corsOrigins: ["*"] }, "https://any.example"), "https://any.example");
 });
 
+test("pages are told of answers, streams and errors alike", async () => {
+  const { send } = await serverOf({ apiKeys: ["one"] });
+  const origin = "http://localhost:3000";
+  for (
+    const [status, key, body] of [[200, "one", chat()], [200, "one", chat({ stream: true })], [400, "one", {}], [
+      401,
+      "two",
+      chat(),
+    ]] as const
+  ) {
+    const headers = { origin, authorization: `Bearer ${key}` };
+    const response = await send("POST", "/v1/chat/completions", body, { headers });
+    await response.text();
+    assert.is(response.status, status);
+    assert.is(response.headers.get("access-control-allow-origin"), origin);
+  }
+});
+
+test("the template sees all fields of a message", async () => {
+  const template = "{% for m in messages %}{{ m.role }}{{ m.name }}{{ m.tool_calls }}{{ m.content }};{% endfor %}";
+  const { post } = await serverOf({}, { template });
+  const messages = [{ role: "user", name: "Ann", content: "Hi" }, { role: "assistant", tool_calls: ["x"] }, {
+    role: "tool",
+    content: [{ type: "text", text: "a" }, { type: "text", text: "b" }],
+  }];
+  const { body } = await post("/apply-template", { messages });
+  assert.is(body.prompt, "userAnnHi;assistant['x'];toola\n\nb;");
+});
+
 test("a server of this machine answers to no other name", async () => {
   const { send } = await serverOf({ isLoopback: true });
   const status = async (host: string) => (await send("GET", "/health", undefined, { headers: { host } })).status;

@@ -9,6 +9,7 @@ import { RealClock } from "../../src/spec/clock.ts";
 import { SimulatedLane, type SimulatedLaneOptions } from "../../src/spec/lanes/simulated-lane.ts";
 import { Estimates } from "../../src/spec/schedule/estimates.ts";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import type { MetadataEntry } from "../checkpoint/gguf-builder.ts";
 import { randomModel } from "../random-models.ts";
 
 export const CONTEXT = 200;
@@ -20,6 +21,8 @@ function nextLetter(text: readonly number[]): number {
 }
 
 export interface SimulatedEngineOptions {
+  /** The chat template; by default the random models' own. */
+  readonly template?: string;
   readonly next?: (text: readonly number[]) => number;
   readonly verify?: Partial<SimulatedLaneOptions>;
   readonly draft?: Partial<SimulatedLaneOptions>;
@@ -27,9 +30,10 @@ export interface SimulatedEngineOptions {
 
 /** An engine whose draft agrees with its verify model but for every fifth token. */
 export async function simulatedEngine(
-  { next = nextLetter, verify = {}, draft = {} }: SimulatedEngineOptions = {},
+  { template, next = nextLetter, verify = {}, draft = {} }: SimulatedEngineOptions = {},
 ): Promise<Engine> {
-  const checkpoint = await openGguf(blobSource(new Blob([randomModel()]), "random.gguf"));
+  const metadata: MetadataEntry[] = template === undefined ? [] : [["tokenizer.chat_template", "string", template]];
+  const checkpoint = await openGguf(blobSource(new Blob([randomModel({ metadata })]), "random.gguf"));
   const file = {
     path: "/somewhere/random.gguf",
     checkpoint,
