@@ -47,6 +47,11 @@ export class PlayedLane implements Lane {
     return this.#both((lane) => lane.keep(fork, count));
   }
 
+  /** Nothing is saved: what is played is one text. */
+  save(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   async drain(): Promise<void> {
     await Promise.all([this.#device.drain(), this.#text.drain()]);
   }

@@ -104,6 +104,7 @@ export async function loadEngine(
   flags: ModelFlags,
   drafts: boolean,
   context: LoadOptions["context"],
+  slots = 1,
 ): Promise<Engine> {
   const { verify, draft, draftVocabulary } = await modelPaths(flags, drafts && flags.drafter === "model");
   return await withProgress((onProgress) =>
@@ -114,6 +115,7 @@ export async function loadEngine(
       verifyDevice: flags["verify-device"],
       draftDevice: flags["draft-device"],
       context,
+      slots,
       kvCache: flags["kv-cache"],
       draftVocabulary: flags["draft-vocabulary"] ?? draftVocabulary,
       offline: flags.offline,

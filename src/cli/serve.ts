@@ -17,6 +17,7 @@ interface ServeFlags extends ModelFlags {
   readonly host: string;
   readonly port: number;
   readonly context?: number;
+  readonly slots: number;
   readonly alias?: string;
   readonly "api-key": readonly string[];
   readonly "api-key-file"?: string;
@@ -53,6 +54,13 @@ export const serveCommand = buildCommand({
         default: "8080",
       },
       context: contextFlag,
+      slots: {
+        kind: "parsed",
+        parse: count(1),
+        brief: "Conversations whose keys and values are kept, so that each goes on without being read anew",
+        placeholder: "N",
+        default: "4",
+      },
       alias: text("The model's name in answers; default: its file's", "NAME"),
       "api-key": {
         kind: "parsed",
@@ -97,7 +105,7 @@ export const serveCommand = buildCommand({
   },
   func: async (flags: ServeFlags) => {
     const apiKeys = await readKeys(flags);
-    const open = () => loadEngine(flags, flags.drafter !== "none", flags.context);
+    const open = () => loadEngine(flags, flags.drafter !== "none", flags.context, flags.slots);
     let engine = await open();
     try {
       const handler = createHandler(engine, {

@@ -11,6 +11,7 @@ import { Estimates } from "../spec/schedule/estimates.ts";
 import type { LaunchRule } from "../spec/schedule/launch-rule.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { TokenLogprobs } from "../util/sampling.ts";
+import { CachedTexts } from "./cached-texts.ts";
 import { type Certificate, certify, type Claim } from "./certify.ts";
 import { Chat, type Turn } from "./chat.ts";
 import { Generation } from "./generation.ts";
@@ -36,27 +37,22 @@ export interface EngineParts {
   readonly estimates: Estimates;
   /** Positions of the KV caches. */
   readonly context: number;
+  /** Texts whose keys and values are kept; default 1. */
+  readonly slots?: number;
   readonly draftVocabulary: number | null;
   /** The verify model's; see the function of that name. */
   readonly modelHash: string;
 }
 
-/** The tokens of `text` that the lanes' KV caches hold, counted from its beginning. */
-interface Cached {
-  readonly text: readonly number[];
-  readonly verify: number;
-  readonly draft: number;
-}
-
 /** Stands for the draft lane's model and device where it has none. */
 const NGRAM_LOOK_UP = "n-gram look-up";
-
-const NOTHING_CACHED: Cached = { text: [], verify: 0, draft: 0 };
 
 /** A verify and a draft model on their devices, ready to generate: one text at a time. `load` gives one. */
 export class Engine {
   /** Positions of the KV caches: prompt and answer must fit. */
   readonly context: number;
+  /** Texts whose keys and values are kept, for prompts that begin as they do. */
+  readonly slots: number;
   /** The draft model proposes only tokens with ids below this; null: all. */
   readonly draftVocabulary: number | null;
   /** By lane ("verify", "draft"): the model's file. */
@@ -81,14 +77,14 @@ export class Engine {
   /** The same, for look-up in a prediction. */
   readonly #lookUpEstimates = new Estimates();
   readonly #lookUpLaunchRule = new AdaptiveLaunch(this.#lookUpEstimates, new RealClock());
-  #cached = NOTHING_CACHED;
+  readonly #texts: CachedTexts;
   #running = false;
   #draftLost = false;
   #closed = false;
 
   /** @internal */
   constructor(parts: EngineParts) {
-    const { pair, codec, lanes, loaded, estimates, context, draftVocabulary, modelHash } = parts;
+    const { pair, codec, lanes, loaded, estimates, context, slots = 1, draftVocabulary, modelHash } = parts;
     const byLane = (values: readonly string[]) =>
       Object.fromEntries(lanes.map(({ name }, i) => [name, values[i] ?? NGRAM_LOOK_UP]));
     this.models = byLane([pair.verify, pair.draft].flatMap((file) => file ? [file.path] : []));
@@ -104,6 +100,8 @@ export class Engine {
     this.#estimates = estimates;
     this.#launchRule = new AdaptiveLaunch(estimates, new RealClock());
     [this.#verify, this.#draft] = [lanes[0]!, lanes[1]];
+    this.#texts = new CachedTexts(this.#verify, this.#draft, slots);
+    this.slots = slots;
   }
 
   /** Whether there is something to draft with, and on a device that is still there. */
@@ -119,6 +117,11 @@ export class Engine {
   generate(prompt: string | readonly number[], options: GenerationOptions = {}): Generation {
     const tokens = typeof prompt === "string" ? this.codec.encode(prompt, options) : prompt;
     return this.#generate(tokens, options);
+  }
+
+  /** How many tokens of each text are kept, the newest text last: at most `slots`. */
+  get cachedLengths(): readonly number[] {
+    return this.#texts.lengths;
   }
 
   /** Begins a conversation. */
@@ -149,15 +152,13 @@ export class Engine {
       modelHash: this.modelHash,
     }, this.#draftLost && !isPredicted ? { ...options, strategy: "greedy" } : options);
     return new Generation(run, {
-      begin: () => {
+      begin: async () => {
         if (this.#closed) throw new Error("Cannot generate: the engine is closed; load one anew");
         if (this.#running) throw new Error("Cannot generate: another generation is running; wait for its end");
         turn?.begin();
         this.#running = true;
-        const { text, ...held } = turn || options.reuseCache ? this.#cached : NOTHING_CACHED;
-        const parting = prompt.findIndex((token, i) => token !== text[i]);
-        const shared = parting < 0 ? prompt.length : parting;
-        return { verify: Math.min(shared, held.verify), draft: isPredicted ? 0 : Math.min(shared, held.draft) };
+        const held = turn || options.reuseCache ? await this.#texts.begin(prompt) : this.#texts.forget();
+        return isPredicted ? { ...held, draft: 0 } : held;
       },
       end: (run, failed) => {
         this.#running = false;
@@ -165,7 +166,7 @@ export class Engine {
         this.#draftLost ||= run.draftLost;
         const text = [...prompt, ...run.tokens];
         const held = (lane: Lane | undefined) => lane ? run.cachedLength(lane.name, text) : 0;
-        this.#cached = { text, verify: held(this.#verify), draft: isPredicted ? 0 : held(draft) };
+        this.#texts.end(text, { verify: held(this.#verify), draft: isPredicted ? 0 : held(draft) });
         turn?.end(run, failed);
       },
     });
@@ -188,8 +189,8 @@ export class Engine {
     }
     if (this.#running) throw new Error("Cannot profile: a generation is running; wait for its end");
     this.#running = true;
-    this.#cached = NOTHING_CACHED;
     try {
+      await this.#texts.leave();
       const profiles: Record<string, ModelProfile> = {};
       await Promise.all([this.#verify.drain(), this.#draft?.drain()]);
       for (const { device, llama } of this.#loaded) {
@@ -240,8 +241,8 @@ export class Engine {
   async #alone<T>(what: string, use: () => Promise<T>): Promise<T> {
     if (this.#running) throw new Error(`Cannot ${what}: a generation is running; wait for its end`);
     this.#running = true;
-    this.#cached = NOTHING_CACHED;
     try {
+      await this.#texts.leave();
       await this.#verify.drain();
       return await use();
     } finally {

@@ -15,6 +15,7 @@ import { Trace } from "../spec/trace/trace.ts";
 import { TextStream } from "../tokenizer/text-stream.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Sampling, TokenLogprobs } from "../util/sampling.ts";
+import type { Held } from "./cached-texts.ts";
 import { samplingOf, type SamplingOptions } from "./sampling-options.ts";
 
 /** How the two models take turns: the large one alone, in turn with the small one, or both at once. */
@@ -236,7 +237,7 @@ export class GenerationRun {
    * Runs, once; `cached` are the prompt's first tokens that each lane's cache holds already. A lost verify device ends
    * it with a LaneLostError, after all text. A consumer that leaves ends it too.
    */
-  async *pieces(cached: { readonly verify: number; readonly draft: number }): AsyncGenerator<Piece, void, undefined> {
+  async *pieces(cached: Held): AsyncGenerator<Piece, void, undefined> {
     const { tokenizer, prompt, verify, estimates, adaptive } = this.#source;
     const draft = this.#strategy === "greedy" ? undefined : this.#source.draft;
     const { lookahead = 5, launch = "adaptive", hedge = true, signal, onPrefill, warn = console.error } = this.#options;

@@ -1,3 +1,4 @@
+import type { Held } from "./cached-texts.ts";
 import type { FinishReason, GenerationRecord, GenerationRun, Piece } from "./generation-run.ts";
 
 /** What a generation came to. */
@@ -18,7 +19,7 @@ export interface RunHost {
    * The run begins; tells how many of the prompt's first tokens each lane's cache holds. Throws an Error where it can't
    * begin now.
    */
-  begin(): { readonly verify: number; readonly draft: number };
+  begin(): Promise<Held>;
   /** The run has ended, with an error or without. */
   end(run: GenerationRun, failed: boolean): void;
 }
@@ -54,7 +55,7 @@ export class Generation implements AsyncIterable<Piece>, PromiseLike<GenerationR
   ): AsyncGenerator<Piece, void, undefined> {
     let cached;
     try {
-      cached = host.begin();
+      cached = await host.begin();
     } catch (error) {
       this.#failure = { error };
       reject(error);

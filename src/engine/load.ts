@@ -62,6 +62,11 @@ export interface LoadOptions {
    * model's file is open; default: what that model was trained for, at most 4096.
    */
   readonly context?: number | ((codec: TextCodec) => number);
+  /**
+   * Texts whose keys and values are kept, for prompts that begin as they do (`reuseCache`): one in the caches, the
+   * others beside them, where the device has memory for those; default 1.
+   */
+  readonly slots?: number;
   /** Default "f16". */
   readonly kvCache?: KvCache;
   /** The draft model proposes only tokens with ids below this: it is faster, and accepted less; default: all. */
@@ -91,6 +96,9 @@ export async function load(options: LoadOptions): Promise<Engine> {
   }
   if (draftVocabulary !== undefined && !(Number.isInteger(draftVocabulary) && draftVocabulary >= 1)) {
     throw new RangeError(`Cannot draft with a vocabulary of ${draftVocabulary}: a whole number of 1 or more is wanted`);
+  }
+  if (options.slots !== undefined && !(Number.isInteger(options.slots) && options.slots >= 1)) {
+    throw new RangeError(`Cannot keep ${options.slots} texts: a whole number of slots, 1 or more, is wanted`);
   }
   const verifyPath = await pathOf(verify, options);
   const draftPath = drafter === "model" ? await pathOf(draft!, options) : undefined;
@@ -163,6 +171,7 @@ async function open(pair: ModelPair, options: OpenOptions, opened: Device[]): Pr
     loaded: llamas.map((llama, i) => ({ llama, device: opened[i]! })),
     estimates,
     context,
+    slots: options.slots,
     draftVocabulary: draftFile ? options.draftVocabulary ?? null : null,
     modelHash: await modelHash(file.checkpoint),
   };

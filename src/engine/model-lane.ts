@@ -2,7 +2,7 @@ import { DeviceLostError } from "../gpu/device.ts";
 import type { Sampling } from "../util/sampling.ts";
 import type { Llama } from "../llama/llama.ts";
 import { joinResults } from "../llama/pass-queue.ts";
-import { type Lane, LaneLostError, type LaneResult, MAX_ROWS } from "../spec/lanes/lane.ts";
+import { type Lane, LaneLostError, type LaneResult, MAX_ROWS, type SavedText } from "../spec/lanes/lane.ts";
 import { LaneState } from "../spec/lanes/lane-state.ts";
 
 /** A Llama on a device as a lane. Times are the device's own where it has timestamp queries. */
@@ -34,7 +34,7 @@ export class ModelLane implements Lane {
     this.#llama.sample(sampling);
   }
 
-  // Async so that a RangeError rejects; so are the next four.
+  // Async so that a RangeError rejects; so are those behind it.
   async prefill(
     tokens: readonly number[],
     position: number,
@@ -71,6 +71,18 @@ export class ModelLane implements Lane {
     return this.#send(() => this.#llama.keep(fork, count));
   }
 
+  async save(count: number): Promise<SavedText | null> {
+    this.#state.save(count);
+    const saved = await this.#send(() => this.#llama.save(count));
+    return saved && {
+      ...saved,
+      restore: async (count) => {
+        this.#state.restore(count, saved.length);
+        return await this.#send(() => saved.restore(count));
+      },
+    };
+  }
+
   async drain(): Promise<void> {
     let tail;
     do {
@@ -85,7 +97,7 @@ export class ModelLane implements Lane {
     this.#release();
   }
 
-  #send(run: () => Promise<LaneResult>): Promise<LaneResult> {
+  #send<T>(run: () => Promise<T>): Promise<T> {
     const answer = run();
     // Answers that come in one go settle after different numbers of microtasks; those before it go first.
     answer.catch(() => {});

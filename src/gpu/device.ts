@@ -91,6 +91,22 @@ export class Device {
     return this.#keep(buffer, bytes);
   }
 
+  /**
+   * Makes a buffer of each of these sizes in bytes, as `buffer` does; null, and none is left, where the device has no
+   * memory for all of them.
+   */
+  async tryBuffers(
+    label: string,
+    sizes: readonly number[],
+    usage: GPUBufferUsageFlags,
+  ): Promise<readonly GPUBuffer[] | null> {
+    this.#gpu.pushErrorScope("out-of-memory");
+    const buffers = sizes.map((size) => this.buffer(label, size, usage));
+    if (!await this.#gpu.popErrorScope()) return buffers;
+    this.free(buffers);
+    return null;
+  }
+
   #keep<T extends Resource>(resource: T, bytes: number): T {
     this.#buffers.set(resource, bytes);
     this.#allocatedBytes += bytes;

@@ -3,6 +3,7 @@ import type { LlamaConfig } from "../checkpoint/config.ts";
 import type { Resource } from "../gpu/device.ts";
 import { createAttention, KV_CACHE_BYTES, type KvCacheType } from "../kernels/attention/attention.ts";
 import { BranchSlots } from "../kernels/attention/branch-slots.ts";
+import type { SlottedCache } from "../kernels/attention/cache-copies.ts";
 import { createQkNorm } from "../kernels/attention/qk-norm.ts";
 import { createEmbed } from "../kernels/embed/embed.ts";
 import type { Kernel } from "../kernels/kernel.ts";
@@ -56,6 +57,8 @@ export interface LlamaKernels {
   /** [MAX_ROWS][vocabulary] in float32; the scores, where a sampler made some of them. */
   readonly logits: GPUBuffer;
   readonly branchSlots: BranchSlots;
+  /** Keys and values of each layer, and the tokens behind them: all that a text has in the caches. */
+  readonly caches: readonly SlottedCache[];
   /** Chooses otherwise than by argmax alone. */
   readonly chooser: Chooser;
 }
@@ -77,7 +80,9 @@ export async function createLlamaKernels(
     layers.push(...await builder.createLayer(i, layer, norms[2 * i + 1]!, norms[2 * i + 2]!));
   }
   const output = plan.output ? await builder.load(plan.output) : embedding;
-  return { layers, branchSlots: builder.createBranchSlots(), ...await builder.createHead(output) };
+  const { caches } = builder;
+  const branchSlots = new BranchSlots(parts.context.device, caches, parts.sizes.branchCapacity);
+  return { layers, branchSlots, caches, ...await builder.createHead(output) };
 }
 
 /** The buffers and textures that the kernels of a pass leave for those behind them. */
@@ -194,7 +199,7 @@ class LlamaBuilder {
   }
 
   /** The output product, the choice and what follows it; `matrix` may be the embedding's. */
-  async createHead(matrix: Matrix): Promise<Omit<LlamaKernels, "layers" | "branchSlots">> {
+  async createHead(matrix: Matrix): Promise<Omit<LlamaKernels, "layers" | "branchSlots" | "caches">> {
     const { context, queue: { step, tokens, chosen }, sizes: { vocabulary, lacking, branchCapacity } } = this.#parts;
     const logits = context.device.storage("logits", MAX_ROWS * vocabulary * 4);
     const argmaxTiles = createArgmaxTiles(context, MAX_ROWS, vocabulary);
@@ -220,15 +225,10 @@ class LlamaBuilder {
     };
   }
 
-  /** The branch slots of all layers made so far. */
-  createBranchSlots(): BranchSlots {
-    const { context, config, sizes: { branchCapacity, kvCache } } = this.#parts;
-    const bytes = slotBytes(config, kvCache);
-    const caches = [...this.#caches.map((cache) => ({ cache, slotBytes: bytes })), {
-      cache: this.#history,
-      slotBytes: 4,
-    }];
-    return new BranchSlots(context.device, caches, branchCapacity);
+  /** The caches of all layers made so far, and the tokens'. */
+  get caches(): readonly SlottedCache[] {
+    const bytes = slotBytes(this.#parts.config, this.#parts.sizes.kvCache);
+    return [...this.#caches.map((cache) => ({ cache, slotBytes: bytes })), { cache: this.#history, slotBytes: 4 }];
   }
 
   #createMatmul(matrix: Matrix, x: Resource, epilogue: Epilogue): Promise<Kernel[]> {

@@ -3,9 +3,10 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Device } from "../gpu/device.ts";
 import type { KvCacheType } from "../kernels/attention/attention.ts";
 import { encodeKernel, encodeWarmUp, type Kernel } from "../kernels/kernel.ts";
+import { SavedPositions } from "../kernels/attention/saved-positions.ts";
 import { KernelContext } from "../kernels/kernel-context.ts";
 import type { KernelVariant } from "../kernels/kernel-variant.ts";
-import { type LaneResult, MAX_ROWS } from "../spec/lanes/lane.ts";
+import { type LaneResult, MAX_ROWS, type SavedText } from "../spec/lanes/lane.ts";
 import { sum } from "../util/numbers.ts";
 import type { Sampling } from "../util/sampling.ts";
 import type { Choice } from "./chooser.ts";
@@ -175,6 +176,22 @@ export class Llama {
   /** Copies the first `count` tokens of the branch to positions `fork` and on of the text. */
   keep(fork: number, count: number): Promise<LaneResult> {
     return this.#queue.copy((encoder) => this.#kernels.branchSlots.encodeKeep(encoder, fork, count));
+  }
+
+  /**
+   * Copies what the caches hold of the first `count` tokens of the text to buffers beside them; null where the device
+   * has no memory for those.
+   */
+  async save(count: number): Promise<SavedText | null> {
+    const { caches, branchSlots } = this.#kernels;
+    const allocated = SavedPositions.allocate(this.context.device, caches, branchSlots.count, count);
+    await this.#queue.copy(allocated.then((saved) => (encoder) => saved?.encodeSave(encoder)));
+    const saved = await allocated;
+    return saved && {
+      length: count,
+      restore: (count) => this.#queue.copy((encoder) => saved.encodeRestore(encoder, count)),
+      free: () => saved.free(),
+    };
   }
 
   /**

@@ -50,6 +50,9 @@ export interface Passes {
   readonly chosenRows: number;
 }
 
+/** Encodes copies between buffers and textures. */
+type EncodeCopies = (encoder: GPUCommandEncoder) => void;
+
 /** Staging slots reserved for submissions in flight; beyond them, a submission waits for the oldest. */
 const IN_FLIGHT = 8;
 /** Submissions that may be kept encoded ahead, one of a kind. */
@@ -151,20 +154,22 @@ export class PassQueue {
   }
 
   /** Submits copies, which choose nothing. */
-  copy(encode: (encoder: GPUCommandEncoder) => void): Promise<LaneResult> {
-    return this.#enqueue({
-      kind: this.#copyKind,
-      chosen: 0,
-      encoded: async () => {
-        const slot = await this.#commands.takeSlot();
-        const encoder = this.#device.encoder();
-        encoder.beginComputePass(timed(slot, true, false)).end();
-        encode(encoder);
-        encoder.beginComputePass(timed(slot, false, true)).end();
-        this.#encodeAnswer(encoder, slot, null);
-        return { slot, commands: [encoder.finish()] };
-      },
-    });
+  copy(encode: EncodeCopies | Promise<EncodeCopies>): Promise<LaneResult> {
+    return this.#enqueue(
+      Promise.resolve(encode).then((encode) => ({
+        kind: this.#copyKind,
+        chosen: 0,
+        encoded: async () => {
+          const slot = await this.#commands.takeSlot();
+          const encoder = this.#device.encoder();
+          encoder.beginComputePass(timed(slot, true, false)).end();
+          encode(encoder);
+          encoder.beginComputePass(timed(slot, false, true)).end();
+          this.#encodeAnswer(encoder, slot, null);
+          return { slot, commands: [encoder.finish()] };
+        },
+      })),
+    );
   }
 
   #enqueue(submission: Submission | Promise<Submission>): Promise<LaneResult> {

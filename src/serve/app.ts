@@ -87,12 +87,7 @@ export function createApp(engine: Engine, options: HandlerOptions): (request: Re
   get(["/props"], () => propsOf(service));
   get(
     ["/slots"],
-    () => [{
-      id: 0,
-      n_ctx: service.context,
-      is_processing: service.turns.running > 0,
-      speculative: service.engine.drafts,
-    }],
+    () => slotsOf(service),
   );
   get(["/openapi.json"], () => openApi(service.model));
   app.get("/metrics", async ({ body }) =>
@@ -153,11 +148,24 @@ function modelOf({ model, created, engine }: Service) {
   };
 }
 
+/** The texts that are kept; the newest one, the last, is worked on. */
+function slotsOf({ engine, context, turns }: Service) {
+  const lengths = engine.cachedLengths;
+  const newest = Math.max(0, lengths.length - 1);
+  return Array.from({ length: engine.slots }, (_, id) => ({
+    id,
+    n_ctx: context,
+    is_processing: id === newest && turns.running > 0,
+    speculative: engine.drafts,
+    n_cached: lengths[id] ?? 0,
+  }));
+}
+
 function propsOf({ model, engine, context }: Service) {
   const { bosText, eosText, chatTemplate } = engine.codec;
   return {
     default_generation_settings: { n_ctx: context, params: { temperature: 1, top_k: 0, top_p: 1, min_p: 0, seed: -1 } },
-    total_slots: 1,
+    total_slots: engine.slots,
     model_alias: model,
     // Only the file's name: where it lies is nobody's business.
     model_path: model,

@@ -3,7 +3,7 @@
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type GenerationOptions, load } from "../../mod.ts";
+import { type GenerationOptions, type GenerationRecord, load } from "../../mod.ts";
 import { randomModel } from "../random-models.ts";
 import "../untuned.ts";
 
@@ -116,6 +116,35 @@ test("what the cache holds of a prompt is not fed again, and the text has the sa
   const other = (await engine.generate("The sea was", { raw: true, maxTokens: 4, reuseCache: true })).record;
   assert.ok(other.cachedTokens > 0 && other.cachedTokens < other.promptTokens.length - 1);
   assert.equal(other.tokens, (await engine.generate("The sea was", { raw: true, maxTokens: 4 })).tokens);
+});
+
+test("a text that a slot keeps is gone on from with the same bits, penalties of it included", async () => {
+  const slots = await load({
+    verify: `${folder}/verify.gguf`,
+    draft: `${folder}/draft.gguf`,
+    kvCache: "f16",
+    slots: 2,
+  });
+  const prompts = ["The sea is", "A mountain has"];
+  const options = { raw: true, maxTokens: 30, ignoreEos: true, logprobs: 1, repetitionPenalty: 1.3 } as const;
+  try {
+    for (const strategy of ["greedy", "amusd"] as const) {
+      const alone: GenerationRecord[] = [];
+      for (const prompt of prompts) alone.push((await slots.generate(prompt, { ...options, strategy })).record);
+      const longer = prompts.map((_, i) => [...alone[i]!.promptTokens, ...alone[i]!.tokens]);
+      const fresh = [];
+      for (const text of longer) fresh.push((await slots.generate(text, { ...options, strategy })).record);
+      for (const prompt of prompts) await slots.generate(prompt, { ...options, strategy, reuseCache: true });
+      for (const [i, text] of longer.entries()) {
+        const { record } = await slots.generate(text, { ...options, strategy, reuseCache: true });
+        assert.is(record.cachedTokens, text.length - 1);
+        assert.equal(record.tokens, fresh[i]!.tokens);
+        assert.equal(record.logprobs, fresh[i]!.logprobs);
+      }
+    }
+  } finally {
+    await slots.close();
+  }
 });
 
 test("options out of range are refused", () => {

@@ -113,6 +113,7 @@ function delayed(lane: Lane, seed: number): Lane {
     verifyNext: (drafted, position) => late(() => lane.verifyNext(drafted, position)),
     decode: (token, position, steps, fork) => late(() => lane.decode(token, position, steps, fork)),
     keep: (fork, count) => late(() => lane.keep(fork, count)),
+    save: (count) => lane.save(count),
     drain: async () => void await settled,
     close: () => lane.close(),
   };

@@ -31,7 +31,7 @@ function play({ error, refusal }: { error?: Error; refusal?: Error } = {}) {
     record: record as unknown as GenerationRecord,
   };
   const generation = new Generation(run as unknown as GenerationRun, {
-    begin: () => {
+    begin: async () => {
       if (refusal) throw refusal;
       log.push("begin");
       return { verify: 0, draft: 0 };

@@ -6,6 +6,7 @@ import { Engine } from "../../src/engine/engine.ts";
 import { TextCodec } from "../../src/engine/text-codec.ts";
 import { blobSource } from "../../src/platform/byte-source.ts";
 import { RealClock } from "../../src/spec/clock.ts";
+import type { Lane } from "../../src/spec/lanes/lane.ts";
 import { SimulatedLane, type SimulatedLaneOptions } from "../../src/spec/lanes/simulated-lane.ts";
 import { Estimates } from "../../src/spec/schedule/estimates.ts";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -26,11 +27,14 @@ export interface SimulatedEngineOptions {
   readonly next?: (text: readonly number[]) => number;
   readonly verify?: Partial<SimulatedLaneOptions>;
   readonly draft?: Partial<SimulatedLaneOptions>;
+  readonly slots?: number;
+  /** Takes the place of both lanes' own. */
+  readonly save?: Lane["save"];
 }
 
 /** An engine whose draft agrees with its verify model but for every fifth token. */
 export async function simulatedEngine(
-  { template, next = nextLetter, verify = {}, draft = {} }: SimulatedEngineOptions = {},
+  { template, next = nextLetter, verify = {}, draft = {}, slots, save }: SimulatedEngineOptions = {},
 ): Promise<Engine> {
   const metadata: MetadataEntry[] = template === undefined ? [] : [["tokenizer.chat_template", "string", template]];
   const checkpoint = await openGguf(blobSource(new Blob([randomModel({ metadata })]), "random.gguf"));
@@ -49,7 +53,7 @@ export async function simulatedEngine(
     verifyMs: (rows: number) => 0.5 + 0.1 * rows,
     next,
   };
-  const lanes = [
+  const lanes: Lane[] = [
     new SimulatedLane(clock, { name: "verify", ...common, ...verify }),
     new SimulatedLane(clock, {
       name: "draft",
@@ -58,6 +62,7 @@ export async function simulatedEngine(
       ...draft,
     }),
   ];
+  if (save) { for (const lane of lanes) lane.save = save; }
   return new Engine({
     pair: { verify: file, draft: { ...file, path: "/somewhere/draft.gguf", lacking: new Set() } },
     codec: new TextCodec(file.tokenizer, checkpoint.metadata, CONTEXT),
@@ -65,6 +70,7 @@ export async function simulatedEngine(
     loaded: [],
     estimates: new Estimates(),
     context: CONTEXT,
+    slots,
     draftVocabulary: null,
     modelHash: "00",
   });

@@ -63,6 +63,21 @@ export class LaneState {
     this.#feed(count, fork, "feeds");
   }
 
+  save(count: number): void {
+    this.#checkOpen();
+    if (Number.isInteger(count) && count >= 1 && count <= this.#length) return;
+    throw new RangeError(`Cannot save ${count} tokens of the ${this.#lane} lane: its cache holds ${this.#length}`);
+  }
+
+  /** `saved` are the tokens that were saved, of which the first `count` become the main sequence. */
+  restore(count: number, saved: number): void {
+    this.#checkOpen();
+    if (!(Number.isInteger(count) && count >= 1 && count <= saved)) {
+      throw new RangeError(`Cannot restore ${count} tokens on the ${this.#lane} lane: ${saved} were saved`);
+    }
+    this.#feed(count, 0, "feeds");
+  }
+
   /** Returns whether it was open. */
   close(): boolean {
     const wasOpen = !this.#closed;

@@ -69,10 +69,24 @@ export interface Lane {
    * `fork` since.
    */
   keep(fork: number, count: number): Promise<LaneResult>;
+  /**
+   * Copies what the lane holds of the first `count` tokens of the main sequence to a place beside it; null where there
+   * is no memory for that. Rejects with a RangeError where it holds fewer.
+   */
+  save(count: number): Promise<SavedText | null>;
   /** Settles when the queue is empty; never rejects. */
   drain(): Promise<void>;
   /** Drains, then frees what the lane holds. Later messages reject. */
   close(): Promise<void>;
+}
+
+/** What a lane held of the beginning of a text, kept beside its cache until it is freed. */
+export interface SavedText {
+  /** Tokens of it. */
+  readonly length: number;
+  /** Makes its first `count` tokens the lane's main sequence. */
+  restore(count: number): Promise<LaneResult>;
+  free(): void;
 }
 
 /**

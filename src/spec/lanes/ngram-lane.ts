@@ -61,6 +61,11 @@ export class NgramLane implements Lane {
     return Promise.reject(new RangeError(`Cannot keep a branch on the ${this.name} lane: it has none`));
   }
 
+  /** Nothing is saved: to be fed again costs this lane nothing. */
+  save(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   async drain(): Promise<void> {
     let newest;
     do {

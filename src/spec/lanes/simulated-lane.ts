@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { countAccepted, type Lane, LaneLostError, type LaneResult } from "./lane.ts";
+import { countAccepted, type Lane, LaneLostError, type LaneResult, type SavedText } from "./lane.ts";
 import { LaneState } from "./lane-state.ts";
 
 /** A model and a device to simulate. */
@@ -100,6 +100,27 @@ export class SimulatedLane implements Lane {
   async keep(fork: number, count: number): Promise<LaneResult> {
     this.#state.keep(fork, count);
     return this.#send("keep", count, fork, 0, (i) => this.#branch[i]!);
+  }
+
+  async save(count: number): Promise<SavedText> {
+    this.#state.save(count);
+    let text: readonly number[] = [];
+    const saved = this.#device.then(() => {
+      text = this.#text.slice(0, count);
+    });
+    this.#device = saved;
+    await saved;
+    return {
+      length: count,
+      // Async so that a RangeError rejects.
+      restore: async (count) => {
+        this.#state.restore(count, text.length);
+        return await this.#send("prefill", count, 0, 0, (i) => text[i]!);
+      },
+      free: () => {
+        text = [];
+      },
+    };
   }
 
   async drain(): Promise<void> {

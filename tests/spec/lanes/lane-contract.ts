@@ -199,6 +199,46 @@ export function laneContract(name: string, { tokens, withLane, onlyDrafts = fals
     await rejects(() => lane.keep(promptLength, 2), RangeError);
   });
 
+  check(
+    "saves a text beside its cache, and goes on from the whole of it or a part as from one that it was fed",
+    async (lane) => {
+      await lane.prefill(prompt, 0);
+      if (onlyDrafts) return assert.is(await lane.save(1), null);
+      await rejects(() => lane.save(promptLength + 1), RangeError);
+      await rejects(() => lane.save(0), RangeError);
+      const text = [rows[0]!, ...await stepByStep(lane, rows[0]!)];
+      const saved = (await lane.save(promptLength + steps))!;
+      assert.is(saved.length, promptLength + steps);
+      const goOn = async (count: number) => {
+        const token = count < promptLength ? prompt[count]! : text[count - promptLength]!;
+        const { tokens, confidences } = await lane.decode(token, count, 2);
+        return { tokens, confidences };
+      };
+      const lengths = [promptLength + steps, promptLength + 2, promptLength, promptLength - 3, 1];
+      const fed = [];
+      for (const count of lengths) {
+        await lane.prefill([...prompt, ...text].slice(0, count), 0);
+        fed.push(await goOn(count));
+      }
+      await lane.prefill(tokens.toReversed(), 0);
+      const other = await lane.save(tokens.length);
+      for (const [i, count] of lengths.entries()) {
+        const [restored, answer] = await Promise.all([saved.restore(count), goOn(count)]);
+        assert.equal([restored.tokens, answer], [[], fed[i]!], `${count} restored`);
+        await rejects(() => lane.verify([rows[0]!], count + 3), RangeError);
+      }
+      await rejects(() => saved.restore(promptLength + steps + 1), RangeError);
+      await rejects(() => saved.restore(0), RangeError);
+      saved.free();
+      await lane.prefill(tokens.toReversed(), 0);
+      const reversed = await lane.decode(rows[0]!, tokens.length, 1);
+      await lane.prefill(prompt, 0);
+      await other!.restore(tokens.length);
+      assert.equal((await lane.decode(rows[0]!, tokens.length, 1)).confidences, reversed.confidences);
+      other!.free();
+    },
+  );
+
   check("settles messages in their order, with device times that do not run backwards", async (lane) => {
     const order: number[] = [];
     const results = await Promise.all(
@@ -268,6 +308,7 @@ export function laneContract(name: string, { tokens, withLane, onlyDrafts = fals
     assert.is((await verified).tokens.length, rows.length);
     await rejects(() => lane.prefill(prompt, 0), Error);
     await rejects(() => lane.verify([rows[0]!], 0), Error);
+    if (!onlyDrafts) await rejects(() => lane.save(1), Error);
     await lane.drain();
     await lane.close();
   });

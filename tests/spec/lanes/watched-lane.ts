@@ -1,5 +1,5 @@
 import type { Sampling } from "../../../src/util/sampling.ts";
-import type { Lane, LaneResult } from "../../../src/spec/lanes/lane.ts";
+import type { Lane, LaneResult, SavedText } from "../../../src/spec/lanes/lane.ts";
 
 /** A lane that counts its messages in flight, and of which one message can be made to fail. */
 export class WatchedLane implements Lane {
@@ -60,6 +60,10 @@ export class WatchedLane implements Lane {
 
   keep(fork: number, count: number): Promise<LaneResult> {
     return this.#watch(`keep ${count} at ${fork}`, this.#lane.keep(fork, count));
+  }
+
+  save(count: number): Promise<SavedText | null> {
+    return this.#lane.save(count);
   }
 
   drain(): Promise<void> {
