@@ -69,7 +69,7 @@ export interface ResultsConfiguration {
 }
 
 /** Figures that a run's own costs give of greedy; results from before November 2026 have none. */
-type Speedup = Partial<Pick<GenerationRecord, "greedyMsPerToken" | "speedup">>;
+type Speedup = Partial<Pick<GenerationRecord, "greedyMsPerToken" | "speedup" | "expectedGain" | "achievedGain">>;
 
 /** What all of an engine's records have in common. */
 type OfTheEngine = "models" | "modelHash" | "devices" | "variants";

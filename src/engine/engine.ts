@@ -8,7 +8,7 @@ import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
 import { NgramLane } from "../spec/lanes/ngram-lane.ts";
 import { AdaptiveLaunch } from "../spec/schedule/adaptive-launch.ts";
 import { Estimates } from "../spec/schedule/estimates.ts";
-import type { LaunchRule } from "../spec/schedule/launch-rule.ts";
+import type { RememberedGain } from "../spec/schedule/draft-backoff.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { TokenLogprobs } from "../util/sampling.ts";
 import { CachedTexts } from "./cached-texts.ts";
@@ -42,6 +42,10 @@ export interface EngineParts {
   readonly draftVocabulary: number | null;
   /** The verify model's; see the function of that name. */
   readonly modelHash: string;
+  /** What drafting brought on such lanes in earlier processes. */
+  readonly remembered?: RememberedGain;
+  /** Takes what it brought in this one, as the engine is closed. */
+  readonly remember?: (gain: RememberedGain) => Promise<void>;
 }
 
 /** Stands for the draft lane's model and device where it has none. */
@@ -73,7 +77,8 @@ export class Engine {
   readonly #draft: Lane | undefined;
   /** Kept from one run to the next, as the launch rule is, for what they have learnt of whether drafting pays. */
   readonly #estimates: Estimates;
-  readonly #launchRule: LaunchRule;
+  readonly #launchRule: AdaptiveLaunch;
+  readonly #remember: EngineParts["remember"];
   /** The same, for look-up in a prediction. */
   readonly #lookUpEstimates = new Estimates();
   readonly #lookUpLaunchRule = new AdaptiveLaunch(this.#lookUpEstimates, new RealClock());
@@ -84,7 +89,19 @@ export class Engine {
 
   /** @internal */
   constructor(parts: EngineParts) {
-    const { pair, codec, lanes, loaded, estimates, context, slots = 1, draftVocabulary, modelHash } = parts;
+    const {
+      pair,
+      codec,
+      lanes,
+      loaded,
+      estimates,
+      context,
+      slots = 1,
+      draftVocabulary,
+      modelHash,
+      remembered,
+      remember,
+    } = parts;
     const byLane = (values: readonly string[]) =>
       Object.fromEntries(lanes.map(({ name }, i) => [name, values[i] ?? NGRAM_LOOK_UP]));
     this.models = byLane([pair.verify, pair.draft].flatMap((file) => file ? [file.path] : []));
@@ -98,7 +115,8 @@ export class Engine {
     this.#tokenizer = pair.verify.tokenizer;
     this.#loaded = loaded;
     this.#estimates = estimates;
-    this.#launchRule = new AdaptiveLaunch(estimates, new RealClock());
+    this.#launchRule = new AdaptiveLaunch(estimates, new RealClock(), { remembered });
+    this.#remember = remember;
     [this.#verify, this.#draft] = [lanes[0]!, lanes[1]];
     this.#texts = new CachedTexts(this.#verify, this.#draft, slots);
     this.slots = slots;
@@ -254,6 +272,7 @@ export class Engine {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([this.#verify.close(), this.#draft?.close()]);
+    await this.#remember?.(this.#launchRule.remembered);
   }
 
   /** As `close`: at the end of a block that begins with `await using engine = await load(...)`. */

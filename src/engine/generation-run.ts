@@ -1,7 +1,9 @@
 import { RealClock } from "../spec/clock.ts";
 import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
 import type { Estimates } from "../spec/schedule/estimates.ts";
+import type { AdaptiveLaunch } from "../spec/schedule/adaptive-launch.ts";
 import { isLaunchName, type LaunchName, type LaunchRule, launchRuleOf } from "../spec/schedule/launch-rule.ts";
+import type { Gain } from "../spec/schedule/draft-backoff.ts";
 import { Scheduler } from "../spec/schedule/scheduler.ts";
 import { amusd } from "../spec/strategies/amusd.ts";
 import { greedy } from "../spec/strategies/greedy.ts";
@@ -120,6 +122,13 @@ export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens
   readonly greedyMsPerToken: number | null;
   /** How many times as fast as that the run was; null where it is too short to tell. */
   readonly speedup: number | null;
+  /**
+   * The speed over the verify lane's alone that the launch rule expected of the run, pauses of drafting included; null
+   * where that rule didn't lead it, or too little was measured.
+   */
+  readonly expectedGain: number | null;
+  /** The same, as it came. */
+  readonly achievedGain: number | null;
   /** The run's trace; empty unless it was to be kept. */
   readonly events: readonly TraceEvent[];
 }
@@ -132,7 +141,7 @@ export interface RunSource {
   readonly draft: Lane | undefined;
   readonly estimates: Estimates;
   /** The launch rule that learns from run to run. */
-  readonly adaptive: LaunchRule;
+  readonly adaptive: LaunchRule & Pick<AdaptiveLaunch, "gain">;
   readonly models: GenerationRecord["models"];
   readonly devices: GenerationRecord["devices"];
   readonly variants: GenerationRecord["variants"];
@@ -171,6 +180,7 @@ export class GenerationRun {
   #finishReason: FinishReason = "return";
   #draftLost = false;
   #cachedTokens = 0;
+  #gain: Gain | null = null;
   /** What greedy costs, as it was known when the run ended: later runs go on measuring. */
   #greedyMs: number | null = null;
 
@@ -275,6 +285,7 @@ export class GenerationRun {
         if (rest !== "" && this.#finishReason !== "return") yield { text: rest, tokens: [] };
       }
     } finally {
+      if (launch === "adaptive") this.#gain = adaptive.gain;
       this.#greedyMs = greedyCost(estimates.costs.verifyMs(1, false), this.#trace.oneRow);
     }
   }
@@ -327,6 +338,8 @@ export class GenerationRun {
       ...figures,
       greedyMsPerToken: greedyMs,
       speedup: greedyMs && msPerToken && isLong ? greedyMs / msPerToken : null,
+      expectedGain: this.#gain?.expected ?? null,
+      achievedGain: this.#gain?.achieved ?? null,
       events: this.#trace.events,
     };
   }

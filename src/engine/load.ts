@@ -13,10 +13,12 @@ import { isBrowser, note } from "../platform/platform.ts";
 import { RealClock } from "../spec/clock.ts";
 import { type Lane, MAX_ROWS } from "../spec/lanes/lane.ts";
 import { NgramLane } from "../spec/lanes/ngram-lane.ts";
+import type { RememberedGain } from "../spec/schedule/draft-backoff.ts";
 import { calibrate } from "../spec/schedule/calibrate.ts";
 import { Estimates } from "../spec/schedule/estimates.ts";
 import { sum } from "../util/numbers.ts";
 import { Engine, type EngineParts } from "./engine.ts";
+import { readGain, writeGain } from "./gain-memory.ts";
 import { ModelLane } from "./model-lane.ts";
 import { closeModelPair, type ModelPair, openModelPair } from "./model-pair.ts";
 import { TextCodec } from "./text-codec.ts";
@@ -164,6 +166,14 @@ async function open(pair: ModelPair, options: OpenOptions, opened: Device[]): Pr
   if (draftFile) await calibrate(lanes[0]!, lanes[1]!, estimates.costs, new RealClock());
   else if (options.drafter === "ngram") lanes.push(new NgramLane("draft", context, new RealClock()));
   throwIfAborted(options.signal);
+  const hashes = await Promise.all(plans.map(({ file: { checkpoint } }) => modelHash(checkpoint)));
+  const gainKey = {
+    models: hashes,
+    devices: llamas.map(({ context }, i) =>
+      [opened[i]!.adapter.name, opened[i]!.adapter.driver, context.variant.name].join(", ")
+    ),
+    draftVocabulary: options.draftVocabulary ?? null,
+  };
   return {
     pair,
     codec,
@@ -173,7 +183,11 @@ async function open(pair: ModelPair, options: OpenOptions, opened: Device[]): Pr
     context,
     slots: options.slots,
     draftVocabulary: draftFile ? options.draftVocabulary ?? null : null,
-    modelHash: await modelHash(file.checkpoint),
+    modelHash: hashes[0]!,
+    ...draftFile && {
+      remembered: await readGain(gainKey),
+      remember: (gain: RememberedGain) => writeGain(gainKey, gain),
+    },
   };
 }
 

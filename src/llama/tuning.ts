@@ -33,13 +33,18 @@ interface Table extends TuningKey {
   readonly variants: readonly TunedVariant[];
 }
 
-/** Switches the tables off, for runs that must not depend on a machine's cache folder (tests): "off". */
+/** Switches the tables, and what else is learnt, off, for runs that must not depend on a machine's cache folder (tests): "off". */
 const SWITCH = "AMUSD_TUNING";
 const warned = new Set<string>();
 
+/** Whether nothing is to be read from, or written to, the cache folder that earlier runs taught. */
+export function tuningIsOff(): boolean {
+  return getEnv(SWITCH) === "off";
+}
+
 /** The variant tuned for the format of most of a model's weights, or the default of the kind of device. */
 export async function tunedVariant(device: Device, checkpoint: Checkpoint): Promise<KernelVariant> {
-  if (isBrowser || getEnv(SWITCH) === "off") return defaultVariant(device);
+  if (isBrowser || tuningIsOff()) return defaultVariant(device);
   const { type, k } = mainShape(checkpoint);
   return chooseVariant(device, await readTuning(device), type, k);
 }

@@ -68,7 +68,7 @@ function runOf(options: GenerationOptions, setup: Setup = {}): GenerationRun {
     verify,
     draft: someDraft,
     estimates: new Estimates(),
-    adaptive: launchAtOnce,
+    adaptive: { ...launchAtOnce, gain: { expected: 1.2, achieved: 1.1 } },
     models: { verify: "v.gguf", draft: "d.gguf" },
     devices: { verify: "one", draft: "two" },
     variants: { verify: "rows-8", draft: "split-64" },
@@ -268,6 +268,13 @@ test("a record tells what greedy costs here, and how many times as fast a run of
     assert.is(record.speedup, null, "few tokens");
     for (let i = 0; i < 40; i++) estimates.costs.observeVerify(1, 1e6, 0);
     assert.is(run.record.greedyMsPerToken, greedyMsPerToken, "later runs don't change it");
+  }
+});
+
+test("a record tells the gain that the launch rule expected and the one that came, where it led the run", async () => {
+  for (const [launch, gains] of [["adaptive", [1.2, 1.1]], ["published", [null, null]]] as const) {
+    const { record } = await finished({ strategy: "amusd", maxTokens: 20, launch });
+    assert.equal([record.expectedGain, record.achievedGain], gains, launch);
   }
 });
 

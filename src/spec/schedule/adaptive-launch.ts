@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { DraftBackoff } from "./draft-backoff.ts";
+import { DraftBackoff, type Gain, type RememberedGain } from "./draft-backoff.ts";
 import type { Estimates } from "./estimates.ts";
 import { MAX_ROWS } from "../lanes/lane.ts";
 import { launchAtOnce, type LaunchRule } from "./launch-rule.ts";
@@ -17,6 +17,8 @@ export interface AdaptiveLaunchOptions {
   readonly rateFactor?: number;
   /** As `reached`, for a step still running when the verification ends; default 0.5. */
   readonly reachedLate?: number;
+  /** What drafting brought on the same lanes before; see `AdaptiveLaunch.remembered`. */
+  readonly remembered?: RememberedGain;
 }
 
 /**
@@ -81,18 +83,31 @@ export class AdaptiveLaunch implements LaunchRule {
   #verifications = 0;
   /** Whether it is time for a look at the costs. */
   #isDue = false;
-  readonly #backoff = new DraftBackoff();
+  readonly #backoff: DraftBackoff;
+  /** Whether the run asks the rule when to launch: other strategies' times tell nothing of what it brings. */
+  #isAsked = false;
 
   constructor(
     estimates: Estimates,
     clock: Clock,
-    { reached, rateFactor = 1, reachedLate = 0.5 }: AdaptiveLaunchOptions = {},
+    { reached, rateFactor = 1, reachedLate = 0.5, remembered }: AdaptiveLaunchOptions = {},
   ) {
     this.#estimates = estimates;
     this.#clock = clock;
     this.#fixedReached = reached;
     this.#rateFactor = rateFactor;
     this.#reachedLate = reachedLate;
+    this.#backoff = new DraftBackoff(remembered);
+  }
+
+  /** The run's speed over greedy's, as it was expected and as it came; null where the rule has not led it. */
+  get gain(): Gain | null {
+    return this.#isAsked ? this.#backoff.gain : null;
+  }
+
+  /** What drafting brought in all runs, for a later process. */
+  get remembered(): RememberedGain {
+    return this.#backoff.remembered;
   }
 
   launchNow(chances: readonly number[], stale: number): number | null {
@@ -149,13 +164,17 @@ export class AdaptiveLaunch implements LaunchRule {
     this.#verifiedMs = Infinity;
     this.#queued = undefined;
     this.#draftFromMs = undefined;
+    this.#isAsked = false;
+    this.#backoff.begin();
   }
 
   launched(count: number): void {
+    this.#isAsked = true;
     this.#verifiedMs = this.#clock.now() + this.#turnaroundMs + this.#deviceMs(count);
   }
 
   queued(count: number): void {
+    this.#isAsked = true;
     this.#queued = count;
   }
 
@@ -173,7 +192,7 @@ export class AdaptiveLaunch implements LaunchRule {
     this.#verifiedMs = this.#queued === undefined ? Infinity : endMs + this.#deviceMs(this.#queued);
     this.#queued = undefined;
     this.#isDue ||= ++this.#verifications % STRETCH === 0;
-    this.#backoff.observe(position, accepted + 1, endMs, this.#estimates.costs.aloneMs, this.#gain);
+    if (this.#isAsked) this.#backoff.observe(position, accepted + 1, endMs, this.#estimates.costs.aloneMs, this.#gain);
     if (!this.#policy) this.#solve();
   }
 

@@ -12,12 +12,35 @@ const MOST_LOST = 6;
 const COOLDOWN_TOKENS = 64;
 /** The longest cooldown, in tokens. */
 const LONGEST_COOLDOWN_TOKENS = 512;
+/** What drafting brought is told of stretches of this many tokens, or fewer where it is paused before. */
+const STRETCH_TOKENS = 64;
+/** A stretch of fewer tokens tells nothing. */
+const LEAST_STRETCH_TOKENS = 8;
+/** Tokens that the averages of what drafting brought go back over. */
+const REMEMBERED_TOKENS = 200;
+/** Before anything was seen, the launch rule's expectation counts as this many tokens that bore it out. */
+const PRIOR_TOKENS = 20;
+
+/** A speed over greedy's. */
+export interface Gain {
+  /** What the launch rule expected. */
+  readonly expected: number;
+  /** What came. */
+  readonly achieved: number;
+}
+
+/** What drafting has brought on a pair of lanes, for a later process. */
+export interface RememberedGain extends Gain {
+  /** Over how many tokens; the newest ones count most. */
+  readonly tokens: number;
+}
 
 /**
  * Pauses drafting where it loses: compares the time of tokens with drafts and the time that the verify lane takes for
  * them alone. Time that the draft lane takes from the verify lane, where they share cores or a card, is part of that.
  * The loss is summed as in a CUSUM chart (Page, "Continuous inspection schemes", Biometrika 41, 1954): a gain that came
- * before a loss doesn't count.
+ * before a loss doesn't count. What the launch rule expects is corrected by what came of such expectations before. A
+ * pause goes on in the next text: a short answer would end before it is clear again that drafting loses.
  */
 export class DraftBackoff {
   /** Tokens that are still to be decoded without drafts. */
@@ -30,14 +53,54 @@ export class DraftBackoff {
   #lost = 0;
   /** The sum of the squares of what `#lost` is the sum of. */
   #lostSquares = 0;
-  /** The position at which the run's next verification begins; one that begins elsewhere is another text's. */
+  /** The position at which the run's next verification begins; before its first one there is nothing to compare. */
   #next = -1;
   /** When the last verification ended. */
   #lastMs = 0;
+  /** Logarithms of the gains of the last tokens with drafts, on average, and how many tokens those are. */
+  #expected = 0;
+  #achieved = 0;
+  #remembered = PRIOR_TOKENS;
+  #stretch = { tokens: 0, ms: 0, expected: 0 };
+  /** The pause so far. */
+  #alone = { tokens: 0, ms: 0 };
+  /** The run so far: greedy's time for its tokens, the time that was expected, and the time that it took, in ms. */
+  #run = { greedyMs: 0, expectedMs: 0, ms: 0 };
+
+  /** What was seen before, on the same lanes: where drafting lost, it begins with a pause. */
+  constructor(before?: RememberedGain) {
+    if (!before) return;
+    this.#expected = Math.log(before.expected);
+    this.#achieved = Math.log(before.achieved);
+    this.#remembered = PRIOR_TOKENS + before.tokens;
+    if (before.achieved < 1) this.#tokensLeft = COOLDOWN_TOKENS;
+  }
 
   /** Whether the verify lane is to go on without drafts for now. */
   get isPaused(): boolean {
     return this.#tokensLeft > 0;
+  }
+
+  /** What drafting brought, while it was not paused; the newest tokens count most. */
+  get remembered(): RememberedGain {
+    return {
+      expected: Math.exp(this.#expected),
+      achieved: Math.exp(this.#achieved),
+      tokens: Math.min(this.#remembered, REMEMBERED_TOKENS) - PRIOR_TOKENS,
+    };
+  }
+
+  /** The gain of the run, pauses included; null before there is anything to compare. */
+  get gain(): Gain | null {
+    const { greedyMs, expectedMs, ms } = this.#run;
+    return ms > 0 && expectedMs > 0 ? { expected: greedyMs / expectedMs, achieved: greedyMs / ms } : null;
+  }
+
+  /** A run begins. */
+  begin(): void {
+    this.#next = -1;
+    this.#run = { greedyMs: 0, expectedMs: 0, ms: 0 };
+    this.#sumAnew();
   }
 
   /**
@@ -46,37 +109,59 @@ export class DraftBackoff {
    * `undefined` where that is not known yet.
    */
   observe(position: number, tokens: number, endMs: number, aloneMs?: number, expectedGain?: number): void {
-    const isNewText = position !== this.#next;
+    const isFirst = position !== this.#next;
     const ms = endMs - this.#lastMs;
     this.#next = position + tokens;
     this.#lastMs = endMs;
-    // Drafts that lost in the last text may gain in this one.
-    if (isNewText) {
-      this.#cooldown = COOLDOWN_TOKENS;
-      return this.#begin(0);
-    }
-    if (this.#tokensLeft > 0) {
-      this.#tokensLeft = Math.max(0, this.#tokensLeft - tokens);
-      return;
-    }
-    if (aloneMs === undefined || expectedGain === undefined) return;
-    const lost = Math.min(ms / aloneMs - tokens, MOST_LOST);
+    if (isFirst || aloneMs === undefined || expectedGain === undefined) return;
+    const gain = this.isPaused ? 1 : expectedGain * Math.exp(this.#achieved - this.#expected);
+    this.#run.greedyMs += tokens * aloneMs;
+    this.#run.expectedMs += tokens * aloneMs / gain;
+    this.#run.ms += ms;
+    if (this.isPaused) this.#rest(tokens, ms);
+    else this.#weigh(tokens, Math.min(ms, (tokens + MOST_LOST) * aloneMs), aloneMs, expectedGain, gain);
+  }
+
+  /** Tokens of a pause: as it ends it is known what the stretch before it would have taken without drafts. */
+  #rest(tokens: number, ms: number): void {
+    this.#tokensLeft = Math.max(0, this.#tokensLeft - tokens);
+    this.#alone.tokens += tokens;
+    this.#alone.ms += ms;
+    if (this.isPaused) return;
+    this.#remember(this.#alone.ms / this.#alone.tokens);
+    this.#alone = { tokens: 0, ms: 0 };
+  }
+
+  #weigh(tokens: number, ms: number, aloneMs: number, expectedGain: number, gain: number): void {
+    const lost = ms / aloneMs - tokens;
+    this.#stretch.tokens += tokens;
+    this.#stretch.ms += ms;
+    this.#stretch.expected += tokens * Math.log(expectedGain);
     this.#lostInAll += lost;
     const isLoss = this.#lost + lost > 0;
     this.#lost = isLoss ? this.#lost + lost : 0;
     this.#lostSquares = isLoss ? this.#lostSquares + lost ** 2 : 0;
-    const trust = Math.min(expectedGain ** TRUST, MOST_TRUST);
-    const limit = trust * Math.max(PATIENCE, DEVIATIONS * Math.sqrt(this.#lostSquares));
+    const limit = Math.min(gain ** TRUST, MOST_TRUST) * Math.max(PATIENCE, DEVIATIONS * Math.sqrt(this.#lostSquares));
     if (this.#lost > limit) {
-      const cooldown = this.#lostInAll < 0 ? COOLDOWN_TOKENS : this.#cooldown;
-      this.#cooldown = Math.min(2 * cooldown, LONGEST_COOLDOWN_TOKENS);
-      this.#begin(cooldown);
-    }
+      const gains = this.#lostInAll < 0 || this.#achieved > 0;
+      this.#tokensLeft = gains ? COOLDOWN_TOKENS : this.#cooldown;
+      this.#cooldown = Math.min(2 * this.#tokensLeft, LONGEST_COOLDOWN_TOKENS);
+      this.#sumAnew();
+    } else if (this.#stretch.tokens >= STRETCH_TOKENS) this.#remember(aloneMs);
   }
 
-  /** Begins to sum anew, after a cooldown of `tokens`. */
-  #begin(tokens: number): void {
-    this.#tokensLeft = tokens;
+  /** Adds the stretch to what is remembered: the verify lane alone would have taken `aloneMs` a token. */
+  #remember(aloneMs: number): void {
+    const { tokens, ms, expected } = this.#stretch;
+    this.#stretch = { tokens: 0, ms: 0, expected: 0 };
+    if (tokens < LEAST_STRETCH_TOKENS || !(ms > 0 && aloneMs > 0)) return;
+    this.#remembered = Math.min(this.#remembered, REMEMBERED_TOKENS) + tokens;
+    const weight = tokens / this.#remembered;
+    this.#expected += (expected / tokens - this.#expected) * weight;
+    this.#achieved += (Math.log(tokens * aloneMs / ms) - this.#achieved) * weight;
+  }
+
+  #sumAnew(): void {
     this.#lostInAll = 0;
     this.#lost = 0;
     this.#lostSquares = 0;

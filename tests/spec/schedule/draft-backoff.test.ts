@@ -14,6 +14,7 @@ function feed(
   position = 100,
 ): number {
   let endMs = 1000;
+  backoff.begin();
   backoff.observe(position++, 1, endMs, ALONE_MS, 1);
   for (const [i, { tokens, ms, gain = 1 }] of steps.entries()) {
     backoff.observe(position, tokens, endMs += ms, ALONE_MS, gain);
@@ -23,10 +24,14 @@ function feed(
   return steps.length;
 }
 
-/** How many tokens drafting is paused for, from a position on, if each takes what it takes alone. */
+/** How many tokens drafting is paused for, in a new text, if each takes what it takes alone. */
 function cooldownOf(backoff: DraftBackoff, position: number): number {
   let tokens = 0;
-  for (; backoff.isPaused; tokens++) backoff.observe(position + tokens, 1, 1e6 + tokens * ALONE_MS, ALONE_MS, 1);
+  backoff.begin();
+  backoff.observe(position, 1, 1e6, ALONE_MS, 1);
+  for (; backoff.isPaused; tokens++) {
+    backoff.observe(position + 1 + tokens, 1, 1e6 + (tokens + 1) * ALONE_MS, ALONE_MS, 1);
+  }
   return tokens;
 }
 
@@ -38,12 +43,15 @@ test("DraftBackoff lets drafting go on where it gains, however luck has it", () 
   assert.not.ok(backoff.isPaused, "1.57 tokens a verification of 1.4 tokens' time, as expected");
 });
 
-test("DraftBackoff leaves drafting off once it has lost more than chance would, and tries a new text anew", () => {
+test("DraftBackoff leaves drafting off once it has lost more than chance would, in the next text too", () => {
   const backoff = new DraftBackoff();
   assert.is(feed(backoff, repeat(99, { tokens: 1, ms: 11.25 })), 9, "an eighth each, a token's time in all");
   assert.is(cooldownOf(backoff, 110), 64);
-  assert.is(feed(backoff, repeat(99, { tokens: 1, ms: 18 }), 5000), 5, "two standard deviations");
-  assert.is(cooldownOf(backoff, 5006), 64);
+  assert.is(feed(new DraftBackoff(), repeat(99, { tokens: 1, ms: 18 }), 5000), 5, "two standard deviations");
+});
+
+test("DraftBackoff takes luck for what it is", () => {
+  const backoff = new DraftBackoff();
   const unlucky = [...repeat(5, { tokens: 1, ms: 14, gain: 1.1 }), { tokens: 4, ms: 14, gain: 1.1 }];
   assert.is(
     feed(backoff, Array.from({ length: 20 }, () => unlucky).flat(), 9000),
@@ -56,6 +64,7 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
   const backoff = new DraftBackoff();
   let position = 10;
   let endMs = 0;
+  backoff.observe(position++, 1, endMs, ALONE_MS, 1);
   const lose = () => {
     let verifications = 0;
     for (; !backoff.isPaused; verifications++) backoff.observe(position++, 1, endMs += 30, ALONE_MS, 1);
@@ -73,7 +82,7 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
   }
   assert.equal(cooldowns, [64, 128, 256, 512, 512]);
   for (let i = 0; i < 60; i++) backoff.observe(position++, 1, endMs += 8, ALONE_MS, 1);
-  assert.is(lose(), 5, "what was gained before makes it no more patient");
+  lose();
   assert.is(coolDown(), 64);
 });
 
@@ -96,6 +105,47 @@ test("DraftBackoff says nothing before it is known what the verify lane takes al
   const backoff = new DraftBackoff();
   for (let i = 0; i < 99; i++) backoff.observe(i, 1, 100 * i, undefined, undefined);
   assert.not.ok(backoff.isPaused);
+});
+
+test("DraftBackoff corrects what is expected by what came of it", () => {
+  const backoff = new DraftBackoff();
+  // 1.3 is expected, and 1.1 comes: no loss.
+  feed(backoff, repeat(300, { tokens: 1, ms: ALONE_MS / 1.1, gain: 1.3 }));
+  assert.ok(Math.abs(backoff.remembered.achieved - 1.1) < 0.02, `${backoff.remembered.achieved}`);
+  const { expected, achieved } = backoff.gain!;
+  assert.ok(Math.abs(achieved - 1.1) < 0.001, `${achieved}`);
+  assert.ok(expected > 1.1 && expected < 1.2, `${expected}: at first 1.3, then less and less`);
+  feed(backoff, repeat(50, { tokens: 1, ms: ALONE_MS / 1.1, gain: 1.3 }));
+  assert.ok(Math.abs(backoff.gain!.expected - 1.1) < 0.03, "in a later run from the beginning");
+  // What was expected to gain a little is now expected to lose: less is lost before it is paused.
+  const loss = repeat(99, { tokens: 1, ms: 11.25, gain: 1.05 });
+  assert.ok(feed(backoff, loss) < feed(new DraftBackoff(), loss));
+});
+
+test("DraftBackoff counts a pause as neither gain nor loss, and knows by it what the verify lane takes alone", () => {
+  const backoff = new DraftBackoff();
+  // The machine is half as fast as it was when the verify lane was last seen alone: drafting seems to lose.
+  const lost = feed(backoff, repeat(99, { tokens: 2, ms: 28, gain: 1.2 }));
+  assert.ok(backoff.isPaused);
+  let [position, endMs] = [100 + 1 + 2 * lost, 1000 + 28 * lost];
+  for (; backoff.isPaused; position++) backoff.observe(position, 1, endMs += 20, ALONE_MS, 1.2);
+  assert.ok(backoff.remembered.achieved > 1.1, "40 ms alone for what took 28");
+});
+
+test("DraftBackoff begins with what was remembered: a pause where drafting lost", () => {
+  const lost = { expected: 1.2, achieved: 0.9, tokens: 150 };
+  const backoff = new DraftBackoff(lost);
+  const { expected, achieved, tokens } = backoff.remembered;
+  assert.ok(Math.abs(expected - 1.2) < 1e-9 && Math.abs(achieved - 0.9) < 1e-9 && tokens === 150);
+  assert.is(cooldownOf(backoff, 10), 64);
+  assert.not.ok(new DraftBackoff({ ...lost, achieved: 1.05 }).isPaused);
+});
+
+test("DraftBackoff tells no gain of a run of which nothing is known", () => {
+  const backoff = new DraftBackoff();
+  assert.is(backoff.gain, null);
+  backoff.observe(5, 1, 100, ALONE_MS, 1);
+  assert.is(backoff.gain, null);
 });
 
 test.run();
