@@ -33,7 +33,10 @@ interface Table extends TuningKey {
   readonly variants: readonly TunedVariant[];
 }
 
-/** Switches the tables, and what else is learnt, off, for runs that must not depend on a machine's cache folder (tests): "off". */
+/**
+ * Switches the tables, and what else runs have learnt, off, for runs that must not depend on a machine's cache folder
+ * (tests): "off".
+ */
 const SWITCH = "AMUSD_TUNING";
 const warned = new Set<string>();
 

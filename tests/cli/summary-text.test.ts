@@ -20,6 +20,8 @@ const RECORD: GenerationRecord = {
   msPerToken: 15.2,
   greedyMsPerToken: 18.4,
   speedup: 18.4 / 15.2,
+  expectedGain: null,
+  achievedGain: null,
   drafted: 183,
   accepted: 14,
   wastedDrafts: 169,
