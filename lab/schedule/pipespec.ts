@@ -1,7 +1,7 @@
 /**
- * PipeSpec's measured runs beside the simulation's: each replayed from its own draft step's time, foretold from one run,
- * and `amusd` as it is here on the same hardware: `deno run -A lab/schedule/pipespec.ts`. docs/internals/schedule.md has
- * the figures.
+ * PipeSpec's measured runs beside the simulation's: each replayed from its own draft step's time, and foretold from one
+ * run; then `amusd` as it is here on the same hardware: `deno run -A lab/schedule/pipespec.ts`. The figures are in
+ * docs/internals/schedule.md.
  */
 import { HEDGED, PUBLISHED, UNHEDGED } from "../../src/plan/simulate.ts";
 import {

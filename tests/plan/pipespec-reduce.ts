@@ -1,5 +1,5 @@
 /**
- * Makes pipespec.json from the raw runs of PipeSpec (github.com/BradMcDanel/pipespec at 9a64774, MIT; arXiv 2505.01572):
+ * Makes pipespec.json from PipeSpec's raw runs (github.com/BradMcDanel/pipespec at 9a64774, MIT; arXiv 2505.01572):
  * `deno run -A tests/plan/pipespec-reduce.ts humaneval.jsonl.gz > tests/plan/pipespec.json`. Of the operations' times
  * only means are kept.
  */
@@ -20,7 +20,7 @@ interface RawRun {
   }[];
 }
 
-/** A verification this many times as fast as the median one was of one row: so they are told apart where rows are dear. */
+/** A verification that takes less than this share of the median one is of one row, where more rows are dear. */
 const ONE_ROW = 0.6;
 
 const round = (ms: number) => Math.round(100 * ms) / 100;

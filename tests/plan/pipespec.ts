@@ -57,8 +57,8 @@ export function measuredMs({ samples }: PipespecRun): number {
 }
 
 /**
- * The files of asynchronous runs with the 70B say 0. But each of their verifications behind a rejection commits 5 tokens
- * or fewer, and none took as little time as one of one row: that is the program's default, 5.
+ * The files of asynchronous runs with the 70B say 0. But each of their verifications behind a rejection commits 5
+ * tokens or fewer, and none took as little time as one of one row: that is the program's default, 5.
  */
 export function lookaheadOf({ strategy, models, lookahead }: PipespecRun): number {
   return strategy === "async-chain" && models.at(-1) === "70B" ? 5 : lookahead;
@@ -78,7 +78,7 @@ function rightIn(runs: readonly PipespecRun[], sample: number): (boolean | undef
     let position = 1;
     let wasFull = false;
     for (const count of countsOf(samples.find((text) => text.sample === sample))) {
-      const isUnclear = wasFull && count === 1;
+      const isUnclear: boolean = wasFull && count === 1;
       if (isUnclear) unclear.push(position - 1);
       else {
         if (wasFull) vote(position - 1, true);
@@ -92,7 +92,7 @@ function rightIn(runs: readonly PipespecRun[], sample: number): (boolean | undef
   for (const position of unclear) {
     if (votes[position] === undefined && !(votes[position + 1]! < 0)) vote(position, false);
   }
-  return Array.from(votes, (vote) => vote && vote > 0);
+  return Array.from(votes, (vote) => vote === undefined ? undefined : vote > 0);
 }
 
 function countsOf(sample: PipespecRun["samples"][number] | undefined): number[] {
