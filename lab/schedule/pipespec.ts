@@ -6,6 +6,7 @@
 import { HEDGED, PUBLISHED, UNHEDGED } from "../../src/plan/simulate.ts";
 import {
   acceptanceIn,
+  chainHardware,
   hardwareOf,
   lookaheadOf,
   measuredMs,
@@ -47,8 +48,17 @@ for (const [draft, verify] of PIPESPEC_PAIRS) {
     const hardware = { draft: { ...lane, stepsAhead }, verify: other };
     const times = [];
     for (const setting of [PUBLISHED, UNHEDGED, HEDGED]) {
-      times.push(ms(await ours(setting, hardware, acceptanceIn(runs), best)));
+      times.push(ms(await ours(setting, hardware, best, runs)));
     }
     console.log(`| ${draft}, ${verify} | ${ms(measuredMs(best))} | ${stepsAhead} | ${times.join(" | ")} |`);
   }
 }
+
+console.log("\n| 1B, 8B, 70B | measured | published | unhedged |");
+console.log("|---|---|---|---|");
+const { hardware, run } = chainHardware();
+const times = [];
+for (const setting of [PUBLISHED, UNHEDGED]) {
+  times.push(ms(await ours(setting, hardware, run, pairRuns("1B", "70B"), pairRuns("8B", "70B"))));
+}
+console.log(`| | ${ms(measuredMs(run))} | ${times.join(" | ")} |`);

@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import { UNHEDGED } from "../../src/plan/simulate.ts";
 import {
   acceptanceIn,
+  chainHardware,
   hardwareOf,
   lookaheadOf,
   measuredMs,
@@ -47,8 +48,21 @@ for (const [draft, verify] of PIPESPEC_PAIRS) {
 test("amusd as it is here is no slower on their hardware than the best of their lookaheads", async () => {
   const runs = pairRuns("1B", "8B");
   const best = runs.toSorted((a, b) => measuredMs(a) - measuredMs(b))[0]!;
-  const ms = await ours(UNHEDGED, hardwareOf(best.stepMs[0]!, runs), acceptanceIn(runs), best);
+  const ms = await ours(UNHEDGED, hardwareOf(best.stepMs[0]!, runs), best, runs);
   assert.ok(ms < measuredMs(best), `${ms} ms a token, theirs ${measuredMs(best)}`);
+});
+
+test("a chain of their three models comes to their time with 16 rows a verification, and passes every pair", async () => {
+  const { hardware, run } = chainHardware();
+  const { verify, draft, middle } = hardware;
+  const [drafts, middles] = [pairRuns("1B", "70B"), pairRuns("8B", "70B")];
+  const chain = await ours(UNHEDGED, hardware, run, drafts, middles);
+  assert.ok(chain < 1.01 * measuredMs(run), `${chain} ms a token, theirs ${measuredMs(run)}`);
+  const pairs = [
+    await ours(UNHEDGED, { verify, draft }, run, drafts),
+    await ours(UNHEDGED, { verify, draft: middle! }, run, middles),
+  ];
+  assert.ok(pairs.every((pair) => pair > 1.15 * chain), `${pairs} ms a token, the chain ${chain}`);
 });
 
 test.run();

@@ -124,8 +124,7 @@ const ROWS = 64;
 /** The draft's step takes as long for a few rows, by which it goes on from a correction. */
 function laneOf(passMs: (rows: number) => number): LaneTimes {
   const ms = Array.from({ length: ROWS + 1 }, (_, rows) => passMs(Math.max(1, rows)));
-  // A step's time has the host's share in it, and what it is overlapped with.
-  return { passMs: ms, prefillMs: 0, latencyMs: 0, stepsAhead: 1 };
+  return { passMs: ms, prefillMs: 0, latencyMs: 0 };
 }
 
 /** Lanes with that draft step, and verifications as those runs' synchronous ones took. */
@@ -144,7 +143,8 @@ export function hardwareOf(stepMs: number, runs: readonly PipespecRun[]): Simula
     rows === 1 || known.length === 0
       ? ms.get(within(rows))!
       : onLine(known, (size) => ms.get(size)!, Math.min(Math.max(rows, known[0]!), known.at(-1)!));
-  return { draft: laneOf(() => stepMs), verify: laneOf(passMs) };
+  // A draft step's time has the host's share in it: there is none to hide by sending the next one ahead.
+  return { draft: { ...laneOf(() => stepMs), stepsAhead: 1 }, verify: laneOf(passMs) };
 }
 
 /** What their two processes hold: the verify model's tokens, and the draft's, which go on by themselves. */
@@ -226,18 +226,32 @@ async function asyncChain(texts: Texts, length: number, lookahead: number): Prom
 
 /**
  * Their texts one behind the other on that hardware by a setting of this project, with what lies outside of the
- * operations in `best`, their quickest run. Nothing is known of how sure their draft was.
+ * operations in `best`, their quickest run. Of the draft model, and of a middle one, the runs as a draft for the verify
+ * model tell where they are right; nothing is known of how sure they were.
  */
 export async function ours(
   setting: Setting,
   hardware: SimulatedHardware,
-  acceptance: (sample: number, tokens: number) => Acceptance,
   best: PipespecRun,
+  draftRuns: readonly PipespecRun[],
+  middleRuns?: readonly PipespecRun[],
 ): Promise<number> {
-  const draws = best.samples.flatMap(({ sample, tokens }) => acceptance(sample, tokens).draws);
-  const tokens = draws.length;
-  const { summary } = await simulateRun(setting, hardware, { draws, runnerUp: 0.5, inOrder: true }, tokens, 1);
+  const inAll = (runs: readonly PipespecRun[]): Acceptance => {
+    const acceptance = acceptanceIn(runs);
+    const draws = best.samples.flatMap(({ sample, tokens }) => acceptance(sample, tokens).draws);
+    return { draws, runnerUp: 0.5, inOrder: true };
+  };
+  const [draft, middle] = [inAll(draftRuns), middleRuns && inAll(middleRuns)];
+  const tokens = draft.draws.length;
+  const { summary } = await simulateRun(setting, hardware, draft, tokens, 1, false, middle);
   return summary.msPerToken! + sum(best.samples.map(({ restMs }) => restMs)) / tokens;
+}
+
+/** The hardware of their asynchronous run of three models, by that run's draft step and the pairs' synchronous ones. */
+export function chainHardware(): { readonly hardware: SimulatedHardware; readonly run: PipespecRun } {
+  const run = PIPESPEC_RUNS.find(({ strategy, models }) => strategy === "async-chain" && models.length === 3)!;
+  const { draft, verify: middle } = hardwareOf(run.stepMs[0]!, pairRuns("1B", "8B"));
+  return { hardware: { draft, middle, verify: hardwareOf(0, pairRuns("8B", "70B")).verify }, run };
 }
 
 /** The time for a token that their program would take, in ms, by those lanes and chances; `rest` is outside of them. */

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type Clock, VirtualClock } from "../../../src/spec/clock.ts";
-import type { LaneResult } from "../../../src/spec/lanes/lane.ts";
+import { LaneLostError, type LaneResult } from "../../../src/spec/lanes/lane.ts";
 import { SimulatedLane, type SimulatedLaneOptions } from "../../../src/spec/lanes/simulated-lane.ts";
 import { Estimates } from "../../../src/spec/schedule/estimates.ts";
 import { ChainedLane } from "../../../src/spec/strategies/chained-lane.ts";
@@ -124,5 +124,56 @@ test("answers as its middle lane would, whatever is sent and when, but for what 
     ),
     { numRuns: 1000 },
   ));
+
+test("goes on without a draft lane that is lost, with one warning, and is lost with its middle lane", async () => {
+  const next = hashModel(1, SOME);
+  for (const failAtMs of [0, 0.5, 5, 21, 40]) {
+    const clock = new VirtualClock(10_000);
+    const warnings: string[] = [];
+    const lane = chainedLane(clock, 0.7, { draft: { failAtMs }, warn: (message) => warnings.push(message) });
+    await clock.run(async () => {
+      const text = [1, 2, 3];
+      await lane.prefill(text, 0);
+      for (const token of [7, 8, 9]) {
+        text.push(token);
+        const { tokens } = await lane.decode(token, text.length - 1, 6);
+        for (const [i, chosen] of tokens.entries()) assert.is(chosen, next([...text, ...tokens.slice(0, i)]));
+      }
+      await lane.close();
+    });
+    assert.is(warnings.length, 1, `lost at ${failAtMs} ms`);
+    assert.match(warnings[0]!, /^The draft device was lost: .*; going on without it$/);
+  }
+  const clock = new VirtualClock(10_000);
+  const lane = chainedLane(clock, 0.7, { middle: { failAtMs: 20 } });
+  await clock.run(async () => {
+    await lane.prefill([1, 2, 3], 0);
+    const lost = (error: unknown) => error instanceof LaneLostError && error.lane === "middle";
+    for (let i = 0; i < 2; i++) {
+      const error = await lane.decode(7, 3, 6).catch((error: unknown) => error);
+      assert.ok(lost(error), String(error));
+    }
+    await lane.close();
+  });
+});
+
+test("a step's time is its part of its batch's, and shorter than the middle lane's own", async () => {
+  const clock = new VirtualClock(100_000);
+  const lane = chainedLane(clock, 0.9);
+  await clock.run(async () => {
+    await lane.prefill([1], 0);
+    let [busyMs, token] = [0, 2];
+    const beganMs = clock.now();
+    for (let position = 1; position <= 300; position++) {
+      const { tokens, startMs, endMs } = await lane.decode(token, position, 1);
+      busyMs += endMs - startMs;
+      token = tokens[0]!;
+    }
+    const tookMs = clock.now() - beganMs;
+    assert.ok(tookMs < 300 * 10 / 1.5, `${tookMs} ms, the middle lane alone 3000`);
+    assert.ok(busyMs > 0.95 * tookMs && busyMs < 1.05 * tookMs, `${busyMs} ms of ${tookMs}`);
+    await lane.close();
+  });
+});
 
 test.run();
