@@ -124,7 +124,8 @@ const ROWS = 64;
 /** The draft's step takes as long for a few rows, by which it goes on from a correction. */
 function laneOf(passMs: (rows: number) => number): LaneTimes {
   const ms = Array.from({ length: ROWS + 1 }, (_, rows) => passMs(Math.max(1, rows)));
-  return { passMs: ms, prefillMs: 0, latencyMs: 0 };
+  // The times have the host's share in them: there is none to hide by sending a message ahead.
+  return { passMs: ms, prefillMs: 0, latencyMs: 0, stepsAhead: 1 };
 }
 
 /** Lanes with that draft step, and verifications as those runs' synchronous ones took. */
@@ -143,8 +144,7 @@ export function hardwareOf(stepMs: number, runs: readonly PipespecRun[]): Simula
     rows === 1 || known.length === 0
       ? ms.get(within(rows))!
       : onLine(known, (size) => ms.get(size)!, Math.min(Math.max(rows, known[0]!), known.at(-1)!));
-  // A draft step's time has the host's share in it: there is none to hide by sending the next one ahead.
-  return { draft: { ...laneOf(() => stepMs), stepsAhead: 1 }, verify: laneOf(passMs) };
+  return { draft: laneOf(() => stepMs), verify: laneOf(passMs) };
 }
 
 /** What their two processes hold: the verify model's tokens, and the draft's, which go on by themselves. */
