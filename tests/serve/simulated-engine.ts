@@ -59,7 +59,7 @@ export async function simulatedEngine(
     }),
   ];
   return new Engine({
-    pair: { verify: file, draft: { ...file, path: "/somewhere/draft.gguf", lacking: new Set() } },
+    pair: { verify: file, draft: { ...file, path: "/somewhere/draft.gguf", lacking: new Set() }, middle: null },
     codec: new TextCodec(file.tokenizer, checkpoint.metadata, CONTEXT),
     lanes,
     loaded: [],
