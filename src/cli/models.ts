@@ -19,8 +19,10 @@ export const DRAFT_VOCABULARY = 8_192;
 export interface ModelFlags {
   readonly "verify-model-path"?: string;
   readonly "draft-model-path"?: string;
+  readonly "middle-model-path"?: string;
   readonly "verify-device"?: string;
   readonly "draft-device"?: string;
+  readonly "middle-device"?: string;
   readonly "kv-cache": KvCache;
   readonly "draft-vocabulary"?: number;
   readonly drafter: DrafterName;
@@ -37,8 +39,10 @@ export const modelFlags = {
     "A small model with most of the same tokens; default: the embedded one, if the other is embedded",
     "MODEL",
   ),
+  "middle-model-path": text("A model between the two: the draft model drafts for it, it for the verify model", "MODEL"),
   "verify-device": text("Index or part of the name (see the devices command); default: the strongest", "DEVICE"),
   "draft-device": text("The same, for the draft model; default: another GPU if there is one, else the same", "DEVICE"),
+  "middle-device": text("The same, for the middle model", "DEVICE"),
   "kv-cache": { kind: "enum", values: KV_CACHES, brief: "How keys and values are kept", default: "f16" },
   "draft-vocabulary": {
     kind: "parsed",
@@ -106,14 +110,23 @@ export async function loadEngine(
   context: LoadOptions["context"],
   slots = 1,
 ): Promise<Engine> {
-  const { verify, draft, draftVocabulary } = await modelPaths(flags, drafts && flags.drafter === "model");
+  const { "middle-model-path": middle, drafter } = flags;
+  if (middle !== undefined && drafter !== "model") {
+    throw new UsageError(`Cannot use --middle-model-path with --drafter ${drafter}: leave one of the two out`);
+  }
+  if (middle !== undefined && flags["verify-model-path"] !== undefined && flags["draft-model-path"] === undefined) {
+    throw new UsageError("Cannot use --middle-model-path alone: give --draft-model-path too, or this model there");
+  }
+  const { verify, draft, draftVocabulary } = await modelPaths(flags, drafts && drafter === "model");
   return await withProgress((onProgress) =>
     load({
       verify,
       draft,
-      drafter: drafts && flags.drafter === "ngram" ? "ngram" : undefined,
+      middle: draft === undefined ? undefined : middle,
+      drafter: drafts && drafter === "ngram" ? "ngram" : undefined,
       verifyDevice: flags["verify-device"],
       draftDevice: flags["draft-device"],
+      middleDevice: flags["middle-device"],
       context,
       slots,
       kvCache: flags["kv-cache"],

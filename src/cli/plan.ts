@@ -30,6 +30,9 @@ interface PlanFlags {
   readonly "draft-hardware": string;
   readonly "verify-model": string;
   readonly "draft-model": string;
+  readonly "middle-model"?: string;
+  readonly "middle-hardware": string;
+  readonly "middle-acceptance": number;
   readonly times?: string;
   readonly acceptance: number;
   readonly record?: string;
@@ -53,6 +56,8 @@ const hardwareFlag = (brief: string, name: string) =>
   ({ kind: "parsed", parse: String, brief, placeholder: "HARDWARE", default: name }) as const;
 const modelFlag = (brief: string, name: string) =>
   ({ kind: "parsed", parse: String, brief, placeholder: "MODEL", default: name }) as const;
+const shareFlag = (brief: string, value: string) =>
+  ({ kind: "parsed", parse: parseShare, brief, placeholder: "A", default: value }) as const;
 const countFlag = (brief: string, least: number, value: string) =>
   ({ kind: "parsed", parse: count(least), brief, placeholder: "N", default: value }) as const;
 
@@ -73,17 +78,14 @@ export const planCommand = buildCommand({
       "draft-hardware": hardwareFlag("The same, for the draft model", "rtx-3090"),
       "verify-model": modelFlag("Shape and format, as llama-3.1-8b:q4_k, or a GGUF file", "llama-3.1-8b:q4_k"),
       "draft-model": modelFlag("The same, of the draft model", "llama-3.2-1b:q4_k"),
+      "middle-model": text("A third model between the two: tells whether it pays", "MODEL"),
+      "middle-hardware": hardwareFlag("Device of the middle model", "rtx-3090"),
+      "middle-acceptance": shareFlag("The same, of the middle model's tokens", "0.9"),
       times: text(
         "Times of both lanes from what benchmark, generate or bench speed --json wrote, in place of hardware",
         "FILE",
       ),
-      acceptance: {
-        kind: "parsed",
-        parse: parseShare,
-        brief: "Mean chance of a drafted token to be accepted",
-        placeholder: "A",
-        default: "0.8",
-      },
+      acceptance: shareFlag("Mean chance of a drafted token to be accepted", "0.8"),
       record: text("Take the chances from runs that benchmark or generate --output-file recorded", "FILE"),
       context: countFlag("Positions in the KV caches, for what a pass reads of them", 1, "512"),
       tokens: countFlag("Tokens of a simulated run", 20, "2000"),
@@ -107,6 +109,8 @@ export const planCommand = buildCommand({
     if (trace !== undefined) await prepareOutput(trace, flags.force);
     const hardware = await hardwareOf(flags);
     const acceptance = await acceptanceOf(flags);
+    // Draws of its own, or the two models would be sure of the same tokens.
+    const middleAcceptance = hardware.middle && betaAcceptance(flags["middle-acceptance"], { seed: 2 });
     const progress = new Progress();
     const { tokens, runs } = flags;
     let made: Plan;
@@ -114,6 +118,7 @@ export const planCommand = buildCommand({
       made = await plan({
         hardware,
         acceptance,
+        middleAcceptance,
         tokens,
         runs,
         onProgress: (done, total) => progress.show(`simulated ${done} of ${total} runs`),
@@ -134,18 +139,26 @@ const TRACED_TOKENS = 500;
 
 async function hardwareOf(flags: PlanFlags): Promise<SimulatedHardware> {
   if (flags.times !== undefined) {
+    if (flags["middle-model"] !== undefined) {
+      throw new UsageError("Cannot plan a chain by --times, which has two lanes; give hardware files with passMs");
+    }
     const where = `Cannot take times from "${flags.times}"`;
     const value = await readJson(flags.times, where);
     return benchTimes(value, where) ?? recordedTimes(tracesOf(upgraded(value), where), where);
   }
-  const lane = async (name: "verify" | "draft"): Promise<LaneTimes> => {
+  const lane = async (name: "verify" | "middle" | "draft", modelName: string): Promise<LaneTimes> => {
     const spec = await hardwareSpec(flags[`${name}-hardware`]);
-    const model = needsModel(spec) ? await modelOf(flags[`${name}-model`]) : undefined;
+    const model = needsModel(spec) ? await modelOf(modelName) : undefined;
     const passes = passMs(spec, model, flags.context);
     const { latencyMs, stepsAhead } = spec;
     return { passMs: passes, prefillMs: prefillMs(spec, passes), latencyMs, stepsAhead };
   };
-  return { verify: await lane("verify"), draft: await lane("draft") };
+  const middle = flags["middle-model"];
+  return {
+    verify: await lane("verify", flags["verify-model"]),
+    draft: await lane("draft", flags["draft-model"]),
+    middle: middle === undefined ? undefined : await lane("middle", middle),
+  };
 }
 
 async function hardwareSpec(name: string): Promise<HardwareSpec> {
@@ -199,7 +212,7 @@ async function isThere(file: string): Promise<boolean> {
   return await access(file).then(() => true, () => false);
 }
 
-function planText({ rows, use, acceptance, draftMs, verifyMs, linearBound }: Plan): string {
+function planText({ rows, use, acceptance, draftMs, verifyMs, linearBound, chainGain }: Plan): string {
   const share = (value: number | null) => value === null ? "-" : `${Math.round(100 * value)} %`;
   const digits = Math.min(...rows.map(({ msPerToken }) => msPerToken)) < 10 ? 2 : 1;
   const table = textTable([
@@ -236,6 +249,10 @@ function planText({ rows, use, acceptance, draftMs, verifyMs, linearBound }: Pla
     `acceptance ${acceptance.toFixed(2)}; without branches nothing is more than ${
       linearBound.toFixed(2)
     } times as fast as greedy`,
+    ...(chainGain === null ? [] : [
+      `three models are ${chainGain.toFixed(2)} times as fast as the best two: the middle one ` +
+      (chainGain > 1 ? "pays" : "does not pay"),
+    ]),
     `use: --strategy ${use}`,
   ].join("\n");
 }

@@ -30,7 +30,7 @@ export interface LoadedModel {
 export interface EngineParts {
   readonly pair: ModelPair;
   readonly codec: TextCodec;
-  /** The verify lane, then the draft lane, if any. */
+  /** The verify lane, then the draft lane, if any; that may be a chain's. */
   readonly lanes: readonly Lane[];
   /** The models of these lanes; look-up of n-grams has none. */
   readonly loaded: readonly LoadedModel[];
@@ -59,7 +59,7 @@ export class Engine {
   readonly slots: number;
   /** The draft model proposes only tokens with ids below this; null: all. */
   readonly draftVocabulary: number | null;
-  /** By lane ("verify", "draft"): the model's file. */
+  /** By lane ("verify", "middle", "draft"): the model's file. */
   readonly models: Readonly<Record<string, string>>;
   /** By lane: the device's name. */
   readonly devices: Readonly<Record<string, string>>;
@@ -89,23 +89,16 @@ export class Engine {
 
   /** @internal */
   constructor(parts: EngineParts) {
-    const {
-      pair,
-      codec,
-      lanes,
-      loaded,
-      estimates,
-      context,
-      slots = 1,
-      draftVocabulary,
-      modelHash,
-      remembered,
-      remember,
-    } = parts;
-    const byLane = (values: readonly string[]) =>
-      Object.fromEntries(lanes.map(({ name }, i) => [name, values[i] ?? NGRAM_LOOK_UP]));
-    this.models = byLane([pair.verify, pair.draft].flatMap((file) => file ? [file.path] : []));
-    this.devices = byLane(loaded.map(({ device }) => device.adapter.name));
+    const { pair, codec, lanes, loaded, estimates, context, slots = 1, draftVocabulary, modelHash } = parts;
+    const { verify, middle, draft } = pair;
+    const byLane = (values: readonly (readonly [lane: string, value: string])[]) => ({
+      ...Object.fromEntries(lanes.map(({ name }) => [name, NGRAM_LOOK_UP])),
+      ...Object.fromEntries(values),
+    });
+    this.models = byLane(
+      Object.entries({ verify, middle, draft }).flatMap(([lane, file]) => file ? [[lane, file.path] as const] : []),
+    );
+    this.devices = byLane(loaded.map(({ device }) => [device.label, device.adapter.name]));
     this.adapters = Object.fromEntries(loaded.map(({ device }) => [device.label, device.adapter]));
     this.variants = Object.fromEntries(loaded.map(({ llama, device }) => [device.label, llama.context.variant.name]));
     this.context = context;
@@ -115,8 +108,8 @@ export class Engine {
     this.#tokenizer = pair.verify.tokenizer;
     this.#loaded = loaded;
     this.#estimates = estimates;
-    this.#launchRule = new AdaptiveLaunch(estimates, new RealClock(), { remembered });
-    this.#remember = remember;
+    this.#launchRule = new AdaptiveLaunch(estimates, new RealClock(), { remembered: parts.remembered });
+    this.#remember = parts.remember;
     [this.#verify, this.#draft] = [lanes[0]!, lanes[1]];
     this.#texts = new CachedTexts(this.#verify, this.#draft, slots);
     this.slots = slots;

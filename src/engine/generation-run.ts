@@ -93,7 +93,7 @@ export interface GenerationRecord extends Omit<Summary, "promptTokens" | "tokens
   readonly strategy: StrategyName;
   /** How tokens were drawn; null: the likeliest one each time. */
   readonly sampling: Sampling | null;
-  /** By lane ("verify", "draft"): the model's file. */
+  /** By lane ("verify", "middle", "draft"): the model's file. */
   readonly models: Readonly<Record<string, string>>;
   /** A name for the verify model's weights, by which `certify` knows them. */
   readonly modelHash: string;

@@ -16,6 +16,7 @@ import { NgramLane } from "../spec/lanes/ngram-lane.ts";
 import type { RememberedGain } from "../spec/schedule/draft-backoff.ts";
 import { calibrate } from "../spec/schedule/calibrate.ts";
 import { Estimates } from "../spec/schedule/estimates.ts";
+import { ChainedLane } from "../spec/strategies/chained-lane.ts";
 import { sum } from "../util/numbers.ts";
 import { Engine, type EngineParts } from "./engine.ts";
 import { readGain, writeGain } from "./gain-memory.ts";
@@ -53,12 +54,16 @@ export interface LoadOptions {
   readonly verify: string;
   /** A small model that drafts, with at least half of the tokens of the other: what it lacks it doesn't propose. */
   readonly draft?: string;
+  /** A model between the two: the draft model drafts for it, and it drafts for the verify model. */
+  readonly middle?: string;
   /** Default: "model" where there is a draft model, else "none". */
   readonly drafter?: DrafterName;
   /** An adapter, its index, or a part of its name; default: the strongest. */
   readonly verifyDevice?: AdapterSelector;
   /** The same, for the draft model; default: another GPU if there is one, else the same. */
   readonly draftDevice?: AdapterSelector;
+  /** The same, for the middle model. */
+  readonly middleDevice?: AdapterSelector;
   /**
    * Positions of the KV caches, in which prompt and answer must fit, or a function that tells them once the verify
    * model's file is open; default: what that model was trained for, at most 4096.
@@ -102,9 +107,13 @@ export async function load(options: LoadOptions): Promise<Engine> {
   if (options.slots !== undefined && !(Number.isInteger(options.slots) && options.slots >= 1)) {
     throw new RangeError(`Cannot keep ${options.slots} texts: a whole number of slots, 1 or more, is wanted`);
   }
+  if (options.middle !== undefined && drafter !== "model") {
+    throw new TypeError("Cannot load a middle model alone: nothing drafts for it; give a draft model too");
+  }
   const verifyPath = await pathOf(verify, options);
   const draftPath = drafter === "model" ? await pathOf(draft!, options) : undefined;
-  const pair = await openModelPair(verifyPath, draftPath, options.warn ?? note);
+  const middlePath = options.middle === undefined ? undefined : await pathOf(options.middle, options);
+  const pair = await openModelPair(verifyPath, draftPath, options.warn ?? note, middlePath);
   const opened: Device[] = [];
   try {
     return new Engine(await open(pair, { ...options, drafter, kvCache }, opened));
@@ -133,38 +142,47 @@ type OpenOptions = LoadOptions & Required<Pick<LoadOptions, "drafter" | "kvCache
 
 /** Opens the devices, which join `opened` one by one, and loads the models on them. */
 async function open(pair: ModelPair, options: OpenOptions, opened: Device[]): Promise<EngineParts> {
-  const { verify: file, draft: draftFile } = pair;
+  const { verify: file, draft: draftFile, middle: middleFile } = pair;
   const codec = new TextCodec(file.tokenizer, file.checkpoint.metadata, file.config.contextLength);
   const context = contextOf(codec, options.context);
-  const { verify, draft } = chooseAdapters(await listAdapters(), options.draftDevice, options.verifyDevice);
-  const plans = [{ file, selection: verify }, ...(draftFile ? [{ file: draftFile, selection: draft }] : [])];
+  const { middleDevice, draftDevice, verifyDevice } = options;
+  const chain = middleFile ? { middleSelector: middleDevice } : undefined;
+  const { verify, draft, middle } = chooseAdapters(await listAdapters(), draftDevice, verifyDevice, chain);
+  const plans = [
+    { file, selection: verify },
+    ...(middleFile ? [{ file: middleFile, selection: middle! }] : []),
+    ...(draftFile ? [{ file: draftFile, selection: draft }] : []),
+  ];
   for (const { selection } of plans) opened.push(new Device(await openDevice(threadsFor(selection, plans.length))));
 
   const onBytes = progressOf(plans.length, options);
   const llamas = await settleAll(
-    plans.map(async ({ file: { checkpoint, config } }, i) =>
+    plans.map(async ({ file, file: { checkpoint, config } }, i) =>
       Llama.load(opened[i]!, checkpoint, config, {
         variant: await tunedVariant(opened[i]!, checkpoint),
         capacity: context,
         kvCache: options.kvCache,
-        ...(i === 1 && {
+        ...(file === middleFile && { lacking: middleFile.lacking }),
+        ...(file === draftFile && {
           vocabularyLimit: options.draftVocabulary,
-          lacking: draftFile?.lacking,
+          lacking: draftFile.lacking,
           branchCapacity: MAX_ROWS,
         }),
         onBytes: (done, total) => onBytes(i, done, total),
       })
     ),
   );
-  const lanes: Lane[] = llamas.map((llama, i) => {
+  const [verifyLane, ...drafting] = llamas.map((llama, i): Lane => {
     const device = opened[i]!;
     // On a software adapter a stale step costs more than the host's share of a step saves.
     const stepsAhead = device.label === "draft" && device.software ? 1 : 2;
     return new ModelLane(device.label, llama, stepsAhead, () => device.close());
   });
+  const clock = new RealClock();
+  if (middleFile) drafting.splice(0, 2, await chainOf(drafting[0]!, drafting[1]!, options.warn ?? note));
   const estimates = new Estimates();
-  if (draftFile) await calibrate(lanes[0]!, lanes[1]!, estimates.costs, new RealClock());
-  else if (options.drafter === "ngram") lanes.push(new NgramLane("draft", context, new RealClock()));
+  if (draftFile) await calibrate(verifyLane!, drafting[0]!, estimates.costs, clock);
+  else if (options.drafter === "ngram") drafting.push(new NgramLane("draft", context, clock));
   throwIfAborted(options.signal);
   const hashes = await Promise.all(plans.map(({ file: { checkpoint } }) => modelHash(checkpoint)));
   const gainKey = {
@@ -177,7 +195,7 @@ async function open(pair: ModelPair, options: OpenOptions, opened: Device[]): Pr
   return {
     pair,
     codec,
-    lanes,
+    lanes: [verifyLane!, ...drafting],
     loaded: llamas.map((llama, i) => ({ llama, device: opened[i]! })),
     estimates,
     context,
@@ -189,6 +207,13 @@ async function open(pair: ModelPair, options: OpenOptions, opened: Device[]): Pr
       remember: (gain: RememberedGain) => writeGain(gainKey, gain),
     },
   };
+}
+
+/** The draft lane of a chain. */
+async function chainOf(middle: Lane, draft: Lane, warn: (message: string) => void): Promise<Lane> {
+  const [clock, estimates] = [new RealClock(), new Estimates()];
+  await calibrate(middle, draft, estimates.costs, clock);
+  return new ChainedLane({ name: draft.name, middle, draft, estimates, clock, warn });
 }
 
 function contextOf(codec: TextCodec, wanted: LoadOptions["context"]): number {

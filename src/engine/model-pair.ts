@@ -45,10 +45,11 @@ async function openGgufParts(path: string): Promise<Checkpoint> {
   return await openGguf(sources);
 }
 
-/** The model that writes, and the one that drafts for it, if any. */
+/** The model that writes, the one that drafts for it, and in a chain the one between the two. */
 export interface ModelPair {
   readonly verify: ModelFile;
   readonly draft: DraftFile | null;
+  readonly middle: DraftFile | null;
 }
 
 /** A draft model whose tokens have the verify model's ids. */
@@ -61,33 +62,40 @@ export interface DraftFile extends ModelFile {
 const LEAST_SHARE = 0.5;
 
 /**
- * Opens both files. Throws an Error as `openModelFile` does, and where the draft has too few of the verify model's
- * tokens; where it lacks some, `warn` hears how many it has, as it hears what the tokenizers had to guess.
+ * Opens the files. Throws an Error as `openModelFile` does, and where a model that drafts has too few of the verify
+ * model's tokens; where it lacks some, `warn` hears how many it has, as it hears what the tokenizers had to guess.
  */
 export async function openModelPair(
   verifyPath: string,
   draftPath?: string,
   warn: (line: string) => void = () => {},
+  middlePath?: string,
 ): Promise<ModelPair> {
   const open = async (path: string) => {
     const file = await openModelFile(path);
     for (const warning of file.tokenizer.warnings) warn(`"${path}": ${warning}`);
     return file;
   };
-  const verify = await open(verifyPath);
-  let draft: ModelFile | null = null;
+  const opened: ModelFile[] = [];
+  const openDraft = async (path: string, name: string) => {
+    opened.push(await open(path));
+    return draftFor(opened[0]!, opened.at(-1)!, name, warn);
+  };
   try {
-    if (draftPath === undefined) return { verify, draft };
-    draft = await open(draftPath);
-    return { verify, draft: draftFor(verify, draft, warn) };
+    opened.push(await open(verifyPath));
+    return {
+      verify: opened[0]!,
+      draft: draftPath === undefined ? null : await openDraft(draftPath, "draft"),
+      middle: middlePath === undefined ? null : await openDraft(middlePath, "middle"),
+    };
   } catch (error) {
-    await closeModelPair({ verify, draft });
+    await Promise.all(opened.map(({ checkpoint }) => checkpoint.close()));
     throw error;
   }
 }
 
-/** The draft model with its tokens by the verify model's ids. */
-function draftFor(verify: ModelFile, draft: ModelFile, warn: (line: string) => void): DraftFile {
+/** The model, by the name of its lane, with its tokens by the verify model's ids. */
+function draftFor(verify: ModelFile, draft: ModelFile, name: string, warn: (line: string) => void): DraftFile {
   const sharedTokens = shareTokens(verify.tokenizer, draft.tokenizer);
   if (!sharedTokens) return { ...draft, lacking: new Set() };
   const { rows, lacking, shared, total } = sharedTokens;
@@ -98,7 +106,7 @@ function draftFor(verify: ModelFile, draft: ModelFile, warn: (line: string) => v
         "use a draft model of the same family",
     );
   }
-  if (shared < total) warn(`The draft model has ${share}; it does not propose the others`);
+  if (shared < total) warn(`The ${name} model has ${share}; it does not propose the others`);
   return {
     path: draft.path,
     checkpoint: gatherTokens(draft.checkpoint, rows),
@@ -108,6 +116,6 @@ function draftFor(verify: ModelFile, draft: ModelFile, warn: (line: string) => v
   };
 }
 
-export async function closeModelPair({ verify, draft }: { verify: ModelFile; draft: ModelFile | null }): Promise<void> {
-  await Promise.all([verify.checkpoint.close(), draft?.checkpoint.close()]);
+export async function closeModelPair({ verify, draft, middle }: ModelPair): Promise<void> {
+  await Promise.all([verify, draft, middle].map((file) => file?.checkpoint.close()));
 }

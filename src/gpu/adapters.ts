@@ -37,7 +37,7 @@ export type AdapterSelector = number | string | AdapterInfo;
 /** An adapter, and how a device is opened on it. */
 export interface DeviceSelection {
   readonly adapter: AdapterInfo;
-  /** The device's task, "draft" or "verify", by which errors and traces name the device. */
+  /** The device's task, "draft", "middle" or "verify", by which errors and traces name the device. */
   readonly label: string;
   /** How many threads a software adapter may use; default: all. A user's LP_NUM_THREADS outranks this number. */
   readonly threads?: number;
@@ -126,22 +126,39 @@ function adapterNamed(adapters: readonly AdapterInfo[], wanted: string): Adapter
 }
 
 /**
- * Chooses the adapters that the two models run on. Unless selected, the verify model gets the strongest adapter, and
- * the draft model another GPU if there is one, else a second device on the same adapter. If both compute on the CPU,
- * each gets half of its threads. Throws a RangeError where a selector finds no adapter.
+ * Chooses the adapters that two models run on, or three where `chain` is given. Unless selected, the verify model gets
+ * the strongest adapter, then the middle and the draft model another GPU if there is one, else another device on the
+ * last one's adapter. Those that compute on the CPU share its threads evenly. Throws a RangeError where a selector finds
+ * no adapter.
  */
 export function chooseAdapters(
   adapters: readonly AdapterInfo[],
   draftSelector?: AdapterSelector,
   verifySelector?: AdapterSelector,
-): { draft: DeviceSelection; verify: DeviceSelection } {
-  const verify = verifySelector === undefined ? adapters[0]! : findAdapter(adapters, verifySelector);
-  const draft = draftSelector === undefined
-    ? adapters.find((adapter) => adapter !== verify && adapter.kind !== "software") ?? verify
-    : findAdapter(adapters, draftSelector);
-  const bothSoftware = draft.kind === "software" && verify.kind === "software";
-  const threads = bothSoftware ? Math.max(1, Math.floor(cpuCount() / 2)) : undefined;
-  return { draft: { adapter: draft, label: "draft", threads }, verify: { adapter: verify, label: "verify", threads } };
+  chain?: { readonly middleSelector: AdapterSelector | undefined },
+): { draft: DeviceSelection; verify: DeviceSelection; middle?: DeviceSelection } {
+  const chosen: AdapterInfo[] = [];
+  const choose = (selector?: AdapterSelector) => {
+    const another = adapters.find((adapter) => !chosen.includes(adapter) && adapter.kind !== "software");
+    const byDefault = chosen.length === 0 ? adapters[0]! : another ?? chosen.at(-1)!;
+    chosen.push(selector === undefined ? byDefault : findAdapter(adapters, selector));
+    return chosen.at(-1)!;
+  };
+  const [verify, middle, draft] = [
+    choose(verifySelector),
+    chain && choose(chain.middleSelector),
+    choose(draftSelector),
+  ];
+  const onCpu = chosen.filter(({ kind }) => kind === "software").length;
+  const selected = (adapter: AdapterInfo, label: string): DeviceSelection => {
+    const shares = onCpu > 1 && adapter.kind === "software";
+    return { adapter, label, threads: shares ? Math.max(1, Math.floor(cpuCount() / onCpu)) : undefined };
+  };
+  return {
+    draft: selected(draft, "draft"),
+    verify: selected(verify, "verify"),
+    ...(middle && { middle: selected(middle, "middle") }),
+  };
 }
 
 /**

@@ -17,6 +17,8 @@ import {
 export interface PlanOptions {
   readonly hardware: SimulatedHardware;
   readonly acceptance: Acceptance;
+  /** The acceptance of the middle lane's model by the verify model, for hardware that has one. */
+  readonly middleAcceptance?: Acceptance;
   /** Tokens of each run. */
   readonly tokens: number;
   /** Runs of each setting, each on draws of its own. */
@@ -58,7 +60,15 @@ export interface Plan {
    * acceptance and c a draft step over a verification of one row. A scheme with hedges may be.
    */
   readonly linearBound: number;
+  /** How many times as fast as the fastest pair of models all three are; null without a middle one. */
+  readonly chainGain: number | null;
 }
+
+/** What a row is simulated on. */
+type Candidate = Pick<PlanOptions, "hardware" | "acceptance" | "middleAcceptance"> & { readonly setting: Setting };
+
+const MIDDLE_DRAFTS: Setting = { ...HEDGED, name: "amusd --draft-model-path MIDDLE" };
+const CHAIN: Setting = { ...HEDGED, name: "amusd --middle-model-path MIDDLE" };
 
 /** Sizes of the fixed launch rules, of which the best is shown. */
 const FIXED = [1, 2, 3, 4, 6, 8, 12];
@@ -69,28 +79,42 @@ const SEARCH_TOKENS = 600;
 
 /** Simulates the strategies on hardware that one need not have, by the very code that runs on real hardware. */
 export async function plan(options: PlanOptions): Promise<Plan> {
-  const { hardware, acceptance, tokens, runs, onProgress } = options;
+  const { hardware: { verify, draft, middle }, acceptance, middleAcceptance, tokens, runs, onProgress } = options;
+  const hardware = { verify, draft };
   const searched = [...LOOKAHEADS.map(sdOf), ...FIXED.map(fixedOf)];
-  const shown = (sd: Setting, fixed: Setting) => [GREEDY, sdOf(5), sd, PUBLISHED, fixed, UNHEDGED, HEDGED];
+  const shown = (sd: Setting, fixed: Setting): Candidate[] => [
+    ...[GREEDY, sdOf(5), sd, PUBLISHED, fixed, UNHEDGED, HEDGED].map((setting) => ({ setting, hardware, acceptance })),
+    ...(middle && middleAcceptance
+      ? [
+        { setting: MIDDLE_DRAFTS, hardware: { verify, draft: middle }, acceptance: middleAcceptance },
+        { setting: CHAIN, hardware: { verify, draft, middle }, acceptance, middleAcceptance },
+      ]
+      : []),
+  ];
   const total = searched.length + shown(GREEDY, GREEDY).length * runs;
   let done = 0;
-  const run = async (setting: Setting, length: number, seed: number) => {
-    const { summary } = await simulateRun(setting, hardware, acceptance, length, seed);
+  const run = async (candidate: Candidate, length: number, seed: number) => {
+    const { setting, hardware, acceptance, middleAcceptance } = candidate;
+    const { summary } = await simulateRun(setting, hardware, acceptance, length, seed, false, middleAcceptance);
     onProgress?.(++done, total);
     return summary;
   };
   const quickest = async (candidates: readonly Setting[]) => {
     const times: number[] = [];
-    for (const setting of candidates) times.push((await run(setting, Math.min(tokens, SEARCH_TOKENS), 1)).msPerToken!);
+    for (const setting of candidates) {
+      const { msPerToken } = await run({ setting, hardware, acceptance }, Math.min(tokens, SEARCH_TOKENS), 1);
+      times.push(msPerToken!);
+    }
     return candidates[times.indexOf(Math.min(...times))]!;
   };
   const bestSd = await quickest(LOOKAHEADS.map(sdOf));
   const bestFixed = await quickest(FIXED.map(fixedOf));
   const rows: PlanRow[] = [];
-  const unique = new Map(shown(bestSd, bestFixed).map((setting) => [setting.name, setting]));
-  for (const setting of unique.values()) {
+  const unique = new Map(shown(bestSd, bestFixed).map((candidate) => [candidate.setting.name, candidate]));
+  for (const candidate of unique.values()) {
+    const { setting } = candidate;
     const summaries: Summary[] = [];
-    for (let seed = 1; seed <= runs; seed++) summaries.push(await run(setting, tokens, seed));
+    for (let seed = 1; seed <= runs; seed++) summaries.push(await run(candidate, tokens, seed));
     const meanOf = (figure: (summary: Summary) => number) => mean(summaries.map(figure));
     const times = summaries.map((summary) => summary.msPerToken!);
     const busy = (lane: number) =>
@@ -112,12 +136,15 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   const { draws } = acceptance;
   const a = mean(draws.map(({ chance }) => chance));
   const [draftMs, verifyMs] = [hardware.draft.passMs[1]!, hardware.verify.passMs];
+  const fastest = (rows: readonly PlanRow[]) => rows.toSorted((x, y) => x.msPerToken - y.msPerToken)[0]!;
+  const chain = rows.find(({ setting }) => setting === CHAIN.name);
   return {
     rows,
-    use: rows.toSorted((x, y) => x.msPerToken - y.msPerToken)[0]!.setting,
+    use: fastest(rows).setting,
     acceptance: a,
     draftMs,
     verifyMs,
     linearBound: 1 / ((1 - a) + a * draftMs / verifyMs[1]!),
+    chainGain: chain ? fastest(rows.filter((row) => row !== chain)).msPerToken / chain.msPerToken : null,
   };
 }

@@ -1,5 +1,6 @@
 import { amusd } from "../spec/strategies/amusd.ts";
 import { AdaptiveLaunch } from "../spec/schedule/adaptive-launch.ts";
+import { ChainedLane } from "../spec/strategies/chained-lane.ts";
 import { calibrate } from "../spec/schedule/calibrate.ts";
 import { type Clock, VirtualClock } from "../spec/clock.ts";
 import { Estimates } from "../spec/schedule/estimates.ts";
@@ -33,6 +34,8 @@ export interface LaneTimes {
 export interface SimulatedHardware {
   readonly verify: LaneTimes;
   readonly draft: LaneTimes;
+  /** The lane of a model between the two, if there is one. */
+  readonly middle?: LaneTimes;
 }
 
 /** How to decode. */
@@ -138,20 +141,28 @@ export async function simulate({
   return written;
 }
 
-/** The options of a verify and a draft lane. */
+/** The options of a verify and a draft lane, and of one between the two, if there is one. */
 export interface LaneOptions {
   readonly verify: SimulatedLaneOptions;
   readonly draft: SimulatedLaneOptions;
+  readonly middle?: SimulatedLaneOptions;
 }
 
-/** Fresh simulated lanes for each text. */
-export function lanesOf({ verify, draft }: LaneOptions): Simulation["lanes"] {
-  return (clock) => ({ verify: new SimulatedLane(clock, verify), draft: new SimulatedLane(clock, draft) });
+/** Fresh simulated lanes for each text. A middle lane and the draft lane are one to draft with. */
+export function lanesOf({ verify, draft, middle }: LaneOptions): Simulation["lanes"] {
+  const estimates = new Estimates();
+  return (clock) => {
+    const lane = (options: SimulatedLaneOptions) => new SimulatedLane(clock, options);
+    const drafting = middle
+      ? new ChainedLane({ name: "chained", middle: lane(middle), draft: lane(draft), estimates, clock, warn: () => {} })
+      : lane(draft);
+    return { verify: lane(verify), draft: drafting };
+  };
 }
 
 /** The options of lanes on that hardware, by the models of a pair; the draft lane can branch. */
 export function laneOptionsOf(
-  { verify, draft }: SimulatedHardware,
+  { verify, draft, middle }: SimulatedHardware,
   pair: SimulatedPair,
   capacity: number,
 ): LaneOptions {
@@ -163,10 +174,10 @@ export function laneOptionsOf(
     latencyMs,
     stepsAhead,
   });
-  const { confidence, runnerUp } = pair;
   return {
     verify: { ...lane(verify), name: "verify", next: pair.verify },
-    draft: { ...lane(draft), name: "draft", next: pair.draft, confidence, runnerUp, branchCapacity: MAX_ROWS },
+    draft: { ...lane(draft), ...pair.draft, name: "draft", branchCapacity: MAX_ROWS },
+    ...(middle && pair.middle && { middle: { ...lane(middle), ...pair.middle, name: "middle" } }),
   };
 }
 
@@ -175,7 +186,10 @@ export interface SimulatedRun {
   readonly events: readonly TraceEvent[];
 }
 
-/** A run of `tokens` tokens on simulated hardware, calibrated as a real engine is; the same for the same seed. */
+/**
+ * A run of `tokens` tokens on simulated hardware, calibrated as a real engine is; the same for the same seed. `middle`
+ * is the acceptance of the middle lane's model by the verify model, for hardware that has one.
+ */
 export async function simulateRun(
   setting: Setting,
   hardware: SimulatedHardware,
@@ -183,8 +197,9 @@ export async function simulateRun(
   tokens: number,
   seed: number,
   keepsEvents = false,
+  middle?: Acceptance,
 ): Promise<SimulatedRun> {
-  const pair = simulatedPair(acceptance, seed, PROMPT.length);
+  const pair = simulatedPair(acceptance, seed, PROMPT.length, middle);
   const lanes = lanesOf(laneOptionsOf(hardware, pair, PROMPT.length + tokens + 1));
   const [text] = await simulate({ setting, lanes, tokens, keepsEvents });
   const { summary, events } = text!.trace;

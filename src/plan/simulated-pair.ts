@@ -95,26 +95,40 @@ function judgedDrafts(events: readonly TraceEvent[]): JudgedDraft[] {
   return judged;
 }
 
-/** Two models for simulations. */
-export interface SimulatedPair {
-  /** The verify model's choice after a text. */
-  readonly verify: (text: readonly number[]) => number;
-  /** The draft model's choice after a text. */
-  readonly draft: (text: readonly number[]) => number;
-  /** How sure the draft model is of that. */
+/** A model that drafts, for simulations. */
+export interface SimulatedDrafter {
+  /** Its choice after a text. */
+  readonly next: (text: readonly number[]) => number;
+  /** How sure it is of that. */
   readonly confidence: (text: readonly number[]) => number;
-  /** The draft model's second choice. */
+  /** Its second choice. */
   readonly runnerUp: (text: readonly number[], chosen: number) => number;
 }
 
+/** Models for simulations. */
+export interface SimulatedPair {
+  /** The verify model's choice after a text. */
+  readonly verify: (text: readonly number[]) => number;
+  readonly draft: SimulatedDrafter;
+  /** A model between the two, where one was asked for. */
+  readonly middle?: SimulatedDrafter;
+}
+
+/** How often two models that draft for a third come to be right, or wrong, by the same cause: so do PipeSpec's. */
+const SHARED = 0.57;
+/** How often they are wrong by the same token, where both are wrong; so do PipeSpec's. */
+const SAME_ERROR = 0.3;
+
 /**
- * Two models that go by the position and the last two tokens, so that they take the same time at any length of text.
- * `promptTokens` is the prompt's length, behind which the draws are taken in order.
+ * Models that go by the position and the last two tokens, so that they take the same time at any length of text.
+ * `promptTokens` is the prompt's length, behind which the draws are taken in order. `middle` is the acceptance of a
+ * model between the two by the verify model.
  */
 export function simulatedPair(
-  { draws, runnerUp, inOrder = false }: Acceptance,
+  acceptance: Acceptance,
   seed: number,
   promptTokens = 0,
+  middle?: Acceptance,
 ): SimulatedPair {
   const at = (text: readonly number[], salt: number) => {
     let h = Math.imul(text.length ^ seed, 0x9e3779b1) ^ salt;
@@ -124,16 +138,32 @@ export function simulatedPair(
     return (h ^ (h >>> 15)) >>> 0;
   };
   const share = (text: readonly number[], salt: number) => at(text, salt) / 2 ** 32;
-  const draw = (text: readonly number[]) =>
-    draws.at((inOrder ? text.length - promptTokens : at(text, 1)) % draws.length)!;
   const verify = (text: readonly number[]) => at(text, 2) % VOCABULARY;
-  const isRight = (text: readonly number[]) => share(text, 3) < draw(text).chance;
+  /** A model that is right by the hash of that salt, and else chooses the token that is so far from the right one. */
+  const drafter = (
+    { draws, runnerUp, inOrder = false }: Acceptance,
+    salt: (text: readonly number[]) => number,
+    error: (text: readonly number[]) => number,
+  ): SimulatedDrafter => {
+    const draw = (text: readonly number[]) =>
+      draws.at((inOrder ? text.length - promptTokens : at(text, 1)) % draws.length)!;
+    const isRight = (text: readonly number[]) => share(text, salt(text)) < draw(text).chance;
+    return {
+      next: (text) => isRight(text) ? verify(text) : (verify(text) + error(text)) % VOCABULARY,
+      confidence: (text) => draw(text).confidence,
+      runnerUp: (text, chosen) =>
+        !isRight(text) && share(text, 5) < runnerUp ? verify(text) : (chosen + 200) % VOCABULARY,
+    };
+  };
+  const error = (text: readonly number[]) => 1 + at(text, 4) % 100;
   return {
     verify,
-    draft: (text) => isRight(text) ? verify(text) : (verify(text) + 1 + at(text, 4) % 100) % VOCABULARY,
-    confidence: (text) => draw(text).confidence,
-    runnerUp: (text, chosen) =>
-      !isRight(text) && share(text, 5) < runnerUp ? verify(text) : (chosen + 200) % VOCABULARY,
+    draft: drafter(acceptance, () => 3, error),
+    middle: middle && drafter(
+      middle,
+      (text) => share(text, 6) < SHARED ? 3 : 7,
+      (text) => error(text) + (share(text, 8) < SAME_ERROR ? 0 : 100),
+    ),
   };
 }
 

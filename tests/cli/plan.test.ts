@@ -36,6 +36,20 @@ test("plan takes a recorded run's times and chances, or hardware, and writes a t
     2,
     /^Cannot write ".*planned\.json": it is there already; /,
   );
+  const chain = ["--middle-model", "llama-3.1-8b:q4_k", "--verify-model", "llama-3.1-70b:q4_k"];
+  const three: Plan = JSON.parse((await amusd("plan", ...chain, ...sizes, "--json")).stdout);
+  assert.equal(three.rows.slice(-2).map(({ setting }) => setting), [
+    "amusd --draft-model-path MIDDLE",
+    "amusd --middle-model-path MIDDLE",
+  ]);
+  const others = three.rows.slice(0, -1).map(({ msPerToken }) => msPerToken);
+  assert.is(three.chainGain, Math.min(...others) / three.rows.at(-1)!.msPerToken);
+  assert.match((await amusd("plan", ...chain, ...sizes)).stdout, /\nthree models are \d\.\d\d times as fast as the /);
+  assertRefused(
+    await amusd("plan", ...chain, "--times", record),
+    2,
+    /^Cannot plan a chain by --times, which has two lanes; give /,
+  );
   assert.match((await amusd("plan", "--list-hardware")).stdout, /"rtx-4090"/);
 });
 

@@ -105,6 +105,12 @@ test("what can't be done is one line on stderr and a code that says whose fault 
       /^Cannot take sample 1: the dataset has 1, wanted 0 to 0\n/,
     ],
     [[...VERIFY, "--verify-device", "none such"], 1, /^Cannot use device "none such": .*; there is 0 "/],
+    [
+      [...MODELS, "--middle-model-path", one, "--drafter", "ngram"],
+      2,
+      /^Cannot use --middle-model-path with --drafter /,
+    ],
+    [[...VERIFY, "--middle-model-path", one], 2, /^Cannot use --middle-model-path alone: give --draft-model-path too/],
     [[...MODELS, "--draft-device", "99"], 1, /^Cannot use device "99": .*; there is 0 "/],
     [[...VERIFY, "--output-file", `${at("kept.json")}/a/b`], 1, /^Cannot write ".*b": on the way ".*" is no folder; /],
     [[...VERIFY, "--trace", `${at("kept.json")}/such`], 1, /^Cannot write ".*such": on the way ".*" is no folder; /],

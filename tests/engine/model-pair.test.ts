@@ -5,7 +5,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type Engine, type GenerationOptions, type GenerationRecord, load } from "../../mod.ts";
 import { TOKEN_TYPES } from "../../src/checkpoint/token-types.ts";
-import { openModelPair } from "../../src/engine/model-pair.ts";
+import { closeModelPair, openModelPair } from "../../src/engine/model-pair.ts";
 import type { Operation } from "../../src/spec/trace/trace-events.ts";
 import { ggufFile, type MetadataEntry, type RandomLlama, randomLlamaParts } from "../checkpoint/gguf-builder.ts";
 import { randomOf } from "../../src/util/random.ts";
@@ -164,6 +164,12 @@ test("a draft with few of the tokens is refused with their share, one without so
     "The draft model has 80 % of the verify model's 319 tokens of text; it does not propose the others",
   ]);
   await Promise.all([pair.verify.checkpoint.close(), pair.draft!.checkpoint.close()]);
+  lines.length = 0;
+  const middle = write("most", ALL.slice(0, 256));
+  const chain = await openModelPair(verify, verify, (line) => lines.push(line), middle);
+  assert.match(lines.join(), /^The middle model has 80 % of the verify model's 319 tokens of text; it does not /);
+  assert.is(chain.middle!.config.vocabulary, chain.verify.config.vocabulary);
+  await closeModelPair(chain);
 });
 
 test.after(async () => await Deno.remove(folder, { recursive: true }));

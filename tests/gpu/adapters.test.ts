@@ -100,6 +100,23 @@ test("the verify model gets the strongest adapter, the draft model another GPU o
   assert.equal(chosen(FOUR, "swift", "llvm"), [3, 2]);
 });
 
+test("a middle model gets a GPU of its own before the draft model, or shares the verify model's", () => {
+  const chosen = (adapters: AdapterInfo[], draft?: string, verify?: string, middleSelector?: string) => {
+    const choice = chooseAdapters(adapters, draft, verify, { middleSelector });
+    assert.is(choice.middle!.label, "middle");
+    return [choice.draft.adapter, choice.middle!.adapter, choice.verify.adapter].map(({ index }) => index);
+  };
+  const gpu = (index: number) => adapter(index, `GPU ${index}`, "discrete");
+  assert.equal(chosen([gpu(0), gpu(1), gpu(2)]), [2, 1, 0]);
+  assert.equal(chosen([gpu(0), gpu(1)]), [1, 1, 0]);
+  assert.equal(chosen([gpu(0)]), [0, 0, 0]);
+  assert.equal(chosen([gpu(0), gpu(1), gpu(2)], undefined, undefined, "2"), [1, 2, 0]);
+  assert.equal(chosen([FOUR[2]!, FOUR[3]!]), [2, 2, 2]);
+  const third = Math.max(1, Math.floor(navigator.hardwareConcurrency / 3));
+  const { draft, middle, verify } = chooseAdapters([FOUR[2]!], undefined, undefined, { middleSelector: undefined });
+  assert.equal([draft.threads, middle!.threads, verify.threads], [third, third, third]);
+});
+
 test("two devices that compute on the CPU share its cores", () => {
   const threads = (draft: string, verify: string) => {
     const choice = chooseAdapters(FOUR, draft, verify);

@@ -64,7 +64,7 @@ export async function simulatedEngine(
   ];
   if (save) { for (const lane of lanes) lane.save = save; }
   return new Engine({
-    pair: { verify: file, draft: { ...file, path: "/somewhere/draft.gguf", lacking: new Set() } },
+    pair: { verify: file, draft: { ...file, path: "/somewhere/draft.gguf", lacking: new Set() }, middle: null },
     codec: new TextCodec(file.tokenizer, checkpoint.metadata, CONTEXT),
     lanes,
     loaded: [],

@@ -9,13 +9,15 @@ export class LaneState {
   readonly #lane: string;
   readonly #capacity: number;
   readonly #branchCapacity: number;
+  readonly #maxRows: number;
   #length = 0;
   #branch: { readonly fork: number; readonly length: number } | undefined;
   /** The last message's kind: `decode` can go on from a token that it chose, `verifyNext` from those it accepts. */
   #last: "feeds" | "decodes" | "verifies" = "feeds";
   #closed = false;
 
-  constructor(lane: string, capacity: number, branchCapacity: number) {
+  constructor(lane: string, capacity: number, branchCapacity: number, maxRows = MAX_ROWS) {
+    this.#maxRows = maxRows;
     this.#lane = lane;
     this.#capacity = capacity;
     this.#branchCapacity = branchCapacity;
@@ -27,7 +29,7 @@ export class LaneState {
   }
 
   verify(count: number, position: number): void {
-    this.#check("verify", count, position, MAX_ROWS);
+    this.#check("verify", count, position, this.#maxRows);
     this.#feed(count, position, "verifies");
   }
 

@@ -21,6 +21,8 @@ export interface SimulatedLaneOptions {
   readonly runnerUp?: (text: readonly number[], chosen: number) => number;
   /** 0 if not given: the lane can't branch. */
   readonly branchCapacity?: number;
+  /** The most rows of a verification, as another program may have them; MAX_ROWS if not given. */
+  readonly maxRows?: number;
   /** The time from the device's end of a message to the host's knowing; 0 if not given. */
   readonly latencyMs?: number;
   /** A factor on each operation's time. */
@@ -59,7 +61,7 @@ export class SimulatedLane implements Lane {
     this.capacity = options.capacity;
     this.stepsAhead = options.stepsAhead;
     this.branchCapacity = options.branchCapacity ?? 0;
-    this.#state = new LaneState(this.name, this.capacity, this.branchCapacity);
+    this.#state = new LaneState(this.name, this.capacity, this.branchCapacity, options.maxRows);
     this.#clock = clock;
     this.#options = options;
   }

@@ -5,8 +5,9 @@ import { amusd } from "../../../src/spec/strategies/amusd.ts";
 import { AdaptiveLaunch } from "../../../src/spec/schedule/adaptive-launch.ts";
 import { type Clock, VirtualClock } from "../../../src/spec/clock.ts";
 import { Estimates } from "../../../src/spec/schedule/estimates.ts";
+import { ChainedLane } from "../../../src/spec/strategies/chained-lane.ts";
 import { greedy } from "../../../src/spec/strategies/greedy.ts";
-import { LaneLostError, MAX_ROWS } from "../../../src/spec/lanes/lane.ts";
+import { type Lane, LaneLostError, MAX_ROWS } from "../../../src/spec/lanes/lane.ts";
 import {
   launchAsPublished,
   launchAtOnce,
@@ -87,6 +88,8 @@ const scenario = fc.record({
   share: fc.double({ min: 0, max: 1, noNaN: true }),
   verify: lane,
   draft: lane,
+  /** The draft lane of the draft lane, where that is a chain's. */
+  chained: fc.option(lane, { freq: 1 }),
   maxTokens: fc.oneof(fc.nat(3), fc.nat(50)),
   eosIds: fc.oneof(fc.constant([]), fc.array(fc.nat(49), { maxLength: 2 })),
   lookahead: fc.integer({ min: 1, max: MAX_ROWS - 1 }),
@@ -94,6 +97,7 @@ const scenario = fc.record({
   hedge: fc.boolean(),
   consumerMs: fc.constantFrom(0, 0, 5),
 });
+type LaneScenario = typeof lane extends fc.Arbitrary<infer T> ? T : never;
 type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never;
 
 /** How a run is disturbed; times in ms, messages counted from 0. */
@@ -123,8 +127,8 @@ async function runScenario(strategy: Strategy, scenario: Scenario, trouble: Trou
   const draftNext = draftModel(scenario.draftKind, scenario.share, verifyNext, vocabulary, seed);
   const clock = new VirtualClock(100_000);
   let verifyText: readonly number[] = [];
-  const make = (name: "verify" | "draft", next: Next, failAtMs: number | undefined) => {
-    const { verifyMs, perRowMs, jitter, ...options } = scenario[name];
+  const make = (name: string, of: LaneScenario, next: Next, failAtMs: number | undefined) => {
+    const { verifyMs, perRowMs, jitter, ...options } = of;
     const random = randoms(seed + name.length);
     return new SimulatedLane(clock, {
       ...options,
@@ -142,10 +146,22 @@ async function runScenario(strategy: Strategy, scenario: Scenario, trouble: Trou
     });
   };
   const verify = new WatchedLane(
-    make("verify", (text) => verifyNext(verifyText = text), trouble.verifyLostAtMs),
+    make("verify", scenario.verify, (text) => verifyNext(verifyText = text), trouble.verifyLostAtMs),
     trouble.verifyBreaksAt,
   );
-  const draft = new WatchedLane(make("draft", draftNext, trouble.draftLostAtMs), trouble.draftBreaksAt);
+  const drafting = (): Lane => {
+    const { chained, draft } = scenario;
+    if (!chained) return make("draft", draft, draftNext, trouble.draftLostAtMs);
+    return new ChainedLane({
+      name: "draft",
+      middle: make("middle", draft, draftNext, trouble.draftLostAtMs),
+      draft: make("draft", chained, agreeingModel(draftNext, scenario.share, vocabulary), undefined),
+      estimates: new Estimates(),
+      clock,
+      warn: assert.unreachable,
+    });
+  };
+  const draft = new WatchedLane(drafting(), trouble.draftBreaksAt);
   const abort = new AbortController();
   const estimates = new Estimates();
   const launchRule = scenario.launchRule(estimates, clock);
@@ -332,7 +348,9 @@ check(
     checkInvariants(scenario, run, expected);
     assert.equal(run.tokens, expected);
     assert.ok(run.warnings.length <= 1, run.warnings.join());
-    for (const warning of run.warnings) assert.match(warning, /^The draft device was lost: .*; going on without it$/);
+    for (const warning of run.warnings) {
+      assert.match(warning, /^The (draft|middle) device was lost: .*; going on without it$/);
+    }
   },
 );
 
