@@ -1,6 +1,6 @@
 import type { GenerationRecord, Piece, WrittenToken } from "../engine/generation-run.ts";
 import type { TokenLogprobs } from "../util/sampling.ts";
-import { answer, type Dialect } from "./answer.ts";
+import { answer, type Dialect, type PromptProgress } from "./answer.ts";
 import { promptsOf } from "./completions.ts";
 import type { ServerEvent } from "./events.ts";
 import { choiceSeed, type GenerationRequest, generationRequest } from "./generation-request.ts";
@@ -40,13 +40,18 @@ class NativeDialect implements Dialect {
     return [];
   }
 
+  *progress(index: number, prompt_progress: PromptProgress): Iterable<ServerEvent> {
+    const { data } = this.#part(index, "", []);
+    yield { data: { ...data, prompt_progress } };
+  }
+
   /** One event a token, as llama.cpp's clients count them. */
   *piece(index: number, { text, tokens }: Piece): Iterable<ServerEvent> {
     for (const token of tokens) yield this.#part(index, token.text, [token]);
     if (tokens.length === 0) yield this.#part(index, text, []);
   }
 
-  #part(index: number, content: string, written: readonly WrittenToken[]): ServerEvent {
+  #part(index: number, content: string, written: readonly WrittenToken[]) {
     this.#written += written.length;
     const counts = { tokens_predicted: this.#written, tokens_evaluated: this.#prompt(index).tokens.length };
     const tokens = written.map(({ token }) => token);

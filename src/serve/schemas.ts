@@ -64,6 +64,7 @@ const writing = {
   draft: flag,
   cache_prompt: flag,
   return_tokens: flag,
+  return_progress: flag,
   provenance: flag,
   timings_per_token: flag,
   trace: flag,

@@ -81,6 +81,15 @@ test("llama.cpp's form has them one an event", async () => {
   assert.equal(events.flatMap(({ completion_probabilities: [one] }) => one), all);
 });
 
+test("a long prompt's progress comes pass by pass", async () => {
+  const asked = { prompt: "x".repeat(150), n_predict: 2, temperature: 0, return_progress: true, cache_prompt: false };
+  const events = await stream("/completion", asked);
+  const progress = events.flatMap(({ prompt_progress: one }) => one ?? []);
+  assert.equal(progress.map(({ processed }) => processed), [0, 64, 128, progress[0].total]);
+  assert.equal(new Set(progress.map(({ total }) => total)).size, 1);
+  assert.is(progress[0].total, engine.codec.encode(asked.prompt, { raw: true }).length);
+});
+
 test("biases are taken by id or by text, as an object or as a list, and false forbids", async () => {
   const tokens = async (more: Json) =>
     (await post("/completion", { ...ASKED, prompt: "The sea is", n_predict: 12, return_tokens: true, ...more })).tokens;
