@@ -63,6 +63,7 @@ export function generationRequest(
     options: {
       ...samplingOptions(fields),
       logprobs,
+      ...fields.post_sampling_probs === true && fields.temperature !== 0 && { logprobsOf: "draw" },
       ...penaltyOptions(fields),
       logitBias: biasesOf(fields.logit_bias, codec),
       ignoreEos: fields.ignore_eos === true,

@@ -149,6 +149,7 @@ export const SCHEMAS = {
     n_predict: whole(-1),
     max_tokens: whole(-1),
     n_probs: whole(0, TOP_LOGPROBS),
+    post_sampling_probs: flag,
     repeat_penalty: { type: ["number", "null"], exclusiveMinimum: 0 },
     repeat_last_n: whole(-1),
     response_fields: { type: "array", items: text },
