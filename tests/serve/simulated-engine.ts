@@ -5,7 +5,8 @@ import { openGguf } from "../../src/checkpoint/gguf.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { TextCodec } from "../../src/engine/text-codec.ts";
 import { blobSource } from "../../src/platform/byte-source.ts";
-import { RealClock } from "../../src/spec/clock.ts";
+import { type Clock, RealClock } from "../../src/spec/clock.ts";
+import type { Lane } from "../../src/spec/lanes/lane.ts";
 import { SimulatedLane, type SimulatedLaneOptions } from "../../src/spec/lanes/simulated-lane.ts";
 import { Estimates } from "../../src/spec/schedule/estimates.ts";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -26,11 +27,22 @@ export interface SimulatedEngineOptions {
   readonly next?: (text: readonly number[]) => number;
   readonly verify?: Partial<SimulatedLaneOptions>;
   readonly draft?: Partial<SimulatedLaneOptions>;
+  /** By default the machine's own. */
+  readonly clock?: Clock;
+  /** Stands between the engine and a lane. */
+  readonly wrap?: (lane: Lane) => Lane;
 }
 
 /** An engine whose draft agrees with its verify model but for every fifth token. */
 export async function simulatedEngine(
-  { template, next = nextLetter, verify = {}, draft = {} }: SimulatedEngineOptions = {},
+  {
+    template,
+    next = nextLetter,
+    verify = {},
+    draft = {},
+    clock = new RealClock(),
+    wrap = (lane) => lane,
+  }: SimulatedEngineOptions = {},
 ): Promise<Engine> {
   const metadata: MetadataEntry[] = template === undefined ? [] : [["tokenizer.chat_template", "string", template]];
   const checkpoint = await openGguf(blobSource(new Blob([randomModel({ metadata })]), "random.gguf"));
@@ -40,7 +52,6 @@ export async function simulatedEngine(
     config: await llamaConfig(checkpoint),
     tokenizer: loadTokenizer(checkpoint.metadata),
   };
-  const clock = new RealClock();
   const common = {
     capacity: CONTEXT,
     stepsAhead: 1,
@@ -57,7 +68,7 @@ export async function simulatedEngine(
       next: (text) => text.length % 5 === 0 ? 97 : next(text),
       ...draft,
     }),
-  ];
+  ].map(wrap);
   return new Engine({
     pair: { verify: file, draft: { ...file, path: "/somewhere/draft.gguf", lacking: new Set() } },
     codec: new TextCodec(file.tokenizer, checkpoint.metadata, CONTEXT),
