@@ -22,7 +22,7 @@ test("answers leave nothing in memory", async () => {
   }).output();
   const bytes = Number(new TextDecoder().decode(stdout));
   assert.ok(Number.isFinite(bytes), new TextDecoder().decode(stderr));
-  assert.ok(bytes < 1000, `${bytes} bytes a request`);
+  assert.ok(bytes < 700, `${bytes} bytes a request`);
 });
 
 test.run();

@@ -117,6 +117,7 @@ export class LoadedServer {
   async run(requests: number, clients: number, seed: number): Promise<LoadFigures> {
     const figures = { answered: 0, refused: 0, toldToComeBack: 0, left: 0 };
     this.#lines = [];
+    for (const { messages } of this.#lanes) messages.length = 0;
     const orders = watchTurns();
     /** The tokens that clients saw written: by the answer's id, or, where the form has none, one by one. */
     const seen: { readonly id: string | undefined; readonly written: number }[] = [];
