@@ -1,6 +1,6 @@
 // The benchmark, in one command:
 //
-//   deno task bench [speed] [formats] [overlap] [strategies] [monitor-cost] [--json FILE] [--runs N] [--quick]
+//   deno task bench [speed] [formats] [overlap] [strategies] [monitor-cost] [serve] [--json FILE] [--runs N] [--quick]
 //
 // - speed: one model's passes, beside llama.cpp on the same device and on the CPU; how long a process takes to start.
 // - formats: decode steps and verifications by weight format.
@@ -8,6 +8,7 @@
 // - strategies: greedy, sd and amusd on the oracle's prompts, beside an ideal machine. (`amusd benchmark` times them
 //   on any dataset and keeps results; this part needs the oracle's tokens.)
 // - monitor-cost: what it costs to watch the devices meanwhile.
+// - serve: what the server costs a token; and 200 requests of 32 clients at once.
 //
 // All that is compared takes turns within the rounds of one process, on the same llvmpipe device with one thread.
 // Figures are medians over the rounds with the least and the most, and ratios are taken round by round. `speed` needs
@@ -25,6 +26,7 @@ import { formats } from "./formats.ts";
 import { monitorCost } from "./monitor-cost.ts";
 import { overlap } from "./overlap.ts";
 import peers from "./llama-cpp/package.json" with { type: "json" };
+import { serve } from "./serve.ts";
 import { speed } from "./speed.ts";
 import { strategies } from "./strategies.ts";
 
@@ -34,6 +36,7 @@ const PARTS: Readonly<Record<string, (options: BenchOptions) => Promise<unknown>
   overlap,
   strategies,
   "monitor-cost": monitorCost,
+  serve,
 };
 
 function readArguments(args: string[]) {

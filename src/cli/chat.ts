@@ -83,10 +83,15 @@ async function talk(server: ChatServer, flags: ChatFlags): Promise<void> {
     complete: (line) => HELP.map(([command]) => command.split(" ")[0]!).filter((command) => command.startsWith(line)),
   });
   input.onInterrupt = () => {
-    if (!session.interrupt()) stdout.write("\n(Ctrl-D leaves)\n");
+    if (session.interrupt()) return;
+    stdout.write(`\n${colours.dim("(Ctrl-D leaves)")}\n`);
+    input.clearLine();
   };
+  // Who leaves a terminal doesn't wait for the answer; lines of a file are all answered.
+  if (isTerminal) input.onClose = () => session.interrupt();
   process.on("SIGTERM", () => input.close());
-  if (isTerminal) stdout.write(`${colours.dim("/help lists the commands, Ctrl-D leaves")} ${colours.legend}\n`);
+  if (isTerminal) stdout.write(`${colours.dim("/help lists the commands, Ctrl-D leaves")}\n`);
+  if (isTerminal && colours.legend !== "") stdout.write(`${colours.legend}\n`);
   for (;;) {
     const message = await input.next();
     if (message === undefined || (message.trim() !== "" && !await session.take(message))) break;

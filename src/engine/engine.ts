@@ -173,7 +173,10 @@ export class Engine {
       },
       end: (run, failed) => {
         this.#running = false;
-        collectAtRest();
+        // Runs whose times compare begin without the garbage of the one before. For others the end of an answer, and
+        // whoever has the next turn, don't wait for it.
+        if (turn || options.reuseCache) setTimeout(() => this.#running || collectAtRest());
+        else collectAtRest();
         this.#draftLost ||= run.draftLost;
         const text = [...prompt, ...run.tokens];
         const held = (lane: Lane | undefined) => lane ? run.cachedLength(lane.name, text) : 0;

@@ -61,7 +61,7 @@ export interface GenerationOptions extends SamplingOptions {
    * soon as nothing more will become of it. Without "keep" a run of any length takes no more memory.
    */
   readonly trace?: "keep" | "off" | ((event: TraceEvent) => void);
-  /** Hears, while the verify model is fed the prompt, how many of its tokens are. */
+  /** Hears, as the verify model is fed the prompt, how many of its tokens are: at first those that its cache held. */
   readonly onPrefill?: (fed: number, promptTokens: number) => void;
   /** Takes one line when the draft device is lost; default: stderr. */
   readonly warn?: (message: string) => void;

@@ -1,4 +1,4 @@
-import { type Adjustments, type Sampling, TOP_LOGPROBS } from "../util/sampling.ts";
+import { type Adjustments, type LogprobsOf, type Sampling, TOP_LOGPROBS } from "../util/sampling.ts";
 
 /** How tokens are drawn at random. The same seed gives the same text on one device, whatever the strategy. */
 export interface SamplingOptions {
@@ -32,6 +32,11 @@ export interface SamplingOptions {
    * 20; default: none.
    */
   readonly logprobs?: number;
+  /**
+   * "draw": the log-probabilities are those by which tokens are drawn, after adjustments, temperature and filters;
+   * needs a temperature. Default "model".
+   */
+  readonly logprobsOf?: LogprobsOf;
 }
 
 /** What samplings depend on beside the options. */
@@ -60,14 +65,21 @@ export function samplingOf(options: SamplingOptions, context: SamplingContext = 
   check("topP", topP, topP > 0 && topP <= 1, "more than 0 and at most 1");
   check("minP", minP, minP >= 0 && minP < 1, "0 or more and less than 1");
   check("seed", seed, Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED, `a whole number from 0 to ${MAX_SEED}`);
-  const { logprobs } = options;
+  const { logprobs, logprobsOf } = options;
   if (logprobs !== undefined) {
     const fits = Number.isInteger(logprobs) && logprobs >= 0 && logprobs <= TOP_LOGPROBS;
     check("logprobs", logprobs, fits, `a whole number from 0 to ${TOP_LOGPROBS}`);
   }
   const adjustments = adjustmentsOf(options, context);
-  const more = { ...adjustments && { adjustments }, ...logprobs !== undefined && { logprobs } };
+  const more = {
+    ...adjustments && { adjustments },
+    ...logprobs !== undefined && { logprobs },
+    ...logprobsOf !== undefined && { logprobsOf },
+  };
   if (temperature > 0) return { temperature, topK, topP, minP, seed, ...more };
+  if (logprobsOf === "draw") {
+    throw new TypeError("Cannot tell the probabilities of a draw where nothing is drawn: give a temperature above 0");
+  }
   const filter = (["topK", "topP", "minP"] as const).find((name) => options[name] !== undefined);
   if (filter !== undefined && options.temperature === undefined) {
     throw new TypeError(`Cannot use ${filter} where nothing is drawn at random: give a temperature above 0`);

@@ -21,7 +21,7 @@ export class Chooser {
   readonly #buffers: ChoiceBuffers;
   #sampler: Promise<Sampler> | undefined;
   #adjuster: Promise<Adjuster> | undefined;
-  #logprobs: Promise<LogprobsKernels> | undefined;
+  readonly #logprobs = new Map<Sampler | null, Promise<LogprobsKernels>>();
   readonly #known = new Map<string, Choice["kernels"]>();
 
   constructor(context: KernelContext, buffers: ChoiceBuffers) {
@@ -30,16 +30,19 @@ export class Chooser {
   }
 
   async choice(sampling: Sampling): Promise<Choice> {
-    const { temperature, adjustments, logprobs: top } = sampling;
+    const { temperature, adjustments, logprobs: top, logprobsOf = "model" } = sampling;
     const [context, buffers] = [this.#context, this.#buffers];
-    const logprobs = top === undefined ? null : await (this.#logprobs ??= createLogprobs(context, buffers));
     const adjuster = adjustments ? await (this.#adjuster ??= Adjuster.create(context, buffers)) : null;
     const sampler = temperature > 0 ? await (this.#sampler ??= Sampler.create(context, buffers)) : null;
+    const logprobs = top === undefined ? null : await this.#logprobKernels(logprobsOf === "draw" ? sampler : null);
     const scorers = sampler?.kernels(sampling) ?? [];
-    const key = `${logprobs !== null} ${adjuster !== null} ${scorers.length}`;
+    const key = `${top === undefined ? "none" : logprobsOf} ${adjuster !== null} ${scorers.length}`;
     let kernels = this.#known.get(key);
     if (!kernels) {
-      const before = [...logprobs?.before ?? [], ...adjuster?.kernels ?? [], ...scorers];
+      const scoring = [...adjuster?.kernels ?? [], ...scorers];
+      // Those of a draw are told right before its last kernel, which adds the noise.
+      const told = logprobsOf === "draw" ? scoring.length - 1 : 0;
+      const before = [...scoring.slice(0, told), ...logprobs?.before ?? [], ...scoring.slice(told)];
       this.#known.set(key, kernels = { before, after: logprobs?.after ?? [] });
     }
     return {
@@ -50,5 +53,11 @@ export class Chooser {
       },
       logprobs: logprobs && { buffer: logprobs.buffer, top: top! },
     };
+  }
+
+  #logprobKernels(sampler: Sampler | null): Promise<LogprobsKernels> {
+    let kernels = this.#logprobs.get(sampler);
+    if (!kernels) this.#logprobs.set(sampler, kernels = createLogprobs(this.#context, this.#buffers, sampler));
+    return kernels;
   }
 }

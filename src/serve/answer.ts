@@ -1,3 +1,4 @@
+import type { Generation } from "../engine/generation.ts";
 import type { GenerationRecord, Piece } from "../engine/generation-run.ts";
 import type { TokenLogprobs } from "../util/sampling.ts";
 import { LaneLostError } from "../spec/lanes/lane.ts";
@@ -6,12 +7,26 @@ import { EVENT_STREAM_HEADERS, eventStream, type ServerEvent } from "./events.ts
 import { choiceSeed, type GenerationRequest } from "./generation-request.ts";
 import type { RequestWatch, Service } from "./service.ts";
 
+/** How far a prompt is fed, as llama.cpp tells it (`return_progress` in tools/server/README.md). */
+export interface PromptProgress {
+  /** The prompt's tokens. */
+  readonly total: number;
+  /** Those that the KV cache held. */
+  readonly cache: number;
+  /** Those that are fed, the cached ones counted in. */
+  readonly processed: number;
+  /** Since the turn began. */
+  readonly time_ms: number;
+}
+
 /** How a protocol writes what a request came to: whole, or as events while it comes. */
 export interface Dialect {
   /** The answer's name, for the client and the log. */
   readonly id: string;
   /** The choice of that index begins; `scores` are those of its prompt's tokens, where they were asked for. */
   begin(index: number, scores: readonly TokenLogprobs[] | undefined): Iterable<ServerEvent>;
+  /** The prompt of the choice of that index is fed so far. */
+  progress(index: number, progress: PromptProgress): Iterable<ServerEvent>;
   /** Text of the choice of that index. */
   piece(index: number, piece: Piece): Iterable<ServerEvent>;
   /** The choice of that index has ended. */
@@ -45,8 +60,8 @@ export async function answer(
     const events = streamed(run, turn, dialect);
     return new Response(eventStream(events, () => leave.abort()), { headers: EVENT_STREAM_HEADERS });
   }
-  for await (const { index, scores, piece, record } of run.pieces(turn)) {
-    if (!piece && !record) Array.from(dialect.begin(index, scores));
+  for await (const { index, scores, progress, piece, record } of run.parts(turn)) {
+    if (!progress && !piece && !record) Array.from(dialect.begin(index, scores));
   }
   return Response.json(dialect.whole(run.records));
 }
@@ -57,10 +72,11 @@ async function* streamed(
   dialect: Dialect,
 ): AsyncGenerator<ServerEvent, void, undefined> {
   try {
-    for await (const { index, scores, piece, record } of run.pieces(turn)) {
-      if (!piece && !record) yield* dialect.begin(index, scores);
-      if (piece) yield* dialect.piece(index, piece);
-      if (record) yield* dialect.end(index, record);
+    for await (const { index, scores, progress, piece, record } of run.parts(turn)) {
+      if (progress) yield* dialect.progress(index, progress);
+      else if (piece) yield* dialect.piece(index, piece);
+      else if (record) yield* dialect.end(index, record);
+      else yield* dialect.begin(index, scores);
     }
     yield* dialect.done(run.records);
   } catch (error) {
@@ -68,10 +84,14 @@ async function* streamed(
   }
 }
 
-/** What comes of a choice: as it begins its prompt's scores, if wanted, then text, and at its end the record. */
+/**
+ * What comes of a choice: as it begins its prompt's scores, if wanted, then how far the prompt is fed, then text, and
+ * at its end the record.
+ */
 interface ChoicePart {
   readonly index: number;
   readonly scores?: readonly TokenLogprobs[];
+  readonly progress?: PromptProgress;
   readonly piece?: Piece;
   readonly record?: GenerationRecord;
 }
@@ -91,8 +111,8 @@ class RequestRun {
     this.#signal = signal;
   }
 
-  async *pieces(turn: Promise<() => void>): AsyncGenerator<ChoicePart, void, undefined> {
-    const { prompts, choices, options, seed, scoresPrompts } = this.#asked;
+  async *parts(turn: Promise<() => void>): AsyncGenerator<ChoicePart, void, undefined> {
+    const { prompts, choices, options, seed, scoresPrompts, returnProgress } = this.#asked;
     const [watch, signal] = [this.#watch, this.#signal];
     const end = await turn;
     try {
@@ -103,15 +123,20 @@ class RequestRun {
           const index = this.records.length;
           watch.begin();
           yield { index, scores };
+          const progress = new Progress();
           const generation = engine.generate(tokens, {
             ...options,
             ...options.temperature !== undefined && { seed: choiceSeed(seed, choice) },
             maxTokens: Math.min(options.maxTokens ?? Infinity, this.#service.context - tokens.length),
             signal,
+            onPrefill: progress.tell,
           });
-          for await (const piece of generation) {
-            watch.piece(piece);
-            yield { index, piece };
+          for await (const part of returnProgress ? progress.before(generation) : generation) {
+            if ("processed" in part) yield { index, progress: part };
+            else {
+              watch.piece(part);
+              yield { index, piece: part };
+            }
           }
           const record = await generation.record;
           this.records.push(record);
@@ -126,6 +151,53 @@ class RequestRun {
     } finally {
       end();
     }
+  }
+}
+
+/** Hands on how far a prompt is fed, from the engine that tells it to the stream that waits for a piece. */
+class Progress {
+  readonly #beginMs = performance.now();
+  readonly #told: PromptProgress[] = [];
+  #total = 0;
+  #cache: number | undefined;
+  #wake: () => void = () => {};
+
+  /** For the engine's `onPrefill`. */
+  readonly tell = (processed: number, total: number): void => {
+    this.#cache ??= processed;
+    this.#total = total;
+    // The prompt's last token is fed for the first piece, which tells that all of it is fed.
+    if (processed < total - 1 || processed === this.#cache) this.#told.push(this.#at(processed));
+    this.#wake();
+  };
+
+  /** A generation's pieces, and before them what is told of its prompt. */
+  async *before(generation: Generation): AsyncGenerator<PromptProgress | Piece, void, undefined> {
+    const pieces = generation[Symbol.asyncIterator]();
+    try {
+      let came = false;
+      const first = pieces.next().finally(() => {
+        came = true;
+        this.#wake();
+      });
+      // Whoever waits for the piece hears of its error.
+      first.catch(() => {});
+      for (;;) {
+        while (this.#told.length > 0) yield this.#told.shift()!;
+        if (came) break;
+        await new Promise<void>((resolve) => this.#wake = resolve);
+      }
+      let { done, value } = await first;
+      if (!done) yield this.#at(this.#total);
+      for (; !done; ({ done, value } = await pieces.next())) yield value!;
+    } finally {
+      await pieces.return();
+    }
+  }
+
+  #at(processed: number): PromptProgress {
+    const time_ms = Math.round(performance.now() - this.#beginMs);
+    return { total: this.#total, cache: this.#cache!, processed, time_ms };
   }
 }
 

@@ -1,7 +1,7 @@
 import type { GenerationRecord, Piece } from "../engine/generation-run.ts";
 import { chromeTrace } from "../spec/trace/chrome-trace.ts";
 import type { ChatMessage } from "../tokenizer/chat-template.ts";
-import { answer, type Dialect } from "./answer.ts";
+import { answer, type Dialect, type PromptProgress } from "./answer.ts";
 import { ApiError, invalid } from "./api-error.ts";
 import type { ServerEvent } from "./events.ts";
 import { type Fields, type GenerationRequest, generationRequest, type Prompt } from "./generation-request.ts";
@@ -107,6 +107,10 @@ class ChatDialect implements Dialect {
 
   *begin(index: number): Iterable<ServerEvent> {
     yield this.#chunk({ index, delta: { role: "assistant", content: null } });
+  }
+
+  *progress(index: number, prompt_progress: PromptProgress): Iterable<ServerEvent> {
+    yield this.#chunk({ index, delta: { role: "assistant", content: null } }, { prompt_progress });
   }
 
   *piece(index: number, { text, tokens }: Piece): Iterable<ServerEvent> {

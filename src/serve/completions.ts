@@ -1,7 +1,7 @@
 import type { GenerationRecord, Piece } from "../engine/generation-run.ts";
 import type { TextCodec } from "../engine/text-codec.ts";
 import type { TokenLogprobs } from "../util/sampling.ts";
-import { answer, type Dialect } from "./answer.ts";
+import { answer, type Dialect, type PromptProgress } from "./answer.ts";
 import { invalid } from "./api-error.ts";
 import type { ServerEvent } from "./events.ts";
 import { type GenerationRequest, generationRequest, type Prompt } from "./generation-request.ts";
@@ -71,6 +71,10 @@ class CompletionDialect implements Dialect {
     if (scores) this.#scores[index] = scores;
     const logprobs = scores && completionLogprobs(this.#codec, this.#prompt(index).tokens, promptLogprobs(scores), 0);
     yield this.#chunk({ index, text, ...logprobs && { logprobs } });
+  }
+
+  *progress(index: number, prompt_progress: PromptProgress): Iterable<ServerEvent> {
+    yield this.#chunk({ index, text: "" }, { prompt_progress });
   }
 
   *piece(index: number, { text, tokens }: Piece): Iterable<ServerEvent> {

@@ -23,6 +23,8 @@ export interface GenerationRequest {
   /** Whether a stream ends with the usage. */
   readonly includeUsage: boolean;
   readonly returnTokens: boolean;
+  /** Whether a stream tells how far the prompt is fed. */
+  readonly returnProgress: boolean;
   /** Whether each token is told with who wrote it. */
   readonly provenance: boolean;
 }
@@ -61,6 +63,7 @@ export function generationRequest(
     options: {
       ...samplingOptions(fields),
       logprobs,
+      ...fields.post_sampling_probs === true && fields.temperature !== 0 && { logprobsOf: "draw" },
       ...penaltyOptions(fields),
       logitBias: biasesOf(fields.logit_bias, codec),
       ignoreEos: fields.ignore_eos === true,
@@ -76,6 +79,7 @@ export function generationRequest(
     scoresPrompts: fields.echo === true && logprobs !== undefined,
     stream: stream === true,
     includeUsage: (streamOptions as { include_usage?: boolean } | null | undefined)?.include_usage === true,
+    returnProgress: stream === true && fields.return_progress === true,
     returnTokens: fields.return_tokens === true,
     provenance: fields.provenance === true,
   };

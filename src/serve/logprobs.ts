@@ -1,36 +1,43 @@
 import type { TextCodec } from "../engine/text-codec.ts";
 import type { TokenLogprobs } from "../util/sampling.ts";
 
-/** A token with its log-probability as OpenAI's chat and llama.cpp have it. */
-interface NamedLogprob {
-  readonly id: number;
-  readonly token: string;
-  readonly logprob: number;
-  readonly bytes: readonly number[];
-}
+/** What is told of each choice. */
+type ChoiceLogprobs = Pick<TokenLogprobs, "logprob" | "top">;
 
-function named(codec: TextCodec, id: number, logprob: number): NamedLogprob {
-  return { id, token: codec.textOf([id]), logprob, bytes: [...new TextEncoder().encode(codec.textOf([id]))] };
+/** A token as OpenAI's chat and llama.cpp have it. */
+function named(codec: TextCodec, id: number) {
+  return { id, token: codec.textOf([id]), bytes: [...new TextEncoder().encode(codec.textOf([id]))] };
 }
 
 /** Tokens with the likeliest ones in their places, as OpenAI's chat and llama.cpp have them. */
-export function chatLogprobs(codec: TextCodec, tokens: readonly number[], logprobs: readonly TokenLogprobs[]) {
-  return tokens.flatMap((id, i) => {
-    // An end of text is no part of the text whose tokens these are.
-    if (codec.endsText(id)) return [];
-    const { logprob, top } = logprobs[i]!;
-    return [{
-      ...named(codec, id, logprob),
-      top_logprobs: top.map(({ token, logprob }) => named(codec, token, logprob)),
-    }];
-  });
+export function chatLogprobs(codec: TextCodec, tokens: readonly number[], logprobs: readonly ChoiceLogprobs[]) {
+  return textTokens(codec, tokens, logprobs).map(({ id, logprob, top }) => ({
+    ...named(codec, id),
+    logprob,
+    top_logprobs: top.map(({ token, logprob }) => ({ ...named(codec, token), logprob })),
+  }));
+}
+
+/** The same as probabilities, of a draw, as llama.cpp has them; one of 0 is none. */
+export function drawProbabilities(codec: TextCodec, tokens: readonly number[], logprobs: readonly ChoiceLogprobs[]) {
+  return textTokens(codec, tokens, logprobs).map(({ id, logprob, top }) => ({
+    ...named(codec, id),
+    prob: Math.exp(logprob),
+    top_probs: top.map(({ token, logprob }) => ({ ...named(codec, token), prob: Math.exp(logprob) }))
+      .filter(({ prob }) => prob > 0),
+  }));
+}
+
+/** An end of text is no part of the text whose tokens these are. */
+function textTokens(codec: TextCodec, tokens: readonly number[], logprobs: readonly ChoiceLogprobs[]) {
+  return tokens.map((id, i) => ({ id, ...logprobs[i]! })).filter(({ id }) => !codec.endsText(id));
 }
 
 /** The same as OpenAI's completions have it; `null` stands for a token that has none, as a prompt's first. */
 export function completionLogprobs(
   codec: TextCodec,
   tokens: readonly number[],
-  logprobs: readonly (Pick<TokenLogprobs, "logprob" | "top"> | null)[],
+  logprobs: readonly (ChoiceLogprobs | null)[],
   offset: number,
 ) {
   const texts = tokens.map((id) => codec.textOf([id]));

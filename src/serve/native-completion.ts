@@ -1,10 +1,10 @@
 import type { GenerationRecord, Piece, WrittenToken } from "../engine/generation-run.ts";
 import type { TokenLogprobs } from "../util/sampling.ts";
-import { answer, type Dialect } from "./answer.ts";
+import { answer, type Dialect, type PromptProgress } from "./answer.ts";
 import { promptsOf } from "./completions.ts";
 import type { ServerEvent } from "./events.ts";
 import { choiceSeed, type GenerationRequest, generationRequest } from "./generation-request.ts";
-import { chatLogprobs } from "./logprobs.ts";
+import { chatLogprobs, drawProbabilities } from "./logprobs.ts";
 import { checked } from "./schemas.ts";
 import type { Service } from "./service.ts";
 import { timingsOf } from "./usage.ts";
@@ -19,7 +19,8 @@ export async function nativeCompletion(service: Service, request: Request, body:
   const top = fields.n_probs ? fields.n_probs as number : undefined;
   const asked = generationRequest(service, fields, promptsOf(service, fields.prompt), wanted < 0 ? null : wanted, top);
   const responseFields = (fields.response_fields ?? []) as readonly string[];
-  return await answer(service, request, asked, new NativeDialect(service, asked, responseFields));
+  const isPostSampling = fields.post_sampling_probs === true;
+  return await answer(service, request, asked, new NativeDialect(service, asked, responseFields, isPostSampling));
 }
 
 class NativeDialect implements Dialect {
@@ -27,17 +28,24 @@ class NativeDialect implements Dialect {
   readonly #service: Service;
   readonly #asked: GenerationRequest;
   readonly #fields: readonly string[];
+  readonly #isPostSampling: boolean;
   #written = 0;
 
-  constructor(service: Service, asked: GenerationRequest, fields: readonly string[]) {
+  constructor(service: Service, asked: GenerationRequest, fields: readonly string[], isPostSampling: boolean) {
     this.#service = service;
     this.#asked = asked;
     this.#fields = fields;
+    this.#isPostSampling = isPostSampling;
   }
 
   begin(): Iterable<ServerEvent> {
     this.#written = 0;
     return [];
+  }
+
+  *progress(index: number, prompt_progress: PromptProgress): Iterable<ServerEvent> {
+    const { data } = this.#part(index, "", []);
+    yield { data: { ...data, prompt_progress } };
   }
 
   /** One event a token, as llama.cpp's clients count them. */
@@ -46,7 +54,7 @@ class NativeDialect implements Dialect {
     if (tokens.length === 0) yield this.#part(index, text, []);
   }
 
-  #part(index: number, content: string, written: readonly WrittenToken[]): ServerEvent {
+  #part(index: number, content: string, written: readonly WrittenToken[]) {
     this.#written += written.length;
     const counts = { tokens_predicted: this.#written, tokens_evaluated: this.#prompt(index).tokens.length };
     const tokens = written.map(({ token }) => token);
@@ -57,8 +65,13 @@ class NativeDialect implements Dialect {
   }
 
   #logprobs(tokens: readonly number[], logprobs: readonly TokenLogprobs[]) {
-    if (this.#asked.options.logprobs === undefined) return {};
-    return { completion_probabilities: chatLogprobs(this.#service.engine.codec, tokens, logprobs) };
+    const { options } = this.#asked;
+    const { codec } = this.#service.engine;
+    if (options.logprobs === undefined) return {};
+    if (!this.#isPostSampling) return { completion_probabilities: chatLogprobs(codec, tokens, logprobs) };
+    // Without a temperature there is no draw, and the token is certain.
+    const own = options.temperature === undefined ? tokens.map(certain) : logprobs;
+    return { completion_probabilities: drawProbabilities(codec, tokens, own) };
   }
 
   *end(index: number, record: GenerationRecord): Iterable<ServerEvent> {
@@ -120,4 +133,8 @@ class NativeDialect implements Dialect {
       ...record.logprobs && this.#logprobs(tokens, record.logprobs),
     };
   }
+}
+
+function certain(token: number): Pick<TokenLogprobs, "logprob" | "top"> {
+  return { logprob: 0, top: [{ token, logprob: 0 }] };
 }

@@ -1,5 +1,5 @@
 import type { GenerationRecord, Piece } from "../engine/generation-run.ts";
-import { answer, type Dialect } from "./answer.ts";
+import { answer, type Dialect, type PromptProgress } from "./answer.ts";
 import { messagesOf, renderedPrompt, type RequestMessage } from "./chat-completions.ts";
 import type { ServerEvent } from "./events.ts";
 import { type Fields, type GenerationRequest, generationRequest, type Prompt } from "./generation-request.ts";
@@ -44,6 +44,10 @@ class ResponseDialect implements Dialect {
     yield this.#event("response.in_progress", { response });
     yield this.#event("response.output_item.added", { output_index: 0, item: this.#item("in_progress", []) });
     yield this.#event("response.content_part.added", { ...this.#place(), part: this.#part("") });
+  }
+
+  *progress(_: number, prompt_progress: PromptProgress): Iterable<ServerEvent> {
+    yield this.#event("response.in_progress", { response: this.#response("in_progress", []), prompt_progress });
   }
 
   *piece(_: number, { text }: Piece): Iterable<ServerEvent> {

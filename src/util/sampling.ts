@@ -19,7 +19,15 @@ export interface Sampling {
   readonly adjustments?: Adjustments;
   /** With each token its log-probability comes, and this many of the likeliest tokens, 0 to TOP_LOGPROBS. */
   readonly logprobs?: number;
+  /** Whether these are by the model's own logits, or of the draw; "model" if not given. */
+  readonly logprobsOf?: LogprobsOf;
 }
+
+/**
+ * What log-probabilities are of: the model's own logits before any change, or what a token is drawn by, after
+ * adjustments, temperature and filters. There only tokens that the filters keep are told.
+ */
+export type LogprobsOf = "model" | "draw";
 
 /** The most of the likeliest tokens that are told with a choice, as OpenAI's API has it. */
 export const TOP_LOGPROBS = 20;
@@ -40,7 +48,7 @@ export interface Adjustments {
   readonly frequency: number;
 }
 
-/** The log-probabilities of a choice, natural, by the model's logits before any change. */
+/** The log-probabilities of a choice, natural; Sampling's `logprobsOf` says by what. */
 export interface TokenLogprobs {
   /** The chosen token's. */
   readonly logprob: number;

@@ -94,6 +94,34 @@ test("log-probabilities come with each token, whoever drafts, and agree with the
   }
 });
 
+test("a draw's probabilities come after adjustments, temperature and filters, whoever drafts", async () => {
+  const forbidden = plain.tokens[0]!;
+  const draw = { temperature: 0.6, topP: 0.5, seed: 8, logitBias: new Map([[forbidden, -Infinity]]), logprobs: 20 };
+  const { record } = await generate({ ...draw, logprobsOf: "draw", strategy: "greedy" });
+  const { record: model } = await generate({ ...draw, strategy: "greedy" });
+  assert.equal(record.tokens, model.tokens);
+  record.logprobs!.forEach(({ logprob, top }, i) => {
+    assert.not(top.some(({ token }) => token === forbidden));
+    const place = top.findIndex(({ token }) => token === record.tokens[i]);
+    assert.is(top[place]?.logprob, place < 0 ? undefined : logprob);
+    const total = top.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0);
+    if (top.length < 20) assert.ok(Math.abs(total - 1) < 1e-5, `token ${i}: ${total}`);
+    else assert.ok(total < 1 + 1e-5);
+    // Two tokens' difference is the model's by the temperature.
+    const own = new Map(model.logprobs![i]!.top.map(({ token, logprob }) => [token, logprob]));
+    const [first, second] = top.filter(({ token }) => own.has(token));
+    if (!second) return;
+    const wanted = (own.get(first!.token)! - own.get(second.token)!) / 0.6;
+    assert.ok(Math.abs(first!.logprob - second.logprob - wanted) < 1e-4);
+  });
+  assert.ok(record.logprobs!.some(({ top }) => top.length < 20), "the filter cuts");
+  for (const strategy of ["sd", "amusd"] as const) {
+    const { record: other } = await generate({ ...draw, logprobsOf: "draw", strategy });
+    const told = ({ logprobs }: typeof record) => logprobs!.map(({ logprob, top }) => ({ logprob, top }));
+    assert.equal(told(other), told(record));
+  }
+});
+
 test("a prediction changes no token, and its drafts are accepted where it is right", async () => {
   const text = await plain.record.text;
   for (const strategy of ["sd", "amusd"] as const) {
@@ -157,6 +185,7 @@ test("options out of range are refused", () => {
     { logitBias: new Map([[1, Infinity]]) },
   ];
   for (const options of refused) assert.throws(() => generate(options), (error: Error) => error instanceof RangeError);
+  assert.throws(() => generate({ logprobs: 1, logprobsOf: "draw" }), /nothing is drawn/);
 });
 
 test.run();

@@ -157,6 +157,35 @@ test("each token's origin comes with its text on request", async () => {
   assert.ok(parts.some(({ provenance }) => provenance.some(({ origin }: Json) => origin === "accepted")));
 });
 
+test("a stream tells on request how far the prompt is fed, before all text", async () => {
+  const { stream } = await serverOf();
+  const forms: readonly [string, Record<string, unknown>][] = [
+    ["/v1/chat/completions", chat()],
+    ["/v1/completions", { prompt: "One two three", max_tokens: 2, temperature: 0 }],
+    ["/completion", { prompt: "One two four", n_predict: 2, temperature: 0 }],
+    ["/v1/responses", { input: "Hello", max_output_tokens: 2, temperature: 0 }],
+  ];
+  for (const [path, body] of forms) {
+    const told = async (more: Record<string, unknown>) => {
+      const events = await stream(path, { ...body, ...more });
+      const at = events.flatMap(({ prompt_progress: one }, i) => one ? [i] : []);
+      assert.ok(at.every((place, i) => place === at[0]! + i), "they stand together");
+      return at.map((place) => events[place].prompt_progress);
+    };
+    assert.equal(await told({}), []);
+    for (const cache_prompt of [false, true]) {
+      const [first, last, ...more] = await told({ return_progress: true, cache_prompt });
+      assert.equal(more, []);
+      const { total } = first;
+      assert.ok(total > 4, path);
+      const cache = cache_prompt ? total - 1 : 0;
+      assert.equal([first.cache, first.processed], [cache, cache]);
+      assert.equal([last.total, last.cache, last.processed], [total, cache, total]);
+      assert.ok(first.time_ms >= 0 && last.time_ms >= first.time_ms);
+    }
+  }
+});
+
 test("a stop text ends the answer before itself", async () => {
   const { engine, post } = await serverOf();
   const whole = await textAfter(engine, engine.codec.encodeChat(MESSAGES), 12);

@@ -81,6 +81,43 @@ test("llama.cpp's form has them one an event", async () => {
   assert.equal(events.flatMap(({ completion_probabilities: [one] }) => one), all);
 });
 
+test("llama.cpp's post_sampling_probs are those by which tokens are drawn, or 1 where none is", async () => {
+  const asked = { prompt: "The sea is", n_predict: 6, ignore_eos: true, n_probs: 10, seed: 4 };
+  const probabilities = async (more: Json) => {
+    const { completion_probabilities: all } = await post("/completion", { ...asked, ...more });
+    assert.is(all.length, 6);
+    return all;
+  };
+  const model = await probabilities({ temperature: 0.5, top_k: 8 });
+  const drawn = await probabilities({ temperature: 0.5, top_k: 8, post_sampling_probs: true });
+  drawn.forEach(({ id, prob, logprob, top_probs: top }: Json, i: number) => {
+    assert.is(id, model[i].id, "the text is the same");
+    assert.is(logprob, undefined);
+    assert.equal(top.map(({ id }: Json) => id), model[i].top_logprobs.slice(0, 8).map(({ id }: Json) => id));
+    const weights = model[i].top_logprobs.slice(0, 8).map(({ logprob }: Json) => Math.exp(logprob / 0.5));
+    const total = weights.reduce((sum: number, weight: number) => sum + weight);
+    top.forEach(({ prob }: Json, place: number) => assert.ok(Math.abs(prob - weights[place] / total) < 1e-5));
+    assert.is(prob, top.find((one: Json) => one.id === id).prob);
+  });
+  for (const { id, prob, top_probs: top } of await probabilities({ temperature: 0, post_sampling_probs: true })) {
+    assert.is(prob, 1);
+    assert.equal(top.map(({ id, prob }: Json) => [id, prob]), [[id, 1]]);
+  }
+  const events = await stream("/completion", { ...asked, temperature: 0.5, top_k: 8, post_sampling_probs: true });
+  assert.equal(events.flatMap(({ completion_probabilities: all, stop }) => stop ? [] : all), drawn);
+  const { error } = await post("/v1/chat/completions", { ...ASKED, messages: MESSAGES, post_sampling_probs: true });
+  assert.is(error.param, "post_sampling_probs");
+});
+
+test("a long prompt's progress comes pass by pass", async () => {
+  const asked = { prompt: "x".repeat(150), n_predict: 2, temperature: 0, return_progress: true, cache_prompt: false };
+  const events = await stream("/completion", asked);
+  const progress = events.flatMap(({ prompt_progress: one }) => one ?? []);
+  assert.equal(progress.map(({ processed }) => processed), [0, 64, 128, progress[0].total]);
+  assert.equal(new Set(progress.map(({ total }) => total)).size, 1);
+  assert.is(progress[0].total, engine.codec.encode(asked.prompt, { raw: true }).length);
+});
+
 test("biases are taken by id or by text, as an object or as a list, and false forbids", async () => {
   const tokens = async (more: Json) =>
     (await post("/completion", { ...ASKED, prompt: "The sea is", n_predict: 12, return_tokens: true, ...more })).tokens;

@@ -5,7 +5,7 @@ import { openGguf } from "../../src/checkpoint/gguf.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { TextCodec } from "../../src/engine/text-codec.ts";
 import { blobSource } from "../../src/platform/byte-source.ts";
-import { RealClock } from "../../src/spec/clock.ts";
+import { type Clock, RealClock } from "../../src/spec/clock.ts";
 import type { Lane } from "../../src/spec/lanes/lane.ts";
 import { SimulatedLane, type SimulatedLaneOptions } from "../../src/spec/lanes/simulated-lane.ts";
 import { Estimates } from "../../src/spec/schedule/estimates.ts";
@@ -28,13 +28,23 @@ export interface SimulatedEngineOptions {
   readonly verify?: Partial<SimulatedLaneOptions>;
   readonly draft?: Partial<SimulatedLaneOptions>;
   readonly slots?: number;
-  /** Takes the place of both lanes' own. */
-  readonly save?: Lane["save"];
+  /** By default the machine's own. */
+  readonly clock?: Clock;
+  /** Stands between the engine and a lane. */
+  readonly wrap?: (lane: Lane) => Lane;
 }
 
 /** An engine whose draft agrees with its verify model but for every fifth token. */
 export async function simulatedEngine(
-  { template, next = nextLetter, verify = {}, draft = {}, slots, save }: SimulatedEngineOptions = {},
+  {
+    template,
+    next = nextLetter,
+    verify = {},
+    draft = {},
+    slots,
+    clock = new RealClock(),
+    wrap = (lane) => lane,
+  }: SimulatedEngineOptions = {},
 ): Promise<Engine> {
   const metadata: MetadataEntry[] = template === undefined ? [] : [["tokenizer.chat_template", "string", template]];
   const checkpoint = await openGguf(blobSource(new Blob([randomModel({ metadata })]), "random.gguf"));
@@ -44,7 +54,6 @@ export async function simulatedEngine(
     config: await llamaConfig(checkpoint),
     tokenizer: loadTokenizer(checkpoint.metadata),
   };
-  const clock = new RealClock();
   const common = {
     capacity: CONTEXT,
     stepsAhead: 1,
@@ -61,8 +70,7 @@ export async function simulatedEngine(
       next: (text) => text.length % 5 === 0 ? 97 : next(text),
       ...draft,
     }),
-  ];
-  if (save) { for (const lane of lanes) lane.save = save; }
+  ].map(wrap);
   return new Engine({
     pair: { verify: file, draft: { ...file, path: "/somewhere/draft.gguf", lacking: new Set() }, middle: null },
     codec: new TextCodec(file.tokenizer, checkpoint.metadata, CONTEXT),

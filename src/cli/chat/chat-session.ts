@@ -159,6 +159,7 @@ export class ChatSession {
     };
     const running = this.#running = new AbortController();
     let [text, figures] = ["", undefined as AnswerFigures | undefined];
+    let stopped = false;
     try {
       for await (const event of askServer(fetch, url, body, running.signal, key)) {
         if (event.kind === "text") {
@@ -169,11 +170,12 @@ export class ChatSession {
       }
     } catch (error) {
       if (!running.signal.aborted) throw error;
-      note("(stopped)");
+      stopped = true;
     } finally {
       this.#running = undefined;
       write("\n");
     }
+    if (stopped) note("(stopped)");
     return { text, figures };
   }
 

@@ -1,7 +1,5 @@
 import { createInterface, type Interface } from "node:readline";
-
-/** Lines that come as quickly one after the other as nobody types were pasted, and are one message. */
-const PASTE_MS = 10;
+import { Pastes } from "./pastes.ts";
 
 /** What marks a message of several lines, before and behind it. */
 const BLOCK = '"""';
@@ -22,16 +20,20 @@ export interface InputOptions {
 export class Input {
   /** Hears of Ctrl-C. */
   onInterrupt: () => void = () => {};
+  /** Hears that there are no more messages: of Ctrl-D, say. */
+  onClose: () => void = () => {};
   readonly #readline: Interface;
   readonly #isTerminal: boolean;
+  readonly #pastes: Pastes | undefined;
   readonly #lines: string[] = [];
   #isClosed = false;
   #wake: () => void = () => {};
 
   constructor({ input, output, history, onHistory, complete }: InputOptions) {
     this.#isTerminal = input.isTTY === true && output.isTTY === true;
+    this.#pastes = this.#isTerminal ? new Pastes(input, output) : undefined;
     this.#readline = createInterface({
-      input,
+      input: this.#pastes ?? input,
       output: this.#isTerminal ? output : undefined,
       terminal: this.#isTerminal,
       history: [...history],
@@ -44,6 +46,8 @@ export class Input {
     });
     this.#readline.on("close", () => {
       this.#isClosed = true;
+      this.#pastes?.leave();
+      this.onClose();
       this.#wake();
     });
     this.#readline.on("SIGINT", () => this.onInterrupt());
@@ -62,17 +66,24 @@ export class Input {
     for (;;) {
       if (isOpen()) {
         if (this.#lines.length === 0) this.#show("... ");
-      } else if (isBlock || !await this.#isPasted()) break;
+      } else break;
       const more = await this.#line();
       if (more === undefined) break;
       lines.push(more);
     }
     const text = lines.map((one) => isBlock ? one : one.replace(/\\$/, "")).join("\n");
-    return isBlock ? text.replace(new RegExp(`${BLOCK}$`), "").trim() : text;
+    return Pastes.text(isBlock ? text.replace(new RegExp(`${BLOCK}$`), "").trim() : text);
   }
 
   close(): void {
     this.#readline.close();
+  }
+
+  /** Throws away what is typed on the line, and begins a new one. */
+  clearLine(): void {
+    // As if Ctrl-E and Ctrl-U were typed.
+    for (const name of ["e", "u"]) this.#readline.write(null, { ctrl: true, name });
+    this.#readline.prompt();
   }
 
   #show(prompt: string): void {
@@ -86,12 +97,5 @@ export class Input {
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
     return this.#lines.shift();
-  }
-
-  /** Whether another line has come at once. Lines of a file come at once too, and are a message each. */
-  async #isPasted(): Promise<boolean> {
-    if (!this.#isTerminal) return false;
-    if (this.#lines.length === 0) await new Promise((resolve) => setTimeout(resolve, PASTE_MS));
-    return this.#lines.length > 0;
   }
 }

@@ -1,7 +1,7 @@
 // Makes each logit its token's score: logit / temperature + Gumbel noise keyed by (seed, position, token). The token
 // with the largest score is a draw from softmax(logits / temperature) (arXiv 1611.01144). Tokens that the filters leave
-// out, and those with the logit LOWEST, have the score LOWEST; min-p is applied here. Leaves each tile's best, as
-// epilogue-logits.wgsl does, and NO_TOKEN where that has left it.
+// out, and those with the logit LOWEST, have the score LOWEST. Leaves each tile's best, as epilogue-logits.wgsl does,
+// and NO_TOKEN where that has left it.
 // Grid: (ceil(TILES / 64), M); an invocation has a tile.
 // Order of summation: that of the tile's tokens.
 @group(0) @binding(0) var<uniform> step: Step;
@@ -56,11 +56,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var best = ScoredToken(LOWEST, first);
   for (var token = first; token < min(first + TILE_TOKENS, VOCABULARY); token++) {
     let logit = scores[row * VOCABULARY + token];
-    let key = key_of(logit);
-    let kept = (key > cutoff.key || (key == cutoff.key && token <= cutoff.token)) &&
-      (logit - cutoff.high) * sampling.inverse_temperature >= sampling.log_min_p;
     var score = LOWEST;
-    if ((kept || sampling.filters == 0u) && logit > LOWEST) {
+    if (is_kept(cutoff, logit, token)) {
       score = fma(logit, sampling.inverse_temperature, gumbel(step.position + row + 1u, token));
     }
     scores[row * VOCABULARY + token] = score;

@@ -7,17 +7,19 @@ import stepStruct from "../step.wgsl" with { type: "text" };
 import { tileConstants } from "./argmax.ts";
 import chosenLogits from "./chosen-logits.wgsl" with { type: "text" };
 import chosenStruct from "./chosen.wgsl" with { type: "text" };
+import drawnLogits from "./drawn-logits.wgsl" with { type: "text" };
 import logprobsStruct from "./logprobs-struct.wgsl" with { type: "text" };
 import logprobs from "./logprobs.wgsl" with { type: "text" };
 import rawLogits from "./raw-logits.wgsl" with { type: "text" };
-import type { ChoiceBuffers } from "./sampling.ts";
+import type { ChoiceBuffers, Sampler } from "./sampling.ts";
+import samplingStruct from "./sampling.wgsl" with { type: "text" };
 
 /** Bytes of a `Logprobs` (logprobs-struct.wgsl). */
 export const LOGPROBS_BYTES = 12 + 8 * TOP_LOGPROBS;
 
 /** The kernels that tell log-probabilities of what is chosen. */
 export interface LogprobsKernels {
-  /** Right behind the output product, before anything changes the logits. */
+  /** Where the logits are those that are told of. */
   readonly before: readonly Kernel[];
   /** Behind argmax. */
   readonly after: readonly Kernel[];
@@ -25,38 +27,48 @@ export interface LogprobsKernels {
   readonly buffer: GPUBuffer;
 }
 
+/** Tells of the model's logits as they are, or, with the sampler of a draw, of what that draws by. */
 export async function createLogprobs(
   { device, variant }: KernelContext,
   buffers: ChoiceBuffers,
+  sampler: Sampler | null,
 ): Promise<LogprobsKernels> {
   const { rows, vocabulary, step, tokens, chosen, logits, argmaxTiles } = buffers;
-  const raw = device.storage("raw logits", rows * vocabulary * 4);
+  const told = device.storage("told logits", rows * vocabulary * 4);
   const buffer = device.storage("logprobs", rows * LOGPROBS_BYTES);
   // Barriers are dear on a software adapter, but for those of one subgroup.
   const invocations = variant.kind === "subgroup" ? variant.invocations : 256;
   const constants = { ...tileConstants(variant, vocabulary), TOP: TOP_LOGPROBS };
+  const tiles = sampler ? device.storage("drawn tiles", argmaxTiles.size) : argmaxTiles;
   const structs = [argmaxTile, logprobsStruct];
   const kernel = (label: string, code: string, resources: readonly GPUBuffer[], width = 1) =>
     createKernel(device, label, [code], resources, width);
   return {
     before: [
-      await kernel(
-        "raw logits",
-        shaderText(constants, [rawLogits]),
-        [logits, raw],
-        Math.ceil(vocabulary / 64),
-      ),
+      sampler
+        ? await kernel(
+          "drawn logits",
+          shaderText(constants, [samplingStruct, argmaxTile, drawnLogits]),
+          [sampler.uniform, sampler.cutoffs, logits, argmaxTiles, told, tiles],
+          Math.ceil(constants.TILES / 64),
+        )
+        : await kernel(
+          "raw logits",
+          shaderText(constants, [rawLogits]),
+          [logits, told],
+          Math.ceil(vocabulary / 64),
+        ),
       await kernel(
         "logprobs",
         shaderText({ ...constants, INVOCATIONS: invocations }, [stepStruct, ...structs, logprobs]),
-        [step, logits, argmaxTiles, buffer],
+        [step, sampler ? told : logits, tiles, buffer],
       ),
     ],
     after: [
       await kernel(
         "chosen logits",
         shaderText(constants, [stepStruct, chosenStruct, ...structs, chosenLogits]),
-        [step, raw, chosen, tokens, buffer],
+        [step, told, chosen, tokens, buffer],
       ),
     ],
     buffer,
@@ -76,11 +88,17 @@ export function readLogprobs(bytes: ArrayBuffer, offset: number, count: number, 
       next: logprobOf(floats[at + 2]!),
       top: Array.from({ length: top }, (_, place) => {
         const one = at + 3 + 2 * place;
-        return { token: ids[one + 1]!, logprob: logprobOf(floats[one]!) };
-      }).filter(({ token }) => token !== NONE),
+        return { token: ids[one + 1]!, logit: floats[one]! };
+      }).filter(({ token, logit }) => token !== NONE && logit > LOWEST).map(({ token, logit }) => ({
+        token,
+        logprob: logprobOf(logit),
+      })),
     };
   });
 }
 
 /** Stands where the vocabulary has no more tokens. */
 const NONE = 2 ** 32 - 1;
+
+/** The logit of a token that is no choice; a float32. */
+const LOWEST = -3.4028234663852886e38;

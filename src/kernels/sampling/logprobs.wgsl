@@ -1,5 +1,5 @@
-// What is needed for log-probabilities of a row by the model's own logits, before anything is changed in them: the log
-// of the sum of all exponentials, and the TOP likeliest tokens in their order.
+// What is needed for log-probabilities of a row by its logits: the log of the sum of all exponentials, and the TOP
+// likeliest tokens in their order.
 // Grid: (1, M). Ties go to the lower token.
 // Order of summation: an invocation adds every INVOCATIONS-th tile, then the invocations' sums are added by a tree.
 @group(0) @binding(0) var<uniform> step: Step;

@@ -39,13 +39,17 @@ interface SamplerKernels {
 /** Turns logits into scores, and the tiles' best logits into their best scores, for argmax to choose by. */
 export class Sampler {
   readonly #device: Device;
-  readonly #uniform: GPUBuffer;
+  /** A `Sampling` (sampling.wgsl). */
+  readonly uniform: GPUBuffer;
+  /** A `Cutoff` for each row, where there are filters. */
+  readonly cutoffs: GPUBuffer;
   readonly #kernels: SamplerKernels;
   #written: Sampling | undefined;
 
-  private constructor(device: Device, uniform: GPUBuffer, kernels: SamplerKernels) {
+  private constructor(device: Device, uniform: GPUBuffer, cutoffs: GPUBuffer, kernels: SamplerKernels) {
     this.#device = device;
-    this.#uniform = uniform;
+    this.uniform = uniform;
+    this.cutoffs = cutoffs;
     this.#kernels = kernels;
   }
 
@@ -71,10 +75,13 @@ export class Sampler {
       [step, uniform, cutoffs, logits, argmaxTiles],
       Math.ceil(constants.TILES / 64),
     );
-    return new Sampler(device, uniform, { plain: [score], filtered: [filter, score] });
+    return new Sampler(device, uniform, cutoffs, { plain: [score], filtered: [filter, score] });
   }
 
-  /** The kernels to run between the output product and argmax; the same array for all samplings that need the same. */
+  /**
+   * The kernels to run between the output product and argmax, of which the last one changes the logits; the same array
+   * for all samplings that need the same.
+   */
   kernels(sampling: Sampling): readonly Kernel[] {
     return hasFilters(sampling) ? this.#kernels.filtered : this.#kernels.plain;
   }
@@ -84,7 +91,7 @@ export class Sampler {
     if (this.#written === sampling) return;
     this.#written = sampling;
     const { temperature, topK, topP, minP, seed } = sampling;
-    const data = new DataView(new ArrayBuffer(this.#uniform.size));
+    const data = new DataView(new ArrayBuffer(this.uniform.size));
     // A temperature below 1e-30 is argmax, and a larger factor could make an infinity of a logit.
     data.setFloat32(0, Math.min(1 / temperature, 1e30), true);
     data.setUint32(4, seed, true);
@@ -92,7 +99,7 @@ export class Sampler {
     data.setUint32(12, topK, true);
     data.setFloat32(16, topP, true);
     data.setFloat32(20, Math.max(Math.log(minP), -1e38), true);
-    this.#device.queue.writeBuffer(this.#uniform, 0, data.buffer);
+    this.#device.queue.writeBuffer(this.uniform, 0, data.buffer);
   }
 }
 

@@ -20,3 +20,11 @@ fn key_of(logit: f32) -> u32 {
   let bits = bitcast<u32>(logit);
   return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
 }
+
+// Whether the filters keep a token with that logit; those with the logit LOWEST are no choice at all.
+fn is_kept(cutoff: Cutoff, logit: f32, token: u32) -> bool {
+  let key = key_of(logit);
+  let kept = (key > cutoff.key || (key == cutoff.key && token <= cutoff.token)) &&
+    (logit - cutoff.high) * sampling.inverse_temperature >= sampling.log_min_p;
+  return (kept || sampling.filters == 0u) && logit > LOWEST;
+}

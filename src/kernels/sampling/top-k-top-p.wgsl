@@ -1,6 +1,6 @@
 // Top-k, then top-p: finds the last token that they keep of a row, in the order by falling logit and rising token. It
 // is found by binary search over the logits' keys (key_of), then over the token ids among ties; nothing is sorted.
-// min-p is applied in gumbel.wgsl.
+// min-p is applied in is_kept.
 // Grid: (1, M).
 // Order of summation: an invocation adds the tokens of every INVOCATIONS-th tile, then the invocations' sums are added
 // by a tree; so a longer list of tokens has no smaller sum.

@@ -11,7 +11,7 @@ export interface Run {
   readonly drafting: Drafting;
   /** Has the launch rule and the trace, and adds this run to what the runs before on these lanes have taught. */
   readonly scheduler: Scheduler;
-  /** Hears, while the verify lane is fed the prompt, how many of its tokens are. */
+  /** Hears, as the verify lane is fed the prompt, how many of its tokens are: at first those that its cache held. */
   readonly onPrefill?: (fed: number, promptTokens: number) => void;
   /** Takes one line for the user: a run goes on without its draft lane. */
   readonly warn: (message: string) => void;

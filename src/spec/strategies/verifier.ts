@@ -46,9 +46,11 @@ export class Verifier {
   /** Feeds what the cache lacks of the prompt, but for its last token: that is row 0 of the first verification. */
   prefill(): void {
     const { log, onPrefill } = this.run;
-    const { cached } = this.start;
+    const cached = Math.min(this.start.cached, log.promptLength - 1);
     const tokens = log.committed.slice(cached, -1);
-    if (tokens.length > 0) this.lane.prefill(tokens, cached, (count) => onPrefill?.(cached + count, log.promptLength));
+    const tell = (count: number) => onPrefill?.(cached + count, log.promptLength);
+    tell(0);
+    if (tokens.length > 0) this.lane.prefill(tokens, cached, tell);
   }
 
   /** The answer of the oldest verification in flight, for `commit`. */

@@ -2,10 +2,21 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { CHOSEN_BYTES, createArgmaxTiles, tileConstants } from "../../../src/kernels/sampling/argmax.ts";
 import { createLogprobs, LOGPROBS_BYTES, readLogprobs } from "../../../src/kernels/sampling/logprobs.ts";
+import { Sampler } from "../../../src/kernels/sampling/sampling.ts";
+import type { Sampling } from "../../../src/util/sampling.ts";
 import { withDevice } from "../../with-device.ts";
 import { assertClose, randoms, StepBuffer, VARIANT_CASES } from "../kernel-fixture.ts";
+import { probabilities } from "./reference-sampling.ts";
 
 const ROWS = 16;
+
+const DRAWS: readonly Sampling[] = [
+  { temperature: 2.5 },
+  { temperature: 0.5, topK: 7 },
+  { temperature: 0.5, topP: 0.6 },
+  { temperature: 2.5, minP: 0.1 },
+  { temperature: 0.8, topK: 90, topP: 0.7, minP: 0.02 },
+].map((one) => ({ topK: 0, topP: 1, minP: 0, seed: 3, ...one }));
 
 for (const { title, adapter, contextOf } of VARIANT_CASES) {
   await withDevice(`${title}: log-probabilities are those of double precision`, async (device) => {
@@ -25,7 +36,9 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
         argmaxTiles: createArgmaxTiles(context, ROWS, vocabulary),
         chosen: device.storage("chosen", ROWS * CHOSEN_BYTES),
       };
-      const { before, after, buffer } = await createLogprobs(context, buffers);
+      const { before, after, buffer } = await createLogprobs(context, buffers, null);
+      const sampler = await Sampler.create(context, buffers);
+      const ofDraw = await createLogprobs(context, buffers, sampler);
       // Rounded, so that there are ties.
       const logits = randoms(vocabulary, ROWS * vocabulary, -8, 8).map((value) => Math.round(value * 50) / 50);
       const rows = Array.from({ length: ROWS }, (_, i) => logits.subarray(i * vocabulary, (i + 1) * vocabulary));
@@ -58,6 +71,29 @@ for (const { title, adapter, contextOf } of VARIANT_CASES) {
         assertClose("chosen", [logprob], [wanted[chosen[i]!]!], 1e-5, 1e-5);
         if (i < ROWS - 1) assertClose("next", [next], [wanted[fed[i + 1]!]!], 1e-5, 1e-5);
       });
+
+      // The filters take their time, and have tests of their own.
+      for (const sampling of vocabulary > 1000 ? [] : DRAWS) {
+        sampler.write(sampling);
+        step.run([...sampler.kernels(sampling).slice(0, -1), ...ofDraw.before, ...ofDraw.after], ROWS);
+        const got = readLogprobs(await device.read(ofDraw.buffer, ROWS * LOGPROBS_BYTES), 0, ROWS, 20);
+        rows.forEach((row, i) => {
+          const shares = probabilities(row, sampling);
+          const order = [...row.keys()].filter((token) => shares[token]! > 0)
+            .sort((a, b) => row[b]! - row[a]! || a - b).slice(0, 20);
+          const where = `${JSON.stringify(sampling)}, ${vocabulary} tokens, row ${i}`;
+          const { logprob, top } = got[i]!;
+          assert.equal(top.map(({ token }) => token), order, where);
+          assertClose(
+            where,
+            top.map(({ logprob }) => Math.exp(logprob)),
+            order.map((token) => shares[token]!),
+            1e-6,
+            3e-5,
+          );
+          assertClose(where, [Math.exp(logprob)], [shares[chosen[i]!]!], 1e-6, 3e-5);
+        });
+      }
     }
   }, { adapter });
 }
