@@ -107,14 +107,13 @@ export function createApp(engine: Engine, options: HandlerOptions): (request: Re
       });
     }
   }
-  const paths = new Set(app.routes.filter(({ method }) => method !== "ALL").map(({ path }) => path));
+  const methods = new Map<string, string>();
+  for (const { method, path } of app.routes) if (method !== "ALL" && !methods.has(path)) methods.set(path, method);
   app.notFound(({ req }) => {
-    if (paths.has(req.path)) {
-      throw new ApiError(
-        405,
-        "invalid_request_error",
-        `${req.method} does not fit ${req.path}; /openapi.json lists all`,
-      );
+    const allow = methods.get(req.path);
+    if (allow !== undefined) {
+      const message = `${req.method} does not fit ${req.path}, which takes ${allow}; /openapi.json lists all`;
+      throw new ApiError(405, "invalid_request_error", message, { allow: `${allow}, OPTIONS` });
     }
     throw new ApiError(404, "not_found_error", "there is no such endpoint; /openapi.json lists all");
   });

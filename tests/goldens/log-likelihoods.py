@@ -1,8 +1,8 @@
 """Makes log-likelihoods.json: `pip install gguf==0.19.0 numpy`, then `python3 tests/goldens/log-likelihoods.py`.
 
 What the embedded verify model thinks of texts, in double precision, by a forward pass that has nothing in common with
-this program: weights as the gguf package dequantises them, the whole text at once, no cache. For each text its tokens
-and, from the second on, each one's log-probability after those before it, and whether it was the likeliest.
+this program: weights as the gguf package dequantises them, the whole text at once, no cache. For each text its tokens,
+how many of them are the context, the sum of the log-probabilities of the others, and whether each was the likeliest.
 """
 
 import json
@@ -57,21 +57,35 @@ def logits_of(tokens):
     return norm(x, "output_norm") @ weights["token_embd.weight"].T
 
 
+# By the name of a case of verify.json: how many tokens of its prompt and of its answer, how many of all those are the
+# context, and whether every third token is another one, so that unlikely ones are among them.
+PLAN = {
+    "HumanEval/0": (96, 0, 1, True),
+    "HumanEval/5": (95, 8, 95, False),
+    "mt_bench/81": (53, 20, 40, False),
+    "unicode": (47, 16, 1, False),
+    "long": (160, 0, 150, True),
+}
+
 cases = []
 for golden in json.loads((FOLDER / "verify.json").read_text()):
-    tokens = (golden["promptTokens"] + golden["tokens"])[:96]
-    # Every third token is another one, so that unlikely ones are among them.
-    tokens[2::3] = [(token * 7 + 11) % 40000 + 100 for token in tokens[2::3]]
+    if golden["name"] not in PLAN:
+        continue
+    prompt, answer, context, is_altered = PLAN[golden["name"]]
+    tokens = golden["promptTokens"][:prompt] + golden["tokens"][:answer]
+    if is_altered:
+        tokens[2::3] = [(token * 7 + 11) % 40000 + 100 for token in tokens[2::3]]
     logits = logits_of(tokens)
     top = logits.max(-1, keepdims=True)
     logs = logits - top - numpy.log(numpy.exp(logits - top).sum(-1, keepdims=True))
-    own = logs[numpy.arange(len(tokens) - 1), tokens[1:]]
+    own = logs[numpy.arange(context - 1, len(tokens) - 1), tokens[context:]]
     cases.append({
         "name": golden["name"],
+        "contextTokens": context,
         "tokens": tokens,
-        "logprobs": [round(float(value), 6) for value in own],
-        "likeliest": [int(value) for value in logs[:-1].argmax(-1) == tokens[1:]],
+        "logLikelihood": round(float(own.sum()), 6),
+        "isGreedy": bool((logs[context - 1 : -1].argmax(-1) == tokens[context:]).all()),
     })
 golden = {"provenance": "numpy, float64. Made by log-likelihoods.py.", "cases": cases}
 path = pathlib.Path(__file__).with_suffix(".json")
-path.write_text(json.dumps(golden, separators=(",", ":")).replace('},{', '},\n{') + "\n")
+path.write_text(json.dumps(golden, separators=(",", ":")).replace("},{", "},\n{") + "\n")

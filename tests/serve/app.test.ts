@@ -237,6 +237,16 @@ test("bad input is refused with the field's path, and the engine goes on", async
   assert.is((await send("GET", "/health")).status, 200);
 });
 
+test("a method that a path does not have is refused with those that it has", async () => {
+  const { send } = await serverOf();
+  for (const [method, path, allow] of [["GET", "/completion", "POST"], ["DELETE", "/v1/models", "GET"]] as const) {
+    const response = await send(method, path);
+    assert.is(response.status, 405);
+    assert.is(response.headers.get("allow"), `${allow}, OPTIONS`);
+    await response.text();
+  }
+});
+
 test("a prompt beyond the context is told in both sentences that clients look for", async () => {
   const { post } = await serverOf();
   const { status, body: { error } } = await post("/v1/completions", { prompt: "x".repeat(CONTEXT) });
