@@ -152,14 +152,13 @@ function modelOf({ model, created, engine }: Service) {
   };
 }
 
-function propsOf({ model, engine, context }: Service) {
+function propsOf({ model, file, engine, context }: Service) {
   const { bosText, eosText, chatTemplate } = engine.codec;
   return {
     default_generation_settings: { n_ctx: context, params: { temperature: 1, top_k: 0, top_p: 1, min_p: 0, seed: -1 } },
     total_slots: 1,
     model_alias: model,
-    // Only the file's name: where it lies is nobody's business.
-    model_path: model,
+    model_path: file,
     chat_template: chatTemplate ?? "",
     bos_token: bosText ?? "",
     eos_token: eosText ?? "",

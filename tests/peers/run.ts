@@ -143,10 +143,14 @@ async function schemathesis(): Promise<Outcome> {
     const command = [python, "-m", "schemathesis.cli", "run", `${address}/openapi.json`, "--checks", "all"];
     // A request can fit the schema and still be refused: a token that the vocabulary lacks, a prompt that is too long.
     const options = ["--exclude-checks", "positive_data_acceptance", "--phases", "examples,coverage,fuzzing"];
-    const ended = await run([...command, ...options, "--max-examples", "40", "--seed", "1", "--warnings", "off"], cache, {
-      SCHEMATHESIS_HOOKS: "open_api_hooks",
-      PYTHONPATH: `${here}python`,
-    });
+    const ended = await run(
+      [...command, ...options, "--max-examples", "40", "--seed", "1", "--warnings", "off"],
+      cache,
+      {
+        SCHEMATHESIS_HOOKS: "open_api_hooks",
+        PYTHONPATH: `${here}python`,
+      },
+    );
     return { ...ended, counts: counted(ended.output, /^Test cases:\n([^\n]*)/m) };
   } finally {
     server.kill("SIGTERM");

@@ -218,7 +218,8 @@ test("bad input is refused with the field's path, and the engine goes on", async
     ["/v1/chat/completions", chat({ launch: "fast" }), 400, "launch"],
     ["/v1/completions", { prompt: "" }, 400, "prompt"],
     ["/v1/completions", { prompt: [[1, 99999]] }, 400, "prompt[0]"],
-    ["/completion", { prompt: { multimodal_data: "x" } }, 400, "prompt"],
+    ["/completion", { prompt: {} }, 400, "prompt"],
+    ["/completion", { prompt: { prompt_string: "x", multimodal_data: ["x"] } }, 400, "prompt.multimodal_data"],
     ["/detokenize", { tokens: [1, 99999] }, 400, "tokens[1]"],
     ["/v1/responses", { input: "x", previous_response_id: "y" }, 400, "previous_response_id"],
     ["/nowhere", {}, 404, null],
@@ -478,6 +479,8 @@ test("what is said of the model has its name, and no path", async () => {
     assert.not.match(await response.text(), /somewhere/);
   }
   assert.is((await (await send("GET", "/v1/models")).json()).data[0].id, "mine");
+  const { model_alias: alias, model_path: file } = await (await send("GET", "/props")).json();
+  assert.equal([alias, file], ["mine", "random.gguf"]);
 });
 
 test.run();

@@ -15,7 +15,6 @@ import os
 import pathlib
 import socket
 import subprocess
-import time
 
 import pytest
 import requests
@@ -46,15 +45,18 @@ class Running:
 def flags_of(server):
     flags = ["--quiet", "--metrics-prefix", "llamacpp:", "--host", server.server_host]
     if server.n_ctx:
-        flags += ["--context", str(server.n_ctx // (server.n_slots or 1))]
+        slots = 1 if server.kv_unified else server.n_slots or 1
+        flags += ["--context", str(server.n_ctx // slots)]
     if server.model_alias:
         flags += ["--alias", server.model_alias]
     if server.api_key:
         flags += ["--api-key", server.api_key]
-    if server.spec_type is None and server.model_draft is None and "moe" in (server.model_alias or ""):
+    # The tests of speculation say of each server whether it drafts. All others do here.
+    if server.model_alias == "stories15m-moe" and server.model_draft is None:
         flags += ["--drafter", "none"]
-    if server.cors_origins and server.cors_origins != "localhost":
-        flags += ["--cors-origins", server.cors_origins]
+    # Every page may use llama-server unless it is told otherwise or calls tools; amusd lets in this machine's alone.
+    if server.cors_origins is None and not server.server_tools:
+        flags += ["--cors-origins", "*"]
     return flags
 
 
@@ -97,21 +99,30 @@ GENERATING = ("/completion", "/completions", "/chat/completions", "/v1/completio
 
 
 def with_defaults(server, path, data):
-    """llama-server's --seed, --temp and --n-predict are the defaults of requests; here the requests say them."""
+    """Some flags of llama-server are defaults of requests (--seed, --temp, --n-predict); here the requests say them."""
     if not isinstance(data, dict) or path not in GENERATING:
         return data
     defaults = {"seed": server.seed, "temperature": server.temperature}
     limits = ("n_predict", "max_tokens", "max_completion_tokens", "max_output_tokens")
     if server.n_predict and server.n_predict > 0 and not any(name in data for name in limits):
         defaults["max_output_tokens" if path == "/responses" else "max_tokens"] = server.n_predict
+    if server.spec_draft_n_max:
+        defaults["launch"] = f"fixed:{min(server.spec_draft_n_max, 15)}"
     return {**defaults, **data}
 
 
-def with_defaults_first(make):
-    def call(self, method, path, data=None, *args, **kwargs):
-        return make(self, method, path, with_defaults(self, path, data), *args, **kwargs)
+make_request, make_stream_request = utils.ServerProcess.make_request, utils.ServerProcess.make_stream_request
 
-    return call
+
+def request(self, method, path, data=None, *args, **kwargs):
+    answer = make_request(self, method, path, with_defaults(self, path, data), *args, **kwargs)
+    # Names of headers have no case; the tests look for llama-server's.
+    answer.headers = requests.structures.CaseInsensitiveDict(answer.headers)
+    return answer
+
+
+def stream_request(self, method, path, data=None, *args, **kwargs):
+    return make_stream_request(self, method, path, with_defaults(self, path, data), *args, **kwargs)
 
 
 def is_text(_regex, text):
@@ -121,8 +132,8 @@ def is_text(_regex, text):
 
 utils.ServerProcess.start = start
 utils.ServerProcess.stop = stop
-utils.ServerProcess.make_request = with_defaults_first(utils.ServerProcess.make_request)
-utils.ServerProcess.make_stream_request = with_defaults_first(utils.ServerProcess.make_stream_request)
+utils.ServerProcess.make_request = request
+utils.ServerProcess.make_stream_request = stream_request
 utils.ServerPreset.load_all = staticmethod(lambda: None)
 utils.match_regex = is_text
 utils.download_file = lambda url, _path=None: url
