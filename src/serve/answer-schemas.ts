@@ -61,6 +61,9 @@ export const ERROR: Schema = object({
   error: object({ message: text, type: text, param: textOrNull, code: textOrNull }),
 });
 
+/** An event of a stream; `data` is JSON, or "[DONE]". */
+export const EVENT: Schema = { type: "object", properties: { event: text, data: text }, required: ["data"] };
+
 /** What is answered, whole, by the path of the request; a path that is not here answers text. */
 export const ANSWERS: Readonly<Record<string, Schema>> = {
   "/v1/chat/completions": object({

@@ -1,4 +1,4 @@
-import { ANSWERS, ERROR } from "./answer-schemas.ts";
+import { ANSWERS, ERROR, EVENT } from "./answer-schemas.ts";
 import { type RequestName, type Schema, SCHEMAS } from "./schemas.ts";
 
 /** The requests by path, with a word on each. */
@@ -51,7 +51,7 @@ export function openApi(version: string): unknown {
     const isStreamed = STREAMED.includes(path);
     return {
       description: isStreamed ? 'The answer; with "stream" its events' : "The answer",
-      content: { ...content, ...isStreamed && { "text/event-stream": { schema: { type: "string" } } } },
+      content: { ...content, ...isStreamed && { "text/event-stream": { schema: EVENT } } },
     };
   };
   const paths: Record<string, unknown> = {};

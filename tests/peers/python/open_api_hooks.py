@@ -1,7 +1,11 @@
-"""Schemathesis's hooks: answers are short, so that a run has many of them."""
+"""Schemathesis's hooks: answers are short, so that a run has many of them.
+
+None has log-probabilities, which simulated lanes don't give.
+"""
 
 import schemathesis
 
+LOGPROBS = {"logprobs", "top_logprobs", "n_probs"}
 LONGEST = {"max_tokens": 3, "max_completion_tokens": 3, "max_output_tokens": 3, "n_predict": 3, "n": 2}
 
 
@@ -10,7 +14,7 @@ def map_body(context, body):
     if not isinstance(body, dict) or not ({"messages", "prompt", "input"} & body.keys()):
         return body
     unset = {name: most for name, most in LONGEST.items() if name.startswith("max") and name not in body}
-    return {**unset, **{name: shorter(name, value) for name, value in body.items()}}
+    return {**unset, **{name: shorter(name, value) for name, value in body.items() if name not in LOGPROBS}}
 
 
 def shorter(name, value):
