@@ -213,7 +213,7 @@ export function apiErrorOf(error: unknown): ApiError {
   if (error instanceof DOMException && error.name === "AbortError") {
     return new ApiError(400, "invalid_request_error", "the client left before the answer was there");
   }
-  if (error instanceof RangeError || error instanceof TypeError) {
+  if (error instanceof RangeError) {
     return new ApiError(400, "invalid_request_error", error.message);
   }
   return new ApiError(500, "server_error", "the server failed; its log says how");

@@ -8,6 +8,8 @@ export interface ErrorDetails {
   readonly n_ctx?: number;
   /** For the header Retry-After, in seconds. */
   readonly retryAfterS?: number;
+  /** For the header Allow: the methods that the path has. */
+  readonly allow?: string;
 }
 
 /** The types of errors that OpenAI's, vLLM's and llama.cpp's clients tell apart. */
@@ -37,13 +39,16 @@ export class ApiError extends Error {
 
   /** The JSON that is sent. */
   get body(): { readonly error: Record<string, unknown> } {
-    const { param = null, code = null, retryAfterS: _, ...rest } = this.details;
+    const { param = null, code = null, retryAfterS: _, allow: __, ...rest } = this.details;
     return { error: { message: this.message, type: this.type, param, code, ...rest } };
   }
 
   get headers(): Record<string, string> {
-    const { retryAfterS } = this.details;
-    return retryAfterS === undefined ? {} : { "retry-after": `${retryAfterS}` };
+    const { retryAfterS, allow } = this.details;
+    return {
+      ...retryAfterS !== undefined && { "retry-after": `${retryAfterS}` },
+      ...allow !== undefined && { allow },
+    };
   }
 }
 

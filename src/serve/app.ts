@@ -102,14 +102,13 @@ export function createApp(engine: Engine, options: HandlerOptions): (request: Re
       });
     }
   }
-  const paths = new Set(app.routes.filter(({ method }) => method !== "ALL").map(({ path }) => path));
+  const methods = new Map<string, string>();
+  for (const { method, path } of app.routes) if (method !== "ALL" && !methods.has(path)) methods.set(path, method);
   app.notFound(({ req }) => {
-    if (paths.has(req.path)) {
-      throw new ApiError(
-        405,
-        "invalid_request_error",
-        `${req.method} does not fit ${req.path}; /openapi.json lists all`,
-      );
+    const allow = methods.get(req.path);
+    if (allow !== undefined) {
+      const message = `${req.method} does not fit ${req.path}, which takes ${allow}; /openapi.json lists all`;
+      throw new ApiError(405, "invalid_request_error", message, { allow: `${allow}, OPTIONS` });
     }
     throw new ApiError(404, "not_found_error", "there is no such endpoint; /openapi.json lists all");
   });
@@ -161,14 +160,13 @@ function slotsOf({ engine, context, turns }: Service) {
   }));
 }
 
-function propsOf({ model, engine, context }: Service) {
+function propsOf({ model, file, engine, context }: Service) {
   const { bosText, eosText, chatTemplate } = engine.codec;
   return {
     default_generation_settings: { n_ctx: context, params: { temperature: 1, top_k: 0, top_p: 1, min_p: 0, seed: -1 } },
     total_slots: engine.slots,
     model_alias: model,
-    // Only the file's name: where it lies is nobody's business.
-    model_path: model,
+    model_path: file,
     chat_template: chatTemplate ?? "",
     bos_token: bosText ?? "",
     eos_token: eosText ?? "",

@@ -33,6 +33,9 @@ export function promptsOf({ engine: { codec } }: Service, prompt: unknown): Prom
   return all.map((one, i): Prompt => {
     const path = isOne ? "prompt" : `prompt[${i}]`;
     const text = typeof one === "object" && "prompt_string" in one ? one.prompt_string : one;
+    if (typeof one === "object" && "multimodal_data" in one) {
+      throw invalid(`${path}.multimodal_data`, "is not supported; this model reads text alone");
+    }
     if (typeof text === "string") {
       const tokens = codec.encode(text, { raw: true });
       if (tokens.length === 0) throw invalid(path, "has no token; give a text");

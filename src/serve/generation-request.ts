@@ -44,7 +44,7 @@ const DEFAULT_TEMPERATURE = 1;
  * Throws an ApiError that names the field which is wrong.
  */
 export function generationRequest(
-  { engine: { codec } }: Service,
+  { engine: { codec, models } }: Service,
   fields: Fields,
   prompts: readonly Prompt[],
   maxTokens: number | null,
@@ -53,6 +53,11 @@ export function generationRequest(
   const { n, stop, strategy, launch, draft, cache_prompt: cachePrompt, stream, stream_options: streamOptions } = fields;
   if (typeof launch === "string" && !isLaunchName(launch)) {
     throw invalid("launch", "is no launch rule; adaptive, published and fixed:1 to fixed:15 are there");
+  }
+  const wantsDraft = draft !== false && typeof strategy === "string" && strategy !== "greedy";
+  // Where the draft's device was lost the engine goes on without it, whatever is asked for.
+  if (wantsDraft && !models.draft && !fields.prediction) {
+    throw invalid("strategy", 'drafts, and this server has nothing to draft with; leave it out, or use "greedy"');
   }
   if (streamOptions && !stream) throw invalid("stream_options", 'is for streams; set "stream" too, or leave it out');
   const seed = seedOf(fields.seed);

@@ -32,6 +32,8 @@ export class Service {
   readonly metrics: Metrics;
   /** The model's name in answers. */
   readonly model: string;
+  /** The name of the model's file, without its folder, which is nobody's business. */
+  readonly file: string;
   /** What computes: the same for two servers whose texts are the same. OpenAI's `system_fingerprint`. */
   readonly fingerprint: string;
   /** When the service began, in seconds since 1970. */
@@ -45,7 +47,8 @@ export class Service {
   constructor(engine: Engine, options: ServiceOptions) {
     this.#engine = engine;
     this.#options = options;
-    this.model = options.alias ?? engine.models.verify!.replace(/^.*[\\/]/, "");
+    this.file = engine.models.verify!.replace(/^.*[\\/]/, "");
+    this.model = options.alias ?? this.file;
     this.fingerprint = `b${hashOf([this.model, engine.variants.verify!, engine.devices.verify!].join("\n"))}`;
     this.turns = new Turns(options.queue ?? 64, (ahead) => Math.max(1, Math.ceil(ahead * this.#meanAnswerS)));
     this.metrics = new Metrics(options.metricsPrefix ?? "amusd:", {

@@ -1,5 +1,6 @@
 // The server as its clients meet it: requests go in, answers come out, on simulated lanes.
 
+import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -247,7 +248,8 @@ test("bad input is refused with the field's path, and the engine goes on", async
     ["/v1/chat/completions", chat({ launch: "fast" }), 400, "launch"],
     ["/v1/completions", { prompt: "" }, 400, "prompt"],
     ["/v1/completions", { prompt: [[1, 99999]] }, 400, "prompt[0]"],
-    ["/completion", { prompt: { multimodal_data: "x" } }, 400, "prompt"],
+    ["/completion", { prompt: {} }, 400, "prompt"],
+    ["/completion", { prompt: { prompt_string: "x", multimodal_data: ["x"] } }, 400, "prompt.multimodal_data"],
     ["/detokenize", { tokens: [1, 99999] }, 400, "tokens[1]"],
     ["/v1/responses", { input: "x", previous_response_id: "y" }, 400, "previous_response_id"],
     ["/nowhere", {}, 404, null],
@@ -264,6 +266,64 @@ test("bad input is refused with the field's path, and the engine goes on", async
   }
   assert.is((await post("/v1/chat/completions", chat({ tools: [], response_format: { type: "text" } }))).status, 200);
   assert.is((await send("GET", "/health")).status, 200);
+});
+
+test("a mistake in the program is a failure of the server, in its log and not in its answer", async () => {
+  const lines: string[] = [];
+  const { engine, post } = await serverOf({ log: (line) => lines.push(line) });
+  engine.codec.textOf = () => {
+    throw new TypeError("Cannot read properties of undefined");
+  };
+  const { status, body } = await post("/detokenize", { tokens: [70] });
+  assert.is(status, 500);
+  assert.is(body.error.type, "server_error");
+  assert.not.match(body.error.message, /undefined/);
+  assert.equal(lines, ["failed: Cannot read properties of undefined"]);
+});
+
+test("a strategy that drafts is refused where nothing drafts", async () => {
+  const { engine, post } = await serverOf();
+  Object.defineProperty(engine, "models", { value: { verify: "random.gguf" } });
+  const { status, body } = await post("/v1/chat/completions", chat({ strategy: "sd" }));
+  assert.is(status, 400);
+  assert.is(body.error.param, "strategy");
+  const prediction = { type: "content", content: "x" };
+  assert.is((await post("/v1/chat/completions", chat({ strategy: "sd", prediction }))).status, 200);
+});
+
+test("what is answered is as /openapi.json says it", async () => {
+  const { send } = await serverOf();
+  const { paths } = await (await send("GET", "/openapi.json")).json();
+  const bodies: Record<string, unknown> = {
+    "/v1/chat/completions": chat({ n: 2 }),
+    "/v1/completions": { prompt: ["One", "Two"], max_tokens: 4, echo: true },
+    "/v1/responses": { input: "Hello", max_output_tokens: 4 },
+    "/completion": { prompt: "One", n_predict: 4 },
+    "/tokenize": { content: "Hello", with_pieces: true },
+    "/detokenize": { tokens: [70, 71] },
+    "/apply-template": { messages: MESSAGES },
+    "/v1/chat/completions/input_tokens": { messages: MESSAGES },
+  };
+  const ajv = new Ajv2020({ allowUnionTypes: true });
+  for (const [path, methods] of Object.entries<Json>(paths)) {
+    if (path === "/metrics" || path === "/v1/certify") continue;
+    const response = "get" in methods ? await send("GET", path) : await send("POST", path, bodies[path]);
+    const answer = await response.json();
+    assert.is(response.status, 200, `${path} ${JSON.stringify(answer)}`);
+    const { schema } = (methods.get ?? methods.post).responses["200"].content["application/json"];
+    // The first way of several is the one that these bodies ask for.
+    assert.ok(ajv.validate(schema.anyOf?.[0] ?? schema, answer), `${path} ${ajv.errorsText()}`);
+  }
+});
+
+test("a method that a path does not have is refused with those that it has", async () => {
+  const { send } = await serverOf();
+  for (const [method, path, allow] of [["GET", "/completion", "POST"], ["DELETE", "/v1/models", "GET"]] as const) {
+    const response = await send(method, path);
+    assert.is(response.status, 405);
+    assert.is(response.headers.get("allow"), `${allow}, OPTIONS`);
+    await response.text();
+  }
 });
 
 test("a prompt beyond the context is told in both sentences that clients look for", async () => {
@@ -497,6 +557,8 @@ test("what is said of the model has its name, and no path", async () => {
     assert.not.match(await response.text(), /somewhere/);
   }
   assert.is((await (await send("GET", "/v1/models")).json()).data[0].id, "mine");
+  const { model_alias: alias, model_path: file } = await (await send("GET", "/props")).json();
+  assert.equal([alias, file], ["mine", "random.gguf"]);
 });
 
 test.run();

@@ -1,6 +1,6 @@
 // Other people's clients of OpenAI's API, unchanged, by our handler in place of `fetch`, with no port open: the text is
 // that of `generate`, token for token. Not part of the fast tests: it has dependencies of its own.
-//   npm install --prefix tests/peers/clients --no-package-lock && deno run -A tests/peers/clients/clients.test.ts
+// `deno task test:peers clients` installs and runs it.
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { ChatOpenAI } from "@langchain/openai";

@@ -1,5 +1,5 @@
 // Our tokenizers against other people's, id for id. Not part of the fast tests: it has dependencies of its own.
-//   npm install --prefix tests/peers --no-package-lock && deno run -A tests/peers/tokenizer-peers.test.ts
+// `deno task test:peers tokenizers` installs and runs it.
 // npm and not Deno installs: node-llama-cpp 3.22.1 names an optional package that the registry lacks (linux-riscv64),
 // which only npm skips. It downloads some 700 MB.
 import { execFileSync } from "node:child_process";
@@ -9,11 +9,11 @@ import * as assert from "uvu/assert";
 import llama3Peer from "llama3-tokenizer-js";
 import llama2Peer from "llama-tokenizer-js";
 import { getLlama, LlamaLogLevel, type Token } from "node-llama-cpp";
-import { openFile } from "../../src/platform/platform-file.ts";
-import { openGguf } from "../../src/checkpoint/gguf.ts";
-import { loadTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { openFile } from "../../../src/platform/platform-file.ts";
+import { openGguf } from "../../../src/checkpoint/gguf.ts";
+import { loadTokenizer } from "../../../src/tokenizer/tokenizer.ts";
 
-const root = new URL("../../", import.meta.url);
+const root = new URL("../../../", import.meta.url);
 const humanEval = await readHumanEval();
 let skipped = 0;
 
