@@ -70,13 +70,16 @@ function speedup(pairs: readonly Pair[]): number {
  * A statistic with the percentile interval of its bootstrap (Efron, 1979). Whole samples are drawn with replacement,
  * since a conversation's turns are not independent. The draws are the same each time.
  */
-function bootstrap(pairs: readonly Pair[], statistic: (pairs: readonly Pair[]) => number): Estimate {
-  const samples = groupBy(pairs, ({ sample }) => sample);
+export function bootstrap<T extends { readonly sample: number }>(
+  cases: readonly T[],
+  statistic: (cases: readonly T[]) => number,
+): Estimate {
+  const samples = groupBy(cases, ({ sample }) => sample);
   const random = randomOf(1);
   const draws = Array.from(
     { length: RESAMPLES },
     () => statistic(samples.flatMap(() => samples[Math.floor(random() * samples.length)]!)),
   ).sort((a, b) => a - b);
   const quantile = (share: number) => draws[Math.round(share * (RESAMPLES - 1))]!;
-  return { mean: statistic(pairs), low: quantile(TAIL), high: quantile(1 - TAIL) };
+  return { mean: statistic(cases), low: quantile(TAIL), high: quantile(1 - TAIL) };
 }
