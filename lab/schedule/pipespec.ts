@@ -3,7 +3,9 @@
  * run; then `amusd` as it is here on the same hardware: `deno run -A lab/schedule/pipespec.ts`. The figures are in
  * docs/internals/schedule.md.
  */
-import { HEDGED, PUBLISHED, UNHEDGED } from "../../src/plan/simulate.ts";
+import { HEDGED, PUBLISHED, simulateRun, UNHEDGED } from "../../src/plan/simulate.ts";
+import { betaAcceptance } from "../../src/plan/simulated-pair.ts";
+import { sum } from "../../src/util/numbers.ts";
 import {
   acceptanceIn,
   chainHardware,
@@ -52,6 +54,16 @@ for (const [draft, verify] of PIPESPEC_PAIRS) {
     }
     console.log(`| ${draft}, ${verify} | ${ms(measuredMs(best))} | ${stepsAhead} | ${times.join(" | ")} |`);
   }
+}
+
+// Their texts do not tell how sure the draft was. If it knew its chances:
+const texts = pairRuns("1B", "8B");
+const best = texts.toSorted((a, b) => measuredMs(a) - measuredMs(b))[0]!;
+const tokens = sum(best.samples.map(({ tokens }) => tokens));
+const restMs = sum(best.samples.map(({ restMs }) => restMs)) / tokens;
+for (const setting of [UNHEDGED, HEDGED]) {
+  const { summary } = await simulateRun(setting, hardwareOf(best.stepMs[0]!, texts), betaAcceptance(0.94), 20_000, 1);
+  console.log(`${setting.name}, chances of .94 that it knows: ${ms(summary.msPerToken! + restMs)} ms a token`);
 }
 
 console.log("\n| 1B, 8B, 70B | measured | published | unhedged |");
