@@ -51,6 +51,21 @@ for (const share of [0, 0.7, 1]) {
   });
 }
 
+laneContract("a chain as the draft lane of a chain", {
+  tokens: Array.from({ length: 24 }, (_, i) => hashModel(1, SOME)([i])),
+  onlyDrafts: true,
+  withLane: (body) => {
+    const clock = new VirtualClock();
+    return clock.run(async () => {
+      const middle = new SimulatedLane(clock, laneOptions("middle", hashModel(1, SOME)));
+      const [estimates, warn] = [new Estimates(), assert.unreachable as (message: string) => void];
+      const lane = new ChainedLane({ name: "four", middle, draft: chainedLane(clock, 0.7), estimates, clock, warn });
+      await body(lane);
+      await lane.drain();
+    });
+  },
+});
+
 const ms = fc.constantFrom(0, 0.5, 2, 7);
 const timing = fc.record({
   decodeMs: ms,
