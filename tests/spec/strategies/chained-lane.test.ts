@@ -7,7 +7,7 @@ import { SimulatedLane, type SimulatedLaneOptions } from "../../../src/spec/lane
 import { Estimates } from "../../../src/spec/schedule/estimates.ts";
 import { ChainedLane } from "../../../src/spec/strategies/chained-lane.ts";
 import { laneContract } from "../lanes/lane-contract.ts";
-import { agreeingModel, hash, hashModel, laneOptions } from "../simulated-run.ts";
+import { agreeingModel, hash, hashModel, laneOptions, type Next } from "../simulated-run.ts";
 
 type LaneOptions = Partial<SimulatedLaneOptions>;
 
@@ -168,6 +168,24 @@ test("goes on without a draft lane that is lost, with one warning, and is lost w
       const error = await lane.decode(7, 3, 6).catch((error: unknown) => error);
       assert.ok(lost(error), String(error));
     }
+    await lane.close();
+  });
+});
+
+test("what it has written ahead counts for nothing once it is to choose otherwise", async () => {
+  const clock = new VirtualClock(10_000);
+  let seed = 1;
+  const next: Next = (text) => hashModel(seed, SOME)(text);
+  const [middle, draft] = ["middle", "draft"].map((name) => new SimulatedLane(clock, laneOptions(name, next)));
+  middle!.sample = () => seed = 2;
+  const options = { name: "chained", middle: middle!, draft: draft!, estimates: new Estimates(), clock };
+  const lane = new ChainedLane({ ...options, warn: assert.unreachable as (message: string) => void });
+  await clock.run(async () => {
+    await lane.prefill([1, 2], 0);
+    const [first] = (await lane.decode(3, 2, 1)).tokens;
+    await clock.sleep(100);
+    lane.sample(null);
+    assert.equal((await lane.decode(null, 3, 1)).tokens, [hashModel(2, SOME)([1, 2, 3, first!])]);
     await lane.close();
   });
 });
