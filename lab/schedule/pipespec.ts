@@ -3,10 +3,13 @@
  * run; then `amusd` as it is here on the same hardware: `deno run -A lab/schedule/pipespec.ts`. The figures are in
  * docs/internals/schedule.md.
  */
-import { HEDGED, PUBLISHED, UNHEDGED } from "../../src/plan/simulate.ts";
+import { HEDGED, PUBLISHED, simulateRun, UNHEDGED } from "../../src/plan/simulate.ts";
+import { betaAcceptance } from "../../src/plan/simulated-pair.ts";
+import { sum } from "../../src/util/numbers.ts";
 import {
   acceptanceIn,
   chainHardware,
+  chainRun,
   hardwareOf,
   lookaheadOf,
   measuredMs,
@@ -29,7 +32,7 @@ for (const [draft, verify] of PIPESPEC_PAIRS) {
   for (const run of runs.toSorted((a, b) => a.strategy.localeCompare(b.strategy) || a.lookahead - b.lookahead)) {
     const measured = measuredMs(run);
     const replayed = await replay(run, hardwareOf(run.stepMs[0]!, runs), acceptance);
-    const foretold = await replay(run, hardwareOf(fit.stepMs[0]!, [fit]), acceptanceIn([fit]), fit);
+    const foretold = await replay(run, hardwareOf(fit.stepMs[0]!, [fit]), acceptanceIn([fit]), { rest: fit });
     console.log(
       `| ${draft}, ${verify} | ${run.strategy} | ${lookaheadOf(run)} | ${ms(measured)} | ${ms(replayed)} | ${
         off(replayed, measured)
@@ -54,11 +57,23 @@ for (const [draft, verify] of PIPESPEC_PAIRS) {
   }
 }
 
-console.log("\n| 1B, 8B, 70B | measured | published | unhedged |");
-console.log("|---|---|---|---|");
-const { hardware, run } = chainHardware();
-const times = [];
-for (const setting of [PUBLISHED, UNHEDGED]) {
-  times.push(ms(await ours(setting, hardware, run, pairRuns("1B", "70B"), pairRuns("8B", "70B"))));
+// Their texts do not tell how sure the draft was. If it knew its chances:
+const texts = pairRuns("1B", "8B");
+const best = texts.toSorted((a, b) => measuredMs(a) - measuredMs(b))[0]!;
+const tokens = sum(best.samples.map(({ tokens }) => tokens));
+const restMs = sum(best.samples.map(({ restMs }) => restMs)) / tokens;
+for (const setting of [UNHEDGED, HEDGED]) {
+  const { summary } = await simulateRun(setting, hardwareOf(best.stepMs[0]!, texts), betaAcceptance(0.94), 20_000, 1);
+  console.log(`${setting.name}, chances of .94 that it knows: ${ms(summary.msPerToken! + restMs)} ms a token`);
 }
-console.log(`| | ${ms(measuredMs(run))} | ${times.join(" | ")} |`);
+
+console.log("\n| 1B, 8B, 70B | measured | replayed | ours, published | ours, unhedged |");
+console.log("|---|---|---|---|---|");
+const [drafts, middles] = [pairRuns("1B", "70B"), pairRuns("8B", "70B")];
+for (const strategy of ["chain", "async-chain"] as const) {
+  const run = chainRun(strategy);
+  const hardware = chainHardware(run);
+  const times = [await replay(run, hardware, acceptanceIn(drafts), { middle: acceptanceIn(middles) })];
+  for (const setting of [PUBLISHED, UNHEDGED]) times.push(await ours(setting, hardware, run, drafts, middles));
+  console.log(`| ${strategy} | ${ms(measuredMs(run))} | ${times.map(ms).join(" | ")} |`);
+}

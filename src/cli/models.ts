@@ -110,11 +110,12 @@ export async function loadEngine(
   context: LoadOptions["context"],
   slots = 1,
 ): Promise<Engine> {
-  const { "middle-model-path": middle, drafter } = flags;
-  if (middle !== undefined && drafter !== "model") {
+  const { "middle-model-path": middle, "draft-model-path": draftPath, drafter } = flags;
+  if (middle !== undefined && drafts && drafter !== "model") {
     throw new UsageError(`Cannot use --middle-model-path with --drafter ${drafter}: leave one of the two out`);
   }
-  if (middle !== undefined && flags["verify-model-path"] !== undefined && flags["draft-model-path"] === undefined) {
+  const isAlone = flags["verify-model-path"] !== undefined && draftPath === undefined;
+  if (middle !== undefined && drafter === "model" && isAlone) {
     throw new UsageError("Cannot use --middle-model-path alone: give --draft-model-path too, or this model there");
   }
   const { verify, draft, draftVocabulary } = await modelPaths(flags, drafts && drafter === "model");

@@ -128,8 +128,8 @@ function adapterNamed(adapters: readonly AdapterInfo[], wanted: string): Adapter
 /**
  * Chooses the adapters that two models run on, or three where `chain` is given. Unless selected, the verify model gets
  * the strongest adapter, then the middle and the draft model another GPU if there is one, else another device on the
- * last one's adapter. Those that compute on the CPU share its threads evenly. Throws a RangeError where a selector finds
- * no adapter.
+ * last one's adapter. Those that compute on the CPU share its threads evenly. Throws a RangeError where a selector
+ * finds no adapter.
  */
 export function chooseAdapters(
   adapters: readonly AdapterInfo[],

@@ -116,7 +116,7 @@ export interface SimulatedPair {
 
 /** How often two models that draft for a third come to be right, or wrong, by the same cause: so do PipeSpec's. */
 const SHARED = 0.57;
-/** How often they are wrong by the same token, where both are wrong; so do PipeSpec's. */
+/** How often they are wrong by the same token, where both are wrong: a guess, which PipeSpec's three models fit. */
 const SAME_ERROR = 0.3;
 
 /**

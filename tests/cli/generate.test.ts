@@ -43,6 +43,18 @@ test("text goes to stdout, the summary to stderr, and both are plain where that 
   assert.not.match(stdout + stderr, "\x1b");
 });
 
+test("a middle model changes nothing of the text", async () => {
+  const run = async (...flags: string[]) => {
+    const { code, stdout, stderr } = await amusd(...MODELS, "--prompt", "a", "--max-tokens", "12", "--json", ...flags);
+    assert.is(code, 0, stderr);
+    return JSON.parse(stdout);
+  };
+  const [alone, chain] = [await run("--strategy", "greedy"), await run("--middle-model-path", draftPath)];
+  assert.equal(chain.tokens, alone.tokens);
+  assert.equal(Object.keys(chain.models).toSorted(), ["draft", "middle", "verify"]);
+  assert.is(chain.models.middle, draftPath);
+});
+
 const RECORD_FIELDS = [
   "strategy",
   "models",

@@ -1,5 +1,5 @@
-// A chain of three models on real devices: random models, of which the middle one is nearer to the verify model than the
-// draft is; and the embedded pair with a random model between the two.
+// A chain of three models on real devices: random models, of which the middle one is nearer to the verify model than
+// the draft is; and the embedded pair with a random model between the two.
 
 import { test } from "uvu";
 import * as assert from "uvu/assert";

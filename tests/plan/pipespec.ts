@@ -1,5 +1,5 @@
 // The original program's successor, PipeSpec, replayed on simulated lanes: pipespec.json has its measured runs on
-// HumanEval, and this its two ways to decode with a pair of models, as decoding.py has them.
+// HumanEval, pipespec-program.ts its two ways to decode.
 
 import {
   laneOptionsOf,
@@ -11,9 +11,9 @@ import {
 } from "../../src/plan/simulate.ts";
 import { type Acceptance, simulatedPair } from "../../src/plan/simulated-pair.ts";
 import { VirtualClock } from "../../src/spec/clock.ts";
-import { countAccepted, type Lane } from "../../src/spec/lanes/lane.ts";
 import { SimulatedLane } from "../../src/spec/lanes/simulated-lane.ts";
 import { mean, onLine, sum } from "../../src/util/numbers.ts";
+import { asyncChain, chain, Model } from "./pipespec-program.ts";
 import runs from "./pipespec.json" with { type: "json" };
 
 /** A configuration's measured run: means of its operations' times, in ms. */
@@ -147,83 +147,6 @@ export function hardwareOf(stepMs: number, runs: readonly PipespecRun[]): Simula
   return { draft: laneOf(() => stepMs), verify: laneOf(passMs) };
 }
 
-/** What their two processes hold: the verify model's tokens, and the draft's, which go on by themselves. */
-class Texts {
-  readonly written: number[];
-  drafted: readonly number[];
-  /** How many of the drafted tokens the draft lane's cache holds. */
-  #held: number;
-  readonly #verify: Lane;
-  readonly #draft: Lane;
-
-  constructor(verify: Lane, draft: Lane, text: readonly number[]) {
-    this.written = [...text];
-    this.drafted = text;
-    this.#held = text.length - 1;
-    this.#verify = verify;
-    this.#draft = draft;
-  }
-
-  /** One more drafted token. */
-  async step(): Promise<void> {
-    const tokens = this.drafted.slice(this.#held);
-    const { tokens: chosen } = tokens.length === 1
-      ? await this.#draft.decode(tokens[0]!, this.#held, 1)
-      : await this.#draft.verify(tokens, this.#held);
-    this.#held = this.drafted.length;
-    this.drafted = [...this.drafted, chosen.at(-1)!];
-  }
-
-  /** Verifies all that is drafted; where that contradicts the text, or ends before it, the last token alone. */
-  async verify(): Promise<void> {
-    const { written, drafted } = this;
-    const from = written.length - 1;
-    const goesOn = drafted.length > from && written.every((token, i) => token === drafted[i]);
-    const rows = (goesOn ? drafted : written).slice(from);
-    const { tokens } = await this.#verify.verify(rows, from);
-    written.push(...tokens.slice(0, countAccepted(rows, tokens) + 1));
-  }
-
-  /** Takes the text over where the drafts contradict it. A bonus behind them is left to the draft to come to. */
-  follow(): void {
-    const at = this.drafted.findIndex((token, i) => i < this.written.length && token !== this.written[i]);
-    if (at < 0) return;
-    this.drafted = [...this.written];
-    this.#held = at;
-  }
-}
-
-async function chain(texts: Texts, length: number, lookahead: number): Promise<void> {
-  while (texts.written.length < length) {
-    while (texts.drafted.length - texts.written.length < lookahead - 1) await texts.step();
-    await texts.verify();
-    texts.follow();
-  }
-}
-
-/** After each verification the draft is asked to follow, which it does between two steps; till then none starts. */
-async function asyncChain(texts: Texts, length: number, lookahead: number): Promise<() => Promise<void>> {
-  let [asked, ended] = [false, false];
-  let stepping = Promise.resolve();
-  const drafting = async () => {
-    while (!ended) {
-      if (asked) texts.follow();
-      asked = false;
-      await (stepping = texts.step());
-    }
-  };
-  const drafted = drafting();
-  while (texts.written.length < length) {
-    while (asked || texts.written.length > texts.drafted.length - lookahead + 1) await stepping;
-    await texts.verify();
-    asked = true;
-  }
-  return () => {
-    ended = true;
-    return drafted;
-  };
-}
-
 /**
  * Their texts one behind the other on that hardware by a setting of this project, with what lies outside of the
  * operations in `best`, their quickest run. Of the draft model, and of a middle one, the runs as a draft for the verify
@@ -247,43 +170,47 @@ export async function ours(
   return summary.msPerToken! + sum(best.samples.map(({ restMs }) => restMs)) / tokens;
 }
 
-/** The hardware of their asynchronous run of three models, by that run's draft step and the pairs' synchronous ones. */
-export function chainHardware(): { readonly hardware: SimulatedHardware; readonly run: PipespecRun } {
-  const run = PIPESPEC_RUNS.find(({ strategy, models }) => strategy === "async-chain" && models.length === 3)!;
-  const { draft, verify: middle } = hardwareOf(run.stepMs[0]!, pairRuns("1B", "8B"));
-  return { hardware: { draft, middle, verify: hardwareOf(0, pairRuns("8B", "70B")).verify }, run };
+/** Their run of all three models. */
+export function chainRun(strategy: PipespecRun["strategy"]): PipespecRun {
+  return PIPESPEC_RUNS.find((run) => run.strategy === strategy && run.models.length === 3)!;
 }
 
-/** The time for a token that their program would take, in ms, by those lanes and chances; `rest` is outside of them. */
+/** The hardware of such a run, by its draft step and the pairs' synchronous runs. */
+export function chainHardware({ stepMs }: PipespecRun): SimulatedHardware {
+  const { draft, verify: middle } = hardwareOf(stepMs[0]!, pairRuns("1B", "8B"));
+  return { draft, middle, verify: hardwareOf(0, pairRuns("8B", "70B")).verify };
+}
+
+/** For a sample of so many tokens, where a model is right that drafts for the last one. */
+type AcceptanceIn = ReturnType<typeof acceptanceIn>;
+
+/**
+ * The time for a token that their program would take, in ms, by those lanes and chances; `rest` is outside of them, and
+ * `middle` are the chances of the second of three models.
+ */
 export async function replay(
   run: PipespecRun,
   hardware: SimulatedHardware,
-  acceptance: (sample: number, tokens: number) => Acceptance,
-  rest: PipespecRun = run,
+  acceptance: AcceptanceIn,
+  { rest = run, middle }: { readonly rest?: PipespecRun; readonly middle?: AcceptanceIn } = {},
 ): Promise<number> {
-  const lookahead = lookaheadOf(run);
   const restOf = (sample: number) => rest.samples.find((text) => text.sample === sample)?.restMs;
   const meanRestMs = mean(rest.samples.map(({ restMs }) => restMs));
   let totalMs = 0;
   for (const { sample, tokens } of run.samples) {
-    const pair = simulatedPair(acceptance(sample, tokens + ROWS), sample, PROMPT.length);
-    const options = laneOptionsOf(hardware, pair, PROMPT.length + tokens + 2 * ROWS);
+    const chances = acceptance(sample, tokens + ROWS);
+    const models = simulatedPair(chances, sample, PROMPT.length, middle?.(sample, tokens + ROWS));
+    const options = laneOptionsOf(hardware, models, PROMPT.length + tokens + 2 * ROWS);
     const clock = new VirtualClock(Infinity);
-    const verify = new SimulatedLane(clock, { ...options.verify, maxRows: ROWS });
-    const draft = new SimulatedLane(clock, options.draft);
+    const lanes = [options.draft, options.middle, options.verify].flatMap((options) =>
+      options ? [new SimulatedLane(clock, { ...options, maxRows: ROWS })] : []
+    );
+    const decode = run.strategy === "chain" ? chain : asyncChain;
+    const first = [...PROMPT, models.verify(PROMPT)];
     totalMs += restOf(sample) ?? meanRestMs;
     totalMs += await clock.run(async () => {
-      await Promise.all([verify.prefill(PROMPT, 0), draft.prefill(PROMPT, 0)]);
-      const texts = new Texts(verify, draft, [...PROMPT, pair.verify(PROMPT)]);
-      const length = PROMPT.length + tokens;
-      if (run.strategy === "chain") {
-        await chain(texts, length, lookahead);
-        return clock.now();
-      }
-      const end = await asyncChain(texts, length, lookahead);
-      const ms = clock.now();
-      await end();
-      return ms;
+      await Promise.all(lanes.map((lane) => lane.prefill(PROMPT, 0)));
+      return await decode(lanes.map((lane) => new Model(lane, first)), PROMPT.length + tokens, lookaheadOf(run), clock);
     });
   }
   return totalMs / sum(run.samples.map(({ tokens }) => tokens));

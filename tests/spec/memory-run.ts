@@ -1,6 +1,6 @@
 // `deno run --v8-flags=--expose-gc memory-run.ts TOKENS [chain]`: a long run of amusd, with two models or three and
-// without a list of events; prints the bytes of heap that are left for each token once it has ended. A test runs it in a
-// process of its own.
+// without a list of events; prints the bytes of heap that are left for each token once it has ended. A test runs it in
+// a process of its own.
 
 import process from "node:process";
 import { HEDGED, laneOptionsOf, lanesOf, PROMPT, simulate } from "../../src/plan/simulate.ts";

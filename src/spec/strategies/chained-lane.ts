@@ -175,7 +175,6 @@ export class ChainedLane implements Lane {
     this.#text.length = position;
     for (const token of tokens) this.#text.push(token);
     this.#hold(position);
-    this.#run?.forget(position);
   }
 
   /** No lane's cache holds more than `most` of the text's first tokens. */

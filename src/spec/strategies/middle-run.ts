@@ -58,17 +58,15 @@ export class MiddleRun {
     });
   }
 
-  /** Whether the text, of which no more changed than `forget` was told, is one that it can go on after. */
+  /**
+   * Whether it can go on after the text. That may have grown since the last time, no more: what cuts a text aborts the
+   * run, or was sent before the run began, and then nothing is asked behind the cut.
+   */
   agrees(text: readonly number[]): boolean {
     const { committed } = this.#log;
     if (this.#signal.aborted || text.length > committed.length) return false;
     while (this.#agreed < text.length && text[this.#agreed] === committed[this.#agreed]) this.#agreed++;
     return this.#agreed === text.length;
-  }
-
-  /** The text changed from that position on. */
-  forget(position: number): void {
-    this.#agreed = Math.min(this.#agreed, position);
   }
 
   /** The choice after the text's first `length` tokens; undefined where the run was aborted. */

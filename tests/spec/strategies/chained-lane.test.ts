@@ -7,7 +7,7 @@ import { SimulatedLane, type SimulatedLaneOptions } from "../../../src/spec/lane
 import { Estimates } from "../../../src/spec/schedule/estimates.ts";
 import { ChainedLane } from "../../../src/spec/strategies/chained-lane.ts";
 import { laneContract } from "../lanes/lane-contract.ts";
-import { agreeingModel, hash, hashModel, laneOptions } from "../simulated-run.ts";
+import { agreeingModel, hash, hashModel, laneOptions, type Next } from "../simulated-run.ts";
 
 type LaneOptions = Partial<SimulatedLaneOptions>;
 
@@ -50,6 +50,21 @@ for (const share of [0, 0.7, 1]) {
     },
   });
 }
+
+laneContract("a chain as the draft lane of a chain", {
+  tokens: Array.from({ length: 24 }, (_, i) => hashModel(1, SOME)([i])),
+  onlyDrafts: true,
+  withLane: (body) => {
+    const clock = new VirtualClock();
+    return clock.run(async () => {
+      const middle = new SimulatedLane(clock, laneOptions("middle", hashModel(1, SOME)));
+      const [estimates, warn] = [new Estimates(), assert.unreachable as (message: string) => void];
+      const lane = new ChainedLane({ name: "four", middle, draft: chainedLane(clock, 0.7), estimates, clock, warn });
+      await body(lane);
+      await lane.drain();
+    });
+  },
+});
 
 const ms = fc.constantFrom(0, 0.5, 2, 7);
 const timing = fc.record({
@@ -153,6 +168,24 @@ test("goes on without a draft lane that is lost, with one warning, and is lost w
       const error = await lane.decode(7, 3, 6).catch((error: unknown) => error);
       assert.ok(lost(error), String(error));
     }
+    await lane.close();
+  });
+});
+
+test("what it has written ahead counts for nothing once it is to choose otherwise", async () => {
+  const clock = new VirtualClock(10_000);
+  let seed = 1;
+  const next: Next = (text) => hashModel(seed, SOME)(text);
+  const [middle, draft] = ["middle", "draft"].map((name) => new SimulatedLane(clock, laneOptions(name, next)));
+  middle!.sample = () => seed = 2;
+  const options = { name: "chained", middle: middle!, draft: draft!, estimates: new Estimates(), clock };
+  const lane = new ChainedLane({ ...options, warn: assert.unreachable as (message: string) => void });
+  await clock.run(async () => {
+    await lane.prefill([1, 2], 0);
+    const [first] = (await lane.decode(3, 2, 1)).tokens;
+    await clock.sleep(100);
+    lane.sample(null);
+    assert.equal((await lane.decode(null, 3, 1)).tokens, [hashModel(2, SOME)([1, 2, 3, first!])]);
     await lane.close();
   });
 });
