@@ -78,9 +78,9 @@ class Terminal {
     this.#reader = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   }
 
+  /** All at once, as keys come from afar. */
   async type(...keys: readonly string[]): Promise<void> {
-    // Node 20 mixes up keys that come in one burst, but for text.
-    for (const key of keys) await this.#writer.write(new TextEncoder().encode(key));
+    await this.#writer.write(new TextEncoder().encode(keys.join("")));
   }
 
   /** Waits until that is shown, and takes all up to there off. Throws where the chat ends before. */

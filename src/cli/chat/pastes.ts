@@ -5,6 +5,9 @@ import { Transform, type TransformCallback } from "node:stream";
 const [MARK_PASTES, LEAVE_PASTES] = ["\x1b[?2004h", "\x1b[?2004l"];
 const [BEGIN, END] = ["\x1b[200~", "\x1b[201~"];
 
+/** The escape sequence of a key, or characters up to the next one. */
+const KEYS = /\x1b(?:[[O][\d;]*[A-Za-z~])?|[^\x1b]+/g;
+
 /** What stands for a newline and a tab of a pasted text while its line is edited. */
 const STAND_INS: Readonly<Record<string, string>> = { "\n": "↵", "\t": "⇥" };
 
@@ -60,7 +63,9 @@ export class Pastes extends Transform {
       text = text.slice(at + mark.length);
       this.#isPasted = !this.#isPasted;
     }
-    done(null, Buffer.from(shown, "latin1"));
+    // Node 20 mixes up what comes with the escape sequence of a key in one piece.
+    for (const [piece] of shown.matchAll(KEYS)) this.push(Buffer.from(piece, "latin1"));
+    done();
   }
 
   /** The text but for a mark's beginning at its end. A lone escape is none: that is a key. */
