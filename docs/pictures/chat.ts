@@ -8,8 +8,8 @@ import { ChatSession } from "../../src/cli/chat/chat-session.ts";
 import { Colours } from "../../src/cli/chat/colours.ts";
 import { loadEngine } from "../../src/cli/models.ts";
 
-const QUESTION = "Write a Python function that adds up a list of numbers.";
-const MAX_TOKENS = 110;
+const QUESTION = "Write a Python function that reverses a string, with an example.";
+const MAX_TOKENS = 96;
 
 // A cell of the terminal, in pixels, and what is around all of them.
 const [CELL, LINE, PAD, BAR] = [8.4, 21, 24, 38];

@@ -180,7 +180,9 @@ check("Ctrl-C stops an answer and keeps what came, at the prompt it clears the l
   await terminal.type(KEYS.ctrlC);
   assert.match(plain(await terminal.prompt()), /\(Ctrl-D leaves\)/);
   await terminal.say("/set max_tokens 3");
-  await terminal.say("Sent");
+  await terminal.type("St", KEYS.left, pasted("en"), KEYS.enter);
+  await terminal.until("\r\n");
+  await terminal.prompt();
   const messages = await saved(terminal);
   assert.equal(messages.map(({ role }) => role), ["user", "assistant", "user", "assistant"]);
   assert.ok(messages[1]!.content.length > 0 && messages[1]!.content.length < 150);
