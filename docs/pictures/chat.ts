@@ -1,7 +1,7 @@
 /**
  * Draws docs/pictures/chat.svg: a question to the embedded pair and its answer, as `amusd chat` shows them at a
- * terminal, with the colours of who wrote each token. `deno run -A docs/pictures/chat.ts` asks anew and writes the file;
- * the figures are those of that run.
+ * terminal, with the colours of who wrote each token. `deno run -A docs/pictures/chat.ts` asks anew and writes the file.
+ * By `sd`, which drafts whatever the time, so that the colours are the same wherever it runs; the times are not.
  */
 import { createHandler } from "../../mod.ts";
 import { ChatSession } from "../../src/cli/chat/chat-session.ts";
@@ -9,11 +9,12 @@ import { Colours } from "../../src/cli/chat/colours.ts";
 import { loadEngine } from "../../src/cli/models.ts";
 
 const QUESTION = "Write a Python function that reverses a string, with an example.";
+const STRATEGY = "/strategy sd";
 const MAX_TOKENS = 96;
 
 // A cell of the terminal, in pixels, and what is around all of them.
 const [CELL, LINE, PAD, BAR] = [8.4, 21, 24, 38];
-const COLUMNS = 84;
+const COLUMNS = 90;
 
 /** The colours of a dark terminal, by ANSI's numbers; "" is text without any. */
 const COLORS: Readonly<Record<string, string>> = {
@@ -73,7 +74,7 @@ function chatPicture(text: string): string {
 <title>amusd chat: an answer whose tokens are coloured by who wrote them</title>
 <rect x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="10" fill="#0d1520" stroke="#3b4654"/>
 ${dots.join("")}
-<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14">
+<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14" xml:space="preserve">
 ${lines.map((line, i) => lineOf(line, BAR + LINE * i + 16)).join("")}</g>
 </svg>
 `;
@@ -82,17 +83,14 @@ ${lines.map((line, i) => lineOf(line, BAR + LINE * i + 16)).join("")}</g>
 const engine = await loadEngine({ drafter: "model" } as Parameters<typeof loadEngine>[0], true, undefined);
 try {
   const colours = new Colours(true);
-  let shown = `${colours.dim("$ npx amusd chat")}\n${colours.legend}\n> ${QUESTION}\n`;
+  let shown = `${colours.dim("$ npx amusd chat")}\n${colours.legend}\n> ${STRATEGY}\n> ${QUESTION}\n`;
   const server = { fetch: createHandler(engine), url: "http://localhost/v1" };
   const session = new ChatSession(server, { temperature: 0, max_tokens: MAX_TOKENS }, {
     write: (text) => shown += text,
     note: (line) => shown += `${colours.dim(line)}\n`,
     colours,
   });
-  // The first answer of a process is not what a person sees of the second.
-  await session.take(QUESTION);
-  session.conversation.clear();
-  shown = shown.split("\n").slice(0, 3).join("\n") + "\n";
+  await session.take(STRATEGY);
   await session.take(QUESTION);
   await Deno.writeTextFile(new URL("chat.svg", import.meta.url), chatPicture(shown));
 } finally {
