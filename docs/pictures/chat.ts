@@ -1,7 +1,7 @@
 /**
  * Draws docs/pictures/chat.svg: a question to the embedded pair and its answer, as `amusd chat` shows them at a
- * terminal, with the colours of who wrote each token. `deno run -A docs/pictures/chat.ts` asks anew and writes the file.
- * By `sd`, which drafts whatever the time, so that the colours are the same wherever it runs; the times are not.
+ * terminal, with the colours of who wrote each token. `deno run -A docs/pictures/chat.ts` asks anew and writes it.
+ * By `sd`, which drafts whatever the time, and without the line of times: so it comes out the same wherever it runs.
  */
 import { createHandler } from "../../mod.ts";
 import { ChatSession } from "../../src/cli/chat/chat-session.ts";
@@ -15,6 +15,7 @@ const MAX_TOKENS = 96;
 // A cell of the terminal, in pixels, and what is around all of them.
 const [CELL, LINE, PAD, BAR] = [8.4, 21, 24, 38];
 const COLUMNS = 90;
+const FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 
 /** The colours of a dark terminal, by ANSI's numbers; "" is text without any. */
 const COLORS: Readonly<Record<string, string>> = {
@@ -74,7 +75,7 @@ function chatPicture(text: string): string {
 <title>amusd chat: an answer whose tokens are coloured by who wrote them</title>
 <rect x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="10" fill="#0d1520" stroke="#3b4654"/>
 ${dots.join("")}
-<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14" xml:space="preserve">
+<g font-family="${FONTS}" font-size="14" xml:space="preserve">
 ${lines.map((line, i) => lineOf(line, BAR + LINE * i + 16)).join("")}</g>
 </svg>
 `;
@@ -87,7 +88,7 @@ try {
   const server = { fetch: createHandler(engine), url: "http://localhost/v1" };
   const session = new ChatSession(server, { temperature: 0, max_tokens: MAX_TOKENS }, {
     write: (text) => shown += text,
-    note: (line) => shown += `${colours.dim(line)}\n`,
+    note: () => {},
     colours,
   });
   await session.take(STRATEGY);
