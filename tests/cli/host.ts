@@ -26,14 +26,30 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** The process to start for `amusd` with these arguments; it reads nothing unless told to. */
-export function command(args: readonly string[], options: Deno.CommandOptions = {}): Deno.Command {
+/** The folder in which `amusd` is started. */
+const cwd = installed ?? root;
+
+/** The words by which `amusd` is started with these arguments. */
+function words(args: readonly string[]): string[] {
   // The test's own process has set up node_modules. Several that start at once would wait for the lock on it, and Deno
   // says so on their stderr.
-  const [program, ...first] = installed === undefined
+  const first = installed === undefined
     ? [Deno.execPath(), "run", "-A", "--node-modules-dir=manual", "cli.ts"]
     : ["node", "node_modules/amusd/dist/cli.js"];
-  return new Deno.Command(program!, { cwd: installed ?? root, stdin: "null", ...options, args: [...first, ...args] });
+  return [...first, ...args];
+}
+
+/** The process to start for `amusd` with these arguments; it reads nothing unless told to. */
+export function command(args: readonly string[], options: Deno.CommandOptions = {}): Deno.Command {
+  const [program, ...rest] = words(args);
+  return new Deno.Command(program!, { cwd, stdin: "null", ...options, args: rest });
+}
+
+/** The same at a terminal of 80 columns, by the `script` of util-linux, which hands on what is typed and shown. */
+export function atTerminal(args: readonly string[], options: Deno.CommandOptions): Deno.Command {
+  const quoted = words(args).map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+  const line = `stty rows 24 cols 80; exec ${quoted}`;
+  return new Deno.Command("script", { cwd, ...options, args: ["-qec", line, "/dev/null"] });
 }
 
 /** Waits for the end of a process whose stdout and stderr are piped. */

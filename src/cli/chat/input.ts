@@ -31,7 +31,7 @@ export class Input {
 
   constructor({ input, output, history, onHistory, complete }: InputOptions) {
     this.#isTerminal = input.isTTY === true && output.isTTY === true;
-    this.#pastes = this.#isTerminal ? new Pastes(input, output) : undefined;
+    this.#pastes = this.#isTerminal ? new Pastes(input, output, (line) => this.#readline.write(line)) : undefined;
     this.#readline = createInterface({
       input: this.#pastes ?? input,
       output: this.#isTerminal ? output : undefined,

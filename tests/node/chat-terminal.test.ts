@@ -1,0 +1,3 @@
+import { onNode } from "./on-node.ts";
+
+await onNode(() => import("../cli/chat-terminal.test.ts"));
