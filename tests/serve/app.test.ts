@@ -91,6 +91,10 @@ test("llama.cpp's completion has its form, whole and as a stream of one event a 
   assert.equal(events.slice(0, -1).map(({ tokens }) => tokens.length), Array(6).fill(1));
   assert.is(events.map(({ content }) => content).join(""), wanted);
   assert.is(events.at(-1).stop, true);
+  const { body: all } = await post("/completion", { prompt: "One", temperature: 0 });
+  assert.equal([all.tokens_predicted, all.truncated, all.stop_type], [CONTEXT - 3, true, "limit"]);
+  const { body: exact } = await post("/completion", { prompt: "One", temperature: 0, n_predict: CONTEXT - 3 });
+  assert.equal([exact.tokens_predicted, exact.truncated], [CONTEXT - 3, false]);
   const { body: some } = await post("/completion", {
     prompt: "One",
     n_predict: 6,
