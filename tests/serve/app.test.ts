@@ -223,6 +223,7 @@ test("bad input is refused with the field's path, and the engine goes on", async
     ["/v1/chat/completions", chat({ launch: "fast" }), 400, "launch"],
     ["/v1/completions", { prompt: "" }, 400, "prompt"],
     ["/v1/completions", { prompt: [[1, 99999]] }, 400, "prompt[0]"],
+    ["/v1/completions", { prompt: [[70], 71] }, 400, "prompt[0]"],
     ["/completion", { prompt: {} }, 400, "prompt"],
     ["/completion", { prompt: { prompt_string: "x", multimodal_data: ["x"] } }, 400, "prompt.multimodal_data"],
     ["/detokenize", { tokens: [1, 99999] }, 400, "tokens[1]"],
