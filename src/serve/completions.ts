@@ -42,7 +42,11 @@ export function promptsOf({ engine: { codec } }: Service, prompt: unknown): Prom
       return { text, tokens };
     }
     if (!Array.isArray(text)) throw invalid(path, 'is no text and no list of tokens; "prompt_string" has the text');
-    const tokens = text.flatMap((part) => typeof part === "number" ? [part] : codec.encode(part, { raw: true }));
+    const tokens = text.flatMap((part, at) => {
+      if (typeof part === "number") return [part];
+      if (typeof part !== "string") throw invalid(`${path}[${at}]`, "is no text and no token, as its neighbours are");
+      return codec.encode(part, { raw: true });
+    });
     if (tokens.length === 0) throw invalid(path, "has no token; give a text");
     const stray = tokens.find((token) => token >= codec.vocabulary);
     if (stray !== undefined) throw invalid(path, `has token ${stray}; the vocabulary has ${codec.vocabulary}`);

@@ -99,10 +99,12 @@ class NativeDialect implements Dialect {
   }
 
   #final(index: number, record: GenerationRecord) {
-    const { options: { maxTokens = -1, temperature = 0, topK = 0, topP = 1, minP = 0, stop = [] } } = this.#asked;
+    const { options: { maxTokens: wanted, temperature = 0, topK = 0, topP = 1, minP = 0, stop = [] } } = this.#asked;
     const { codec, context } = this.#service.engine;
     const { tokens, text, finishReason, promptTokens } = record;
     const stopType = finishReason === "eos" ? "eos" : finishReason === "stop" ? "word" : "limit";
+    // An answer may be as long as the context allows: one that was to be longer ends there as at a limit of its own.
+    const isCut = promptTokens.length + tokens.length >= context && tokens.length < (wanted ?? Infinity);
     return {
       index,
       content: text,
@@ -113,7 +115,7 @@ class NativeDialect implements Dialect {
       tokens_predicted: tokens.length,
       tokens_evaluated: promptTokens.length,
       generation_settings: {
-        n_predict: maxTokens,
+        n_predict: wanted ?? -1,
         n_ctx: context,
         seed: choiceSeed(this.#asked.seed, index % this.#asked.choices),
         temperature,
@@ -126,7 +128,7 @@ class NativeDialect implements Dialect {
       },
       prompt: codec.textOf(promptTokens),
       has_new_line: text.includes("\n"),
-      truncated: finishReason === "context",
+      truncated: stopType === "limit" && isCut,
       stop_type: stopType,
       tokens_cached: promptTokens.length + tokens.length - 1,
       timings: timingsOf(record),

@@ -91,6 +91,10 @@ test("llama.cpp's completion has its form, whole and as a stream of one event a 
   assert.equal(events.slice(0, -1).map(({ tokens }) => tokens.length), Array(6).fill(1));
   assert.is(events.map(({ content }) => content).join(""), wanted);
   assert.is(events.at(-1).stop, true);
+  const { body: all } = await post("/completion", { prompt: "One", temperature: 0 });
+  assert.equal([all.tokens_predicted, all.truncated, all.stop_type], [CONTEXT - 3, true, "limit"]);
+  const { body: exact } = await post("/completion", { prompt: "One", temperature: 0, n_predict: CONTEXT - 3 });
+  assert.equal([exact.tokens_predicted, exact.truncated], [CONTEXT - 3, false]);
   const { body: some } = await post("/completion", {
     prompt: "One",
     n_predict: 6,
@@ -248,6 +252,7 @@ test("bad input is refused with the field's path, and the engine goes on", async
     ["/v1/chat/completions", chat({ launch: "fast" }), 400, "launch"],
     ["/v1/completions", { prompt: "" }, 400, "prompt"],
     ["/v1/completions", { prompt: [[1, 99999]] }, 400, "prompt[0]"],
+    ["/v1/completions", { prompt: [[70], 71] }, 400, "prompt[0]"],
     ["/completion", { prompt: {} }, 400, "prompt"],
     ["/completion", { prompt: { prompt_string: "x", multimodal_data: ["x"] } }, 400, "prompt.multimodal_data"],
     ["/detokenize", { tokens: [1, 99999] }, 400, "tokens[1]"],

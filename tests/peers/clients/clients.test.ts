@@ -84,10 +84,9 @@ test("openai's abort ends the answer, and the next one comes", async () => {
 });
 
 test("openai's prediction is drafted from, and counted", async () => {
-  const { choices, usage } = await openai.chat.completions.create({
-    ...ASKED,
-    prediction: { type: "content", content: wanted },
-  });
+  // amusd drafts where it pays, which depends on how busy the machine is.
+  const asked = { ...ASKED, strategy: "sd", prediction: { type: "content" as const, content: wanted } };
+  const { choices, usage } = await openai.chat.completions.create(asked);
   assert.is(choices[0]!.message.content, wanted);
   assert.ok(usage!.completion_tokens_details!.accepted_prediction_tokens! > LENGTH / 2);
 });

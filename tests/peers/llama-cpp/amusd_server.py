@@ -172,18 +172,22 @@ def reason_of(case):
     return next((LEFT_OUT[key] for key in (case, case.split("[")[0], file) if key in LEFT_OUT), None)
 
 
+def assert_current(config, cases):
+    files = {case.split("::")[0] for case in cases}
+    known = {*cases, *(case.split("[")[0] for case in cases), *(path.name for path in config.rootpath.glob("unit/*.py"))}
+    stale = [key for key in LEFT_OUT if key not in known and key.split("::")[0] in files]
+    if stale:
+        raise pytest.UsageError(f"left-out.json: {', '.join(stale)} fits no case; the tests have changed")
+
+
 def pytest_collection_modifyitems(config, items):
     kept, left = [], []
     for item in items:
         (left if reason_of(case_of(item)) else kept).append(item)
         if case_of(item) in UNSKIPPED:
             item.own_markers = [mark for mark in item.own_markers if mark.name != "skip"]
-    cases = [case_of(item) for item in items]
-    if len({case.split("::")[0] for case in cases}) > 1:
-        known = {*cases, *(case.split("[")[0] for case in cases), *(path.name for path in config.rootpath.glob("unit/*.py"))}
-        stale = [key for key in LEFT_OUT if key not in known]
-        if stale:
-            raise pytest.UsageError(f"left-out.json: {', '.join(stale)} fits no case; the tests have changed")
+    if not config.option.keyword and not any("::" in arg for arg in config.args):
+        assert_current(config, [case_of(item) for item in items])
     config.hook.pytest_deselected(items=left)
     items[:] = kept
 
