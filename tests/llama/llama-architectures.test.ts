@@ -67,7 +67,7 @@ for (const name of SOME) {
         verify,
         draft,
         estimates: new Estimates(),
-        adaptive: launchAtOnce,
+        adaptive: { ...launchAtOnce, gain: null },
         models: { verify: name, draft: name },
         devices: { verify: "one", draft: "one" },
         variants: { verify: "", draft: "" },
