@@ -85,7 +85,8 @@ test("Llama 3's vocabulary: llama-bpe as llama3-tokenizer-js has it", () => {
   compare(
     [...TRICKY, ...humanEval],
     (text) => ours.encode(text, { special: true }),
-    (text) => llama3Peer.encode(text, { bos: true, eos: false }),
+    // The peer begins a text twice that begins by itself.
+    (text) => llama3Peer.encode(text, { bos: !text.startsWith("<|begin_of_text|>"), eos: false }),
   );
 });
 
