@@ -43,10 +43,11 @@ class Running:
 
 
 def flags_of(server):
-    flags = ["--quiet", "--metrics-prefix", "llamacpp:", "--host", server.server_host]
+    slots = server.n_slots or 1
+    flags = ["--quiet", "--metrics-prefix", "llamacpp:", "--host", server.server_host, "--slots", str(slots)]
     if server.n_ctx:
-        slots = 1 if server.kv_unified else server.n_slots or 1
-        flags += ["--context", str(server.n_ctx // slots)]
+        # llama-server's slots share its context; here each text has the whole of it.
+        flags += ["--context", str(server.n_ctx if server.kv_unified else server.n_ctx // slots)]
     if server.model_alias:
         flags += ["--alias", server.model_alias]
     if server.api_key:
