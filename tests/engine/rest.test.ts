@@ -7,7 +7,7 @@ import { simulatedEngine } from "../serve/simulated-engine.ts";
 const collected: string[] = [];
 vm.runInNewContext = () => ({ type }: { readonly type: string }) => void collected.push(type);
 
-test("garbage is collected before a run whose times compare; others don't wait for it, nor for each other's", async () => {
+test("garbage is collected before a run whose times compare; others wait for none", async () => {
   const engine = await simulatedEngine();
   const generate = async (reuseCache: boolean) => await engine.generate("Hello", { maxTokens: 4, reuseCache }).text;
   await generate(false);
