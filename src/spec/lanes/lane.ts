@@ -103,7 +103,7 @@ export function countAccepted(tokens: readonly number[], chosen: readonly number
 export class LaneLostError extends Error {
   /** The class's name, by which an error is known that comes from another copy of this package. */
   override readonly name = "LaneLostError";
-  /** The lane's name: "verify" or "draft". */
+  /** The lane's name: "verify", "middle" or "draft". */
   readonly lane: string;
 
   /** `reason` follows "The LANE device was lost: " in the message. */

@@ -1,9 +1,12 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { HEDGED, simulateRun } from "../../../src/plan/simulate.ts";
+import { betaAcceptance } from "../../../src/plan/simulated-pair.ts";
 import { type Clock, VirtualClock } from "../../../src/spec/clock.ts";
 import { LaneLostError, type LaneResult } from "../../../src/spec/lanes/lane.ts";
 import { SimulatedLane, type SimulatedLaneOptions } from "../../../src/spec/lanes/simulated-lane.ts";
+import { ALL_ROWS } from "../../../src/spec/schedule/costs.ts";
 import { Estimates } from "../../../src/spec/schedule/estimates.ts";
 import { ChainedLane } from "../../../src/spec/strategies/chained-lane.ts";
 import { laneContract } from "../lanes/lane-contract.ts";
@@ -170,6 +173,21 @@ test("goes on without a draft lane that is lost, with one warning, and is lost w
     }
     await lane.close();
   });
+});
+
+test("a chain gains by either of its models, and is about as fast as the verify lane by useless ones", async () => {
+  const lane = (ms: number) => ({
+    passMs: [0, ...ALL_ROWS].map((n) => ms * (0.9 + n / 10)),
+    prefillMs: 0,
+    latencyMs: 0,
+  });
+  const hardware = { verify: lane(20), middle: lane(6), draft: lane(2) };
+  for (const [middle, draft, least] of [[0.1, 0.1, 0.98], [0.9, 0.01, 2], [0.8, 0.5, 1.7]] as const) {
+    const [drafts, middles] = [betaAcceptance(draft), betaAcceptance(middle, { seed: 2 })];
+    const { summary } = await simulateRun(HEDGED, hardware, drafts, 1000, 1, false, middles);
+    const speedup = 20 / summary.msPerToken!;
+    assert.ok(speedup > least, `${speedup} with ${middle} and ${draft}`);
+  }
 });
 
 test("what it has written ahead counts for nothing once it is to choose otherwise", async () => {
