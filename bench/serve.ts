@@ -69,13 +69,14 @@ async function costs(engine: Engine, address: string, rounds: number, maxTokens:
     const times: Record<"generated" | "served", number[]> = { generated: [], served: [] };
     const texts = new Set<string>();
     const generated = async () => {
-      const { record } = await engine.generate(PROMPT, { raw: true, strategy, maxTokens, ignoreEos: true });
+      const options = { raw: true, strategy, maxTokens, ignoreEos: true, reuseCache: true };
+      const { record } = await engine.generate(PROMPT, options);
       texts.add(record.text);
       return record.msPerToken!;
     };
     const served = async () => {
       const body = { prompt: PROMPT, strategy, max_tokens: maxTokens, ignore_eos: true, temperature: 0, stream: true };
-      const { text, arrivalsMs } = await streamed(`${address}/completion`, { ...body, cache_prompt: false });
+      const { text, arrivalsMs } = await streamed(`${address}/completion`, body);
       texts.add(text);
       // An event a token, and one at the end.
       const lastMs = arrivalsMs.at(-2)!;
