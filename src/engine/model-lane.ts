@@ -2,7 +2,7 @@ import { DeviceLostError } from "../gpu/device.ts";
 import type { Sampling } from "../util/sampling.ts";
 import type { Llama } from "../llama/llama.ts";
 import { joinResults } from "../llama/pass-queue.ts";
-import { type Lane, LaneLostError, type LaneResult, MAX_ROWS, type SavedText } from "../spec/lanes/lane.ts";
+import { type Lane, LaneLostError, type LaneResult, MAX_ROWS, type SavedText, untilLast } from "../spec/lanes/lane.ts";
 import { LaneState } from "../spec/lanes/lane-state.ts";
 
 /** A Llama on a device as a lane. Times are the device's own where it has timestamp queries. */
@@ -84,11 +84,7 @@ export class ModelLane implements Lane {
   }
 
   async drain(): Promise<void> {
-    let tail;
-    do {
-      tail = this.#tail;
-      await tail;
-    } while (tail !== this.#tail);
+    await untilLast(() => this.#tail);
   }
 
   async close(): Promise<void> {

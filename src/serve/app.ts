@@ -85,10 +85,7 @@ export function createApp(engine: Engine, options: HandlerOptions): (request: Re
   get(["/v1/models/:id{.+}"], () => modelOf(service));
   get(["/tokenizer_info", "/v1/tokenizer_info"], () => tokenizerInfo(service));
   get(["/props"], () => propsOf(service));
-  get(
-    ["/slots"],
-    () => slotsOf(service),
-  );
+  get(["/slots"], () => slotsOf(service));
   get(["/openapi.json"], () => openApi(service.model));
   app.get("/metrics", async ({ body }) =>
     body(await service.metrics.text(), 200, {

@@ -89,6 +89,15 @@ export interface SavedText {
   free(): void;
 }
 
+/** Settles once the newest promise has, and no newer one came meanwhile; these never reject. */
+export async function untilLast(newest: () => Promise<unknown>): Promise<void> {
+  let last;
+  do {
+    last = newest();
+    await last;
+  } while (last !== newest());
+}
+
 /**
  * How many of the drafted tokens that a verification was fed (`tokens` but the first) are accepted: those before the
  * first one that is not the token chosen in its place.

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { Lane, LaneResult } from "./lane.ts";
+import { type Lane, type LaneResult, untilLast } from "./lane.ts";
 import { LaneState } from "./lane-state.ts";
 
 /** The longest end of the text that is looked for, in tokens; a longer match says no more. */
@@ -67,11 +67,7 @@ export class NgramLane implements Lane {
   }
 
   async drain(): Promise<void> {
-    let newest;
-    do {
-      newest = this.#newest;
-      await newest;
-    } while (newest !== this.#newest);
+    await untilLast(() => this.#newest);
   }
 
   async close(): Promise<void> {

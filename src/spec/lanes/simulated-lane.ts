@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { countAccepted, type Lane, LaneLostError, type LaneResult, type SavedText } from "./lane.ts";
+import { countAccepted, type Lane, LaneLostError, type LaneResult, type SavedText, untilLast } from "./lane.ts";
 import { LaneState } from "./lane-state.ts";
 
 /** A model and a device to simulate. */
@@ -126,11 +126,7 @@ export class SimulatedLane implements Lane {
   }
 
   async drain(): Promise<void> {
-    let settled;
-    do {
-      settled = this.#settled;
-      await settled;
-    } while (settled !== this.#settled);
+    await untilLast(() => this.#settled);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { type Lane, LaneLostError, type LaneResult } from "../lanes/lane.ts";
+import { type Lane, LaneLostError, type LaneResult, untilLast } from "../lanes/lane.ts";
 import { LaneState } from "../lanes/lane-state.ts";
 import { AdaptiveLaunch } from "../schedule/adaptive-launch.ts";
 import type { Estimates } from "../schedule/estimates.ts";
@@ -136,11 +136,7 @@ export class ChainedLane implements Lane {
   }
 
   async drain(): Promise<void> {
-    let newest;
-    do {
-      newest = this.#newest;
-      await newest;
-    } while (newest !== this.#newest);
+    await untilLast(() => this.#newest);
     // Its lanes work ahead of what was asked for.
     this.#newest = this.#endRun([], this.#text.length).catch(() => {});
     await this.#newest;
