@@ -1,3 +1,4 @@
+import { PREFILL_ROWS } from "../llama/llama.ts";
 import type { Lane, SavedText } from "../spec/lanes/lane.ts";
 
 /** How many of a text's first tokens the lanes' KV caches hold. */
@@ -50,10 +51,9 @@ export class CachedTexts {
     const best = this.#saved.map((slot) => ({ slot, shared: sharedLength(slot.text, prompt, slot.verify.length) }))
       .reduce((best, one) => one.shared > (best?.shared ?? shared) ? one : best, undefined as Candidate | undefined);
     if (best) {
-      return await this.#swap(best);
+      return await this.#swap(best, isAnother(prompt, best.shared, best.slot.verify.length));
     }
-    // A text that goes on as another, say from the same system prompt, is one more; one that ends otherwise is not.
-    if (2 * shared < this.#held.verify) await this.#save();
+    if (isAnother(prompt, shared, this.#held.verify)) await this.#save();
     const held = { verify: shared, draft: sharedLength(this.#text, prompt, this.#held.draft) };
     this.forget();
     return held;
@@ -92,8 +92,8 @@ export class CachedTexts {
     while (this.#saved.length > most) free(this.#saved.shift()!);
   }
 
-  /** Saves the text in the caches, and restores as much of the slot's as is shared. */
-  async #swap({ slot, shared }: Candidate): Promise<Held> {
+  /** Saves the text in the caches, and restores as much of the slot's as is shared; `keeps` the slot as well. */
+  async #swap({ slot, shared }: Candidate, keeps: boolean): Promise<Held> {
     const age = this.#saved.indexOf(slot);
     this.#saved.splice(age, 1);
     await this.#save();
@@ -102,7 +102,7 @@ export class CachedTexts {
       slot.draft ? restore(slot.draft, Math.min(shared, slot.draft.length)) : 0,
     ]);
     // What parts early from the slot's text is another one, which doesn't make the slot a newer one.
-    if (2 * shared < slot.verify.length) this.#saved.splice(age, 0, slot);
+    if (keeps) this.#saved.splice(age, 0, slot);
     else free(slot);
     this.#makeRoom(this.#slots - 1);
     this.forget();
@@ -121,6 +121,15 @@ function sharedLength(a: readonly number[], b: readonly number[], most: number):
   let length = 0;
   while (length < end && a[length] === b[length]) length++;
   return length;
+}
+
+/**
+ * Whether the prompt is the beginning of one more text, say from the same system prompt, rather than the kept one's
+ * going on: `shared` tokens of the `held` ones are both's. It is, where it shares less than half, or goes another way
+ * before more than one pass could feed again. A prompt that ends where they part asks for another answer.
+ */
+function isAnother(prompt: readonly number[], shared: number, held: number): boolean {
+  return 2 * shared < held || (held - shared > PREFILL_ROWS && shared < prompt.length - 1);
 }
 
 /** A lost device is the run's to find: here it only means that nothing is saved, or restored. */

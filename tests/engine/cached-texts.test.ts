@@ -33,6 +33,16 @@ test("a text is gone on from after others, as long as a slot keeps it", async ()
   assert.equal(await cachedOf(2, [A, C, A, C, B]), [0, 0, rest, C.length - 1, SHARED]);
 });
 
+test("a text is gone on from after another one with the same long beginning", async () => {
+  const system = Array.from({ length: 90 }, (_, i) => 65 + i % 26);
+  const [one, other] = [1, 2].map((
+    step,
+  ) => [...system, ...Array.from({ length: 80 }, (_, i) => 97 + step * i % 26 + step)]);
+  assert.equal(await cachedOf(2, [one!, other!, one!, other!]), [0, 90, 169, 169]);
+  // As far as one pass feeds it again, a text is not worth a slot.
+  assert.equal(await cachedOf(2, [one!.slice(0, 140), other!.slice(0, 140), one!.slice(0, 140)]), [0, 90, 90]);
+});
+
 test("the text that was not asked for longest makes room", async () => {
   const D = tokensOf("one more text, of which no other one knows anything at all, by its words");
   assert.equal(await cachedOf(3, [A, C, A, D, B, C]), [0, 0, A.length - 1, 0, SHARED, 0]);
