@@ -17,13 +17,14 @@ export function getEnv(_name: string): string | undefined {
 }
 
 /** Does nothing: a browser collects garbage by itself. */
-export function collectGarbage(_type: "minor" | "major"): void {}
+export function collectGarbage(): void {}
 
 export function note(line: string): void {
   console.warn(line);
 }
 
 export const setEnv: typeof native.setEnv = missing("setEnv");
+export const withYieldingThreads: typeof native.withYieldingThreads = missing("withYieldingThreads");
 export const pciDisplayDevices: typeof native.pciDisplayDevices = missing("pciDisplayDevices");
 export const cacheFolder: typeof native.cacheFolder = missing("cacheFolder");
 export const expandHome: typeof native.expandHome = missing("expandHome");

@@ -56,15 +56,15 @@ export function pciDisplayDevices(): PciDevice[] {
   }
 }
 
-let gc: ((options: { readonly type: "minor" | "major" }) => void) | undefined;
+let gc: (() => void) | undefined;
 
-/** Makes V8 collect garbage now: only young objects ("minor"), or all ("major"). */
-export function collectGarbage(type: "minor" | "major"): void {
+/** Makes V8 collect all garbage now. */
+export function collectGarbage(): void {
   if (!gc) {
     v8.setFlagsFromString("--expose-gc");
     gc = vm.runInNewContext("gc") as NonNullable<typeof gc>;
   }
-  gc({ type });
+  gc();
 }
 
 /** Writes one line to stderr. */

@@ -9,7 +9,7 @@ test("a browser bundle has all that the platform file exports", () => {
 
 test("a function that a page has no means for says so", () => {
   assert.equal([browser.isBrowser, browser.getEnv("HOME")], [true, undefined]);
-  browser.collectGarbage("minor");
+  browser.collectGarbage();
   assert.throws(
     () => browser.openFile("a.gguf"),
     /^Cannot do "openFile": a browser has no such thing; run under Deno or Node$/,
