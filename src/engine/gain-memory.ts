@@ -28,11 +28,11 @@ export async function readGain(key: GainKey): Promise<RememberedGain | undefined
 }
 
 /** Keeps it for later processes. Where that can't be, one line says so. */
-export async function writeGain(key: GainKey, { expected, achieved, tokens }: RememberedGain): Promise<void> {
-  if (isBrowser || tuningIsOff() || tokens === 0) return;
+export async function writeGain(key: GainKey, gain: RememberedGain): Promise<void> {
+  if (isBrowser || tuningIsOff() || (gain.tokens === 0 && gain.pause === 0)) return;
   const file = fileOf(key);
   try {
-    await replaceFile(file, new TextEncoder().encode(JSON.stringify({ expected, achieved, tokens }) + "\n"));
+    await replaceFile(file, new TextEncoder().encode(JSON.stringify(gain) + "\n"));
   } catch (error) {
     note(`Cannot keep what drafting brought in "${file}": ${(error as Error).message}; it will be learnt anew`);
   }
@@ -40,9 +40,11 @@ export async function writeGain(key: GainKey, { expected, achieved, tokens }: Re
 
 function isGain(content: unknown): content is RememberedGain {
   if (!isRecord(content)) return false;
-  const { expected, achieved, tokens } = content;
+  const { expected, achieved, tokens, pause, cooldown } = content;
   const isSpeed = (value: unknown) => typeof value === "number" && value > 1 / MOST_GAIN && value < MOST_GAIN;
-  return isSpeed(expected) && isSpeed(achieved) && Number.isInteger(tokens) && Number(tokens) > 0;
+  const isCount = (value: unknown) => Number.isInteger(value) && Number(value) >= 0;
+  return isSpeed(expected) && isSpeed(achieved) && [tokens, pause].every(isCount) && isCount(cooldown) &&
+    cooldown !== 0;
 }
 
 function fileOf(key: GainKey): string {

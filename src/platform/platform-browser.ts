@@ -24,7 +24,6 @@ export function note(line: string): void {
 }
 
 export const setEnv: typeof native.setEnv = missing("setEnv");
-export const withYieldingThreads: typeof native.withYieldingThreads = missing("withYieldingThreads");
 export const pciDisplayDevices: typeof native.pciDisplayDevices = missing("pciDisplayDevices");
 export const cacheFolder: typeof native.cacheFolder = missing("cacheFolder");
 export const expandHome: typeof native.expandHome = missing("expandHome");

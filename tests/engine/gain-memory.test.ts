@@ -12,7 +12,7 @@ setEnv("LOCALAPPDATA", folder);
 setEnv("AMUSD_TUNING", undefined);
 
 const KEY: GainKey = { models: ["aa", "bb"], devices: ["a card, 1, flat", "a card, 1, flat"], draftVocabulary: null };
-const GAIN = { expected: 1.2, achieved: 0.9, tokens: 180 };
+const GAIN = { expected: 1.2, achieved: 0.9, tokens: 180, pause: 30, cooldown: 128 };
 
 /** The only file below the folder. */
 function keptFile(within = folder): string {
@@ -23,7 +23,7 @@ function keptFile(within = folder): string {
 
 test("a gain is read as it was written, for the same lanes alone", async () => {
   assert.is(await readGain(KEY), undefined);
-  await writeGain(KEY, { ...GAIN, tokens: 0 });
+  await writeGain(KEY, { ...GAIN, tokens: 0, pause: 0 });
   assert.is(await readGain(KEY), undefined, "nothing was learnt");
   await writeGain(KEY, GAIN);
   assert.equal(await readGain(KEY), GAIN);
@@ -48,6 +48,9 @@ test("a file that makes no sense counts as none", async () => {
       JSON.stringify({ ...GAIN, expected: 1e9 }),
       JSON.stringify({ ...GAIN, achieved: "1" }),
       JSON.stringify({ ...GAIN, tokens: 0.5 }),
+      JSON.stringify({ ...GAIN, pause: -1 }),
+      JSON.stringify({ ...GAIN, cooldown: 0 }),
+      JSON.stringify({ ...GAIN, pause: undefined }),
     ]
   ) {
     await Deno.writeTextFile(file, content);

@@ -84,6 +84,8 @@ export class AdaptiveLaunch implements LaunchRule {
   /** Whether it is time for a look at the costs. */
   #isDue = false;
   readonly #backoff: DraftBackoff;
+  /** Whether a draft has come since the run, or a pause, began. */
+  #drafts = false;
   /** Whether the run asks the rule when to launch: other strategies' times tell nothing of what it brings. */
   #isAsked = false;
 
@@ -164,6 +166,7 @@ export class AdaptiveLaunch implements LaunchRule {
     this.#verifiedMs = Infinity;
     this.#queued = undefined;
     this.#draftFromMs = undefined;
+    this.#drafts = false;
     this.#isAsked = false;
     this.#backoff.begin();
   }
@@ -184,6 +187,7 @@ export class AdaptiveLaunch implements LaunchRule {
 
   observe({ position, accepted, endMs }: Operation): void {
     if (accepted === undefined) {
+      this.#drafts = true;
       this.#draftFromMs = undefined;
       // Now, rather than while the verify lane waits for its next message.
       if (this.#isDue) this.#solve();
@@ -192,7 +196,11 @@ export class AdaptiveLaunch implements LaunchRule {
     this.#verifiedMs = this.#queued === undefined ? Infinity : endMs + this.#deviceMs(this.#queued);
     this.#queued = undefined;
     this.#isDue ||= ++this.#verifications % STRETCH === 0;
-    if (this.#isAsked) this.#backoff.observe(position, accepted + 1, endMs, this.#estimates.costs.aloneMs, this.#gain);
+    if (this.#isAsked) {
+      const { aloneMs } = this.#estimates.costs;
+      this.#backoff.observe(position, accepted + 1, endMs, aloneMs, this.#gain, this.#drafts);
+      if (this.#backoff.isPaused) this.#drafts = false;
+    }
     if (!this.#policy) this.#solve();
   }
 

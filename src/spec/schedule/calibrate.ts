@@ -54,4 +54,5 @@ export async function calibrate(verify: Lane, draft: Lane, costs: Costs, clock: 
     verifying = false;
   };
   await Promise.all([verifications(), drafting()]);
+  costs.endCalibration();
 }

@@ -5,16 +5,11 @@ import { onLine } from "../../util/numbers.ts";
 /**
  * The times of two lanes' draft steps and verifications, in ms: the lower quartile of the last operations, since other
  * work on a machine makes an operation slower, never faster; apart for operations during which the other lane was busy
- * and idle. A machine that others share is slower at times by as much as a verification of two rows is than one of one:
- * so that sizes measured at different times can be compared, a verification's time is kept as it would be at the
- * machine's usual speed.
+ * and idle.
  */
 export class Costs {
   readonly #draft = { busy: new RecentTimes(), idle: new RecentTimes() };
-  /** Times at the machine's usual speed. */
   readonly #verify = { busy: new RowCosts(), idle: new RowCosts() };
-  /** The last verifications' times over the usual ones of their sizes. */
-  readonly #slowdowns = new RecentTimes();
   readonly #turnarounds = { draft: new RecentTimes(), verify: new RecentTimes() };
 
   observeDraft(msPerStep: number, otherIsBusy: boolean): void {
@@ -29,17 +24,13 @@ export class Costs {
     const isBusy = otherBusy > 0.5;
     const table = this.#verify[isBusy ? "busy" : "idle"];
     const contention = this.#contention;
-    const ms = measuredMs * (isBusy ? contention : 1) / (1 + (contention - 1) * otherBusy);
-    const usualMs = table.at(rows);
-    // A coarse clock may say that a verification took no time at all.
-    if (table.count(rows) >= ENOUGH && usualMs! > 0 && ms > 0) this.#slowdowns.add(ms / usualMs!);
-    table.add(rows, ms / this.#machineSlowdown);
+    table.add(rows, measuredMs * (isBusy ? contention : 1) / (1 + (contention - 1) * otherBusy));
   }
 
-  /** How many times as long as usual verifications take these days; 1 where that is no more than noise. */
-  get #machineSlowdown(): number {
-    const slowdown = this.#slowdowns.value ?? 1;
-    return Math.abs(slowdown - 1) > NOISE ? slowdown : 1;
+  /** The verifications so far were on an empty cache: once a size was seen on texts, their times count no more. */
+  endCalibration(): void {
+    this.#verify.busy.endCalibration();
+    this.#verify.idle.endCalibration();
   }
 
   /** Takes note of the time, in ms, that a message to an idle lane took beyond the device's: the median counts. */
@@ -65,11 +56,6 @@ export class Costs {
    * cannot stop us from trying the size again.
    */
   verifyMs(rows: number, otherIsBusy = true): number | undefined {
-    const ms = this.#usualMs(rows, otherIsBusy);
-    return ms && ms * this.#machineSlowdown;
-  }
-
-  #usualMs(rows: number, otherIsBusy: boolean): number | undefined {
     const { busy, idle } = this.#verify;
     const sizes = [...new Set([...busy.sizes, ...idle.sizes])].sort((a, b) => a - b);
     if (sizes.length < 2) return undefined;
@@ -79,7 +65,7 @@ export class Costs {
       const [ownMs, otherMs] = [own.at(size) ?? Infinity, other.at(size) ?? Infinity];
       if (own.count(size) < ENOUGH) return Math.min(ownMs, factor * otherMs);
       // A lane alone is no slower: samples that say so are from before the machine became faster.
-      return otherIsBusy ? ownMs : Math.min(ownMs, otherMs);
+      return otherIsBusy || other.count(size) < ENOUGH ? ownMs : Math.min(ownMs, otherMs);
     };
     const others = sizes.filter((size) => size !== rows);
     if (others.length === sizes.length) return onLine(others, at, rows);
@@ -120,16 +106,24 @@ export class Costs {
       const table = this.#verify[isBusy ? "busy" : "idle"];
       return {
         draftMs: this.#draft[isBusy ? "busy" : "idle"].value ?? null,
-        verifyMs: Object.fromEntries(table.sizes.map((rows) => [rows, table.at(rows)! * this.#machineSlowdown])),
+        verifyMs: Object.fromEntries(table.sizes.map((rows) => [rows, table.at(rows)!])),
       };
     };
     return { otherIdle: of(false), otherBusy: of(true) };
   }
 }
 
-/** The times of verifications by their rows, in one state of the other lane. */
+/**
+ * The times of verifications by their rows, in one state of the other lane. A machine that others share is slower at
+ * times by as much as a verification of two rows is than one of one: so that sizes measured at different times can be
+ * compared, times are kept as they would be at the machine's usual speed. How much slower it is now is measured in each
+ * state by itself: a draft lane that takes more from the verify lane than it did doesn't make it slower alone.
+ */
 class RowCosts {
+  /** Times at the machine's usual speed. */
   readonly #byRows: (RecentTimes | undefined)[] = [];
+  /** The last verifications' times over the usual ones of their sizes. */
+  readonly #slowdowns = new RecentTimes();
   #meanOverTypical = 1;
   #averaged = 0;
 
@@ -138,8 +132,13 @@ class RowCosts {
     return [...this.#byRows.keys()].filter((rows) => this.#byRows[rows]);
   }
 
-  add(rows: number, ms: number): void {
+  /** Takes note of a verification as it was measured, in ms. */
+  add(rows: number, measuredMs: number): void {
     const times = this.#byRows[rows] ??= new RecentTimes(RECENT_OF_A_SIZE);
+    const usualMs = times.value;
+    // A coarse clock may say that a verification took no time at all.
+    if (times.count >= ENOUGH && usualMs! > 0 && measuredMs > 0) this.#slowdowns.add(measuredMs / usualMs!);
+    const ms = measuredMs / this.#slowdown;
     times.add(ms);
     const typicalMs = times.value!;
     if (times.count < ENOUGH || !(typicalMs > 0)) return;
@@ -148,13 +147,25 @@ class RowCosts {
     this.#meanOverTypical += over / Math.min(this.#averaged, AVERAGE_OVER);
   }
 
+  endCalibration(): void {
+    for (const times of this.#byRows) times?.endCalibration();
+  }
+
   /** The mean of the verifications' times over the typical ones of their sizes; `undefined` before enough of them. */
   get meanOverTypical(): number | undefined {
     return this.#averaged < AVERAGE_OVER / 4 ? undefined : this.#meanOverTypical;
   }
 
+  /** The time at the machine's speed as it is now, in ms. */
   at(rows: number): number | undefined {
-    return this.#byRows[rows]?.value;
+    const usualMs = this.#byRows[rows]?.value;
+    return usualMs && usualMs * this.#slowdown;
+  }
+
+  /** How many times as long as usual verifications take these days; 1 where that is no more than noise. */
+  get #slowdown(): number {
+    const slowdown = this.#slowdowns.value ?? 1;
+    return Math.abs(slowdown - 1) > NOISE ? slowdown : 1;
   }
 
   /** How many of the last times count. */
@@ -180,6 +191,8 @@ const NOISE = 0.1;
 class RecentTimes {
   readonly #values: number[] = [];
   readonly #most: number;
+  /** How many of the values are from the calibration. */
+  #calibrated = 0;
   #sorted: readonly number[] | undefined;
 
   constructor(most = RECENT) {
@@ -204,8 +217,16 @@ class RecentTimes {
     return this.#values.length;
   }
 
+  endCalibration(): void {
+    this.#calibrated = this.#values.length;
+  }
+
   add(value: number): void {
     this.#values.push(value);
+    if (this.#values.length > this.#calibrated + ENOUGH) {
+      this.#values.splice(0, this.#calibrated);
+      this.#calibrated = 0;
+    }
     if (this.#values.length > this.#most) this.#values.shift();
     this.#sorted = undefined;
   }

@@ -1,15 +1,25 @@
-/** Drafting stops after losing this many greedy tokens' time. */
-const PATIENCE = 1;
+/**
+ * Drafting stops after losing this many greedy tokens' time: drafts are right in bursts, and between two of them each
+ * token costs a tenth more.
+ */
+const PATIENCE = 3;
 /** It stops only after losing this many standard deviations of the loss, if that is more. */
 const DEVIATIONS = 2;
+/** But after losing this many tokens' time in any case. */
+const MOST_PATIENCE = 4;
 /** The limit is scaled by the expected gain to this power: drafting may lose more where a gain is expected. */
 const TRUST = 3;
 /** The most that the limit is scaled by. */
 const MOST_TRUST = 2;
 /** One verification counts as at most this many lost tokens: the machine may have stood still. */
-const MOST_LOST = 6;
+const MOST_LOST = 3;
 /** Tokens that are decoded without drafts after a loss. Each cooldown is twice the last, unless drafting has gained. */
 const COOLDOWN_TOKENS = 64;
+/**
+ * A pause lasts to the text's end, but for no more tokens of a text than this once the cooldown is over: to feed the
+ * draft lane what it missed slows the verify lane down; at a text's begin it is done before the verify lane's prefill.
+ */
+const LONGEST_REST_TOKENS = 256;
 /** The longest cooldown, in tokens. */
 const LONGEST_COOLDOWN_TOKENS = 512;
 /** What drafting brought is told of stretches of this many tokens, or fewer where it is paused before. */
@@ -33,6 +43,10 @@ export interface Gain {
 export interface RememberedGain extends Gain {
   /** Over how many tokens; the newest ones count most. */
   readonly tokens: number;
+  /** How many tokens are still to be decoded without drafts. */
+  readonly pause: number;
+  /** How many tokens the next pause takes. */
+  readonly cooldown: number;
 }
 
 /**
@@ -45,6 +59,8 @@ export interface RememberedGain extends Gain {
 export class DraftBackoff {
   /** Tokens that are still to be decoded without drafts. */
   #tokensLeft = 0;
+  /** How many tokens at most the pause goes on in this text, even if no more are left of the cooldown. */
+  #restLeft = 0;
   /** The next cooldown, in tokens. */
   #cooldown = COOLDOWN_TOKENS;
   /** The loss since the last cooldown, in greedy tokens' time; a gain is negative. */
@@ -67,18 +83,19 @@ export class DraftBackoff {
   /** The run so far: greedy's time for its tokens, the time that was expected, and the time that it took, in ms. */
   #run = { greedyMs: 0, expectedMs: 0, ms: 0 };
 
-  /** What was seen before, on the same lanes: where drafting lost, it begins with a pause. */
+  /** What was seen before, on the same lanes: a pause goes on. */
   constructor(before?: RememberedGain) {
     if (!before) return;
     this.#expected = Math.log(before.expected);
     this.#achieved = Math.log(before.achieved);
     this.#remembered = PRIOR_TOKENS + before.tokens;
-    if (before.achieved < 1) this.#tokensLeft = COOLDOWN_TOKENS;
+    this.#tokensLeft = Math.min(before.pause, LONGEST_COOLDOWN_TOKENS);
+    this.#cooldown = Math.min(before.cooldown, LONGEST_COOLDOWN_TOKENS);
   }
 
   /** Whether the verify lane is to go on without drafts for now. */
   get isPaused(): boolean {
-    return this.#tokensLeft > 0;
+    return this.#tokensLeft > 0 || this.#restLeft > 0;
   }
 
   /** What drafting brought, while it was not paused; the newest tokens count most. */
@@ -87,6 +104,8 @@ export class DraftBackoff {
       expected: Math.exp(this.#expected),
       achieved: Math.exp(this.#achieved),
       tokens: Math.min(this.#remembered, REMEMBERED_TOKENS) - PRIOR_TOKENS,
+      pause: this.#tokensLeft,
+      cooldown: this.#cooldown,
     };
   }
 
@@ -100,35 +119,51 @@ export class DraftBackoff {
   begin(): void {
     this.#next = -1;
     this.#run = { greedyMs: 0, expectedMs: 0, ms: 0 };
+    this.#restLeft = this.#tokensLeft > 0 ? LONGEST_REST_TOKENS : 0;
+    if (!this.isPaused) this.#endPause();
     this.#sumAnew();
   }
 
   /**
    * Takes note of a verification that began at `position`: how many tokens it committed and when it ended. `aloneMs` is
    * the verify lane's time for a token by itself, `expectedGain` the speed over greedy's that the launch rule expects;
-   * `undefined` where that is not known yet.
+   * `undefined` where that is not known yet. Without `drafts` the draft lane had still to catch up on the text, which
+   * tells nothing of what drafts bring.
    */
-  observe(position: number, tokens: number, endMs: number, aloneMs?: number, expectedGain?: number): void {
+  observe(
+    position: number,
+    tokens: number,
+    endMs: number,
+    aloneMs?: number,
+    expectedGain?: number,
+    drafts = true,
+  ): void {
     const isFirst = position !== this.#next;
     const ms = endMs - this.#lastMs;
     this.#next = position + tokens;
     this.#lastMs = endMs;
     if (isFirst || aloneMs === undefined || expectedGain === undefined) return;
     const gain = this.isPaused ? 1 : expectedGain * Math.exp(this.#achieved - this.#expected);
-    this.#run.greedyMs += tokens * aloneMs;
-    this.#run.expectedMs += tokens * aloneMs / gain;
+    // In a pause the verify lane is alone: that is greedy's own time.
+    const greedyMs = this.isPaused ? ms : tokens * aloneMs;
+    this.#run.greedyMs += greedyMs;
+    this.#run.expectedMs += greedyMs / gain;
     this.#run.ms += ms;
     if (this.isPaused) this.#rest(tokens, ms);
-    else this.#weigh(tokens, Math.min(ms, (tokens + MOST_LOST) * aloneMs), aloneMs, expectedGain, gain);
+    else if (drafts) this.#weigh(tokens, Math.min(ms, (tokens + MOST_LOST) * aloneMs), aloneMs, expectedGain, gain);
   }
 
   /** Tokens of a pause: as it ends it is known what the stretch before it would have taken without drafts. */
   #rest(tokens: number, ms: number): void {
     this.#tokensLeft = Math.max(0, this.#tokensLeft - tokens);
+    this.#restLeft = Math.max(0, this.#restLeft - tokens);
     this.#alone.tokens += tokens;
     this.#alone.ms += ms;
-    if (this.isPaused) return;
-    this.#remember(this.#alone.ms / this.#alone.tokens);
+    if (!this.isPaused) this.#endPause();
+  }
+
+  #endPause(): void {
+    if (this.#alone.tokens > 0) this.#remember(this.#alone.ms / this.#alone.tokens);
     this.#alone = { tokens: 0, ms: 0 };
   }
 
@@ -141,11 +176,13 @@ export class DraftBackoff {
     const isLoss = this.#lost + lost > 0;
     this.#lost = isLoss ? this.#lost + lost : 0;
     this.#lostSquares = isLoss ? this.#lostSquares + lost ** 2 : 0;
-    const limit = Math.min(gain ** TRUST, MOST_TRUST) * Math.max(PATIENCE, DEVIATIONS * Math.sqrt(this.#lostSquares));
+    const chance = Math.min(DEVIATIONS * Math.sqrt(this.#lostSquares), MOST_PATIENCE);
+    const limit = Math.min(gain ** TRUST, MOST_TRUST) * Math.max(PATIENCE, chance);
     if (this.#lost > limit) {
       const gains = this.#lostInAll < 0 || this.#achieved > 0;
       this.#tokensLeft = gains ? COOLDOWN_TOKENS : this.#cooldown;
       this.#cooldown = Math.min(2 * this.#tokensLeft, LONGEST_COOLDOWN_TOKENS);
+      this.#restLeft = LONGEST_REST_TOKENS;
       this.#sumAnew();
     } else if (this.#stretch.tokens >= STRETCH_TOKENS) this.#remember(aloneMs);
   }

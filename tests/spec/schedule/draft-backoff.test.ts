@@ -45,8 +45,10 @@ test("DraftBackoff lets drafting go on where it gains, however luck has it", () 
 
 test("DraftBackoff leaves drafting off once it has lost more than chance would, in the next text too", () => {
   const backoff = new DraftBackoff();
-  assert.is(feed(backoff, repeat(99, { tokens: 1, ms: 11.25 })), 9, "an eighth each, a token's time in all");
-  assert.is(cooldownOf(backoff, 110), 64);
+  assert.is(feed(backoff, repeat(99, { tokens: 1, ms: 11.25 })), 25, "an eighth each, three tokens' time in all");
+  assert.is(backoff.remembered.pause, 64);
+  backoff.begin();
+  assert.ok(backoff.isPaused);
   assert.is(feed(new DraftBackoff(), repeat(99, { tokens: 1, ms: 18 }), 5000), 5, "two standard deviations");
 });
 
@@ -72,7 +74,15 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
   };
   const coolDown = () => {
     let tokens = 0;
-    for (; backoff.isPaused; tokens++) backoff.observe(position++, 1, endMs += ALONE_MS, ALONE_MS, 1);
+    for (; backoff.isPaused; tokens++) {
+      // In texts of 16 tokens.
+      if (tokens % 16 === 0) {
+        backoff.begin();
+        backoff.observe(position++, 1, endMs += ALONE_MS, ALONE_MS, 1);
+        if (!backoff.isPaused) break;
+      }
+      backoff.observe(position++, 1, endMs += ALONE_MS, ALONE_MS, 1);
+    }
     return tokens;
   };
   const cooldowns = [];
@@ -86,6 +96,18 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
   assert.is(coolDown(), 64);
 });
 
+test("DraftBackoff lets a pause last to the text's end, but not for long in a text without end", () => {
+  const backoff = new DraftBackoff();
+  feed(backoff, repeat(99, { tokens: 1, ms: 18 }));
+  assert.is(backoff.remembered.pause, 64);
+  let tokens = 0;
+  for (; backoff.isPaused; tokens++) {
+    backoff.observe(5000 + tokens, 1, 1e5 + (tokens + 1) * ALONE_MS, ALONE_MS, 1);
+  }
+  // The first one only tells where the text is.
+  assert.is(tokens, 1 + 256);
+});
+
 test("DraftBackoff takes one outlier for no verdict", () => {
   const backoff = new DraftBackoff();
   feed(backoff, [...repeat(9, { tokens: 2, ms: 15 }), { tokens: 1, ms: 6000 }, ...repeat(99, { tokens: 2, ms: 15 })]);
@@ -95,7 +117,7 @@ test("DraftBackoff takes one outlier for no verdict", () => {
 test("DraftBackoff has more patience where a gain is expected, up to twice as much, and less where a loss is", () => {
   // An eighth of a token's time each.
   const patience = (gain: number) => feed(new DraftBackoff(), repeat(99, { tokens: 1, ms: 11.25, gain }));
-  assert.equal([0.9, 1, 1.05, 1.5, 3].map(patience), [6, 9, 10, 17, 17]);
+  assert.equal([0.9, 1, 1.05, 1.5, 3].map(patience), [18, 25, 28, 49, 49]);
   const backoff = new DraftBackoff();
   feed(backoff, repeat(99, { tokens: 2, ms: 15, gain: 0.9 }));
   assert.not.ok(backoff.isPaused, "where it does gain, that counts");
@@ -132,13 +154,27 @@ test("DraftBackoff counts a pause as neither gain nor loss, and knows by it what
   assert.ok(backoff.remembered.achieved > 1.1, "40 ms alone for what took 28");
 });
 
-test("DraftBackoff begins with what was remembered: a pause where drafting lost", () => {
-  const lost = { expected: 1.2, achieved: 0.9, tokens: 150 };
+test("DraftBackoff goes on with what was remembered: the pause and the next one's length too", () => {
+  const lost = { expected: 1.2, achieved: 0.9, tokens: 150, pause: 100, cooldown: 256 };
   const backoff = new DraftBackoff(lost);
-  const { expected, achieved, tokens } = backoff.remembered;
-  assert.ok(Math.abs(expected - 1.2) < 1e-9 && Math.abs(achieved - 0.9) < 1e-9 && tokens === 150);
-  assert.is(cooldownOf(backoff, 10), 64);
-  assert.not.ok(new DraftBackoff({ ...lost, achieved: 1.05 }).isPaused);
+  const { expected, achieved, ...counts } = backoff.remembered;
+  assert.ok(Math.abs(expected - 1.2) < 1e-9 && Math.abs(achieved - 0.9) < 1e-9);
+  assert.equal(counts, { tokens: 150, pause: 100, cooldown: 256 });
+  backoff.begin();
+  for (let i = 0; i <= 100; i++) backoff.observe(i, 1, i * ALONE_MS, ALONE_MS, 1);
+  assert.ok(backoff.isPaused && backoff.remembered.pause === 0, "to the text's end");
+  feed(backoff, repeat(99, { tokens: 1, ms: 18 }));
+  assert.is(backoff.remembered.pause, 256, "it began anew with the next text, and lost again");
+  assert.not.ok(new DraftBackoff({ ...lost, pause: 0 }).isPaused);
+  assert.is(cooldownOf(new DraftBackoff({ ...lost, pause: 1e9 }), 10), 512, "from a file that makes no sense");
+});
+
+test("DraftBackoff tells that a pause is as fast as the verify lane alone, whatever that takes", () => {
+  const backoff = new DraftBackoff({ expected: 1.2, achieved: 0.9, tokens: 150, pause: 100, cooldown: 256 });
+  feed(backoff, repeat(1, { tokens: 1, ms: 12 }));
+  backoff.begin();
+  for (let i = 0; i < 50; i++) backoff.observe(i, 1, 12 * i, ALONE_MS, 1.2);
+  assert.equal(backoff.gain, { expected: 1, achieved: 1 });
 });
 
 test("DraftBackoff tells no gain of a run of which nothing is known", () => {

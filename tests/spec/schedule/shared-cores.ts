@@ -30,7 +30,7 @@ export interface SharedCores {
 
 const CORES = 2;
 /** How many times as long a verification, and a draft step, takes while the other lane computes: they share a core. */
-const TOGETHER = { verify: 1.3, draft: 1.9 };
+const TOGETHER = { verify: 1.17, draft: 1.35 };
 /** The embedded pair's times alone, in ms (docs/performance.md). */
 const VERIFY_MS = (rows: number) => 15 * (1 + 0.22 * (rows - 1));
 const DRAFT_MS = 3.3;
