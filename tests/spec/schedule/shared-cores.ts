@@ -26,14 +26,16 @@ export interface SharedCores {
   readonly texts: number;
   readonly tokens: number;
   readonly seed: number;
+  /** A draft step's time alone; default: the embedded draft's. */
+  readonly draftMs?: number;
 }
 
 const CORES = 2;
 /** How many times as long a verification, and a draft step, takes while the other lane computes: they share a core. */
-const TOGETHER = { verify: 1.17, draft: 1.35 };
+const TOGETHER = { verify: 1.02, draft: 1.25 };
 /** The embedded pair's times alone, in ms (docs/performance.md). */
-const VERIFY_MS = (rows: number) => 15 * (1 + 0.22 * (rows - 1));
-const DRAFT_MS = 3.3;
+const VERIFY_MS = (rows: number) => 17.5 * (1 + 0.33 * (rows - 1));
+export const DRAFT_MS = 3;
 const LATENCY_MS = { verify: 1.05, draft: 0.75 };
 /** How often a lane looks what else computes. */
 const LOOK_MS = 0.5;
@@ -42,7 +44,7 @@ const SPREAD = 0.12;
 
 /** The time that one engine takes for texts one after the other, in ms, by the texts. */
 export async function sharedCoresMs(machine: SharedCores, setting: Setting): Promise<number[]> {
-  const { others, acceptances, texts, tokens, seed } = machine;
+  const { others, acceptances, texts, tokens, seed, draftMs = DRAFT_MS } = machine;
   const random = randomOf(seed);
   const noise = () => Math.exp(SPREAD * (random() + random() + random() - 1.5) * 2);
   const computing = { verify: false, draft: false };
@@ -74,7 +76,7 @@ export async function sharedCoresMs(machine: SharedCores, setting: Setting): Pro
       const { verify, draft } = laneOptionsOf(
         {
           verify: { passMs, prefillMs: 0, latencyMs: LATENCY_MS.verify, stepsAhead: 2 },
-          draft: { passMs: passMs.map(() => DRAFT_MS), prefillMs: 0, latencyMs: LATENCY_MS.draft, stepsAhead: 1 },
+          draft: { passMs: passMs.map(() => draftMs), prefillMs: 0, latencyMs: LATENCY_MS.draft, stepsAhead: 1 },
         },
         pair,
         PROMPT.length + tokens + 1,
