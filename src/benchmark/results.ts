@@ -56,7 +56,7 @@ export interface ResultsConfiguration {
   readonly lookahead: number;
   readonly launch: LaunchName;
   readonly hedge: boolean;
-  readonly drafter: "model" | "ngram" | "none";
+  readonly drafter: "model" | "ngram" | "model+ngram" | "none";
   readonly context: number;
   readonly kvCache: "f16" | "f32";
   readonly draftVocabulary: number | null;

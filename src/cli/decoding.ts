@@ -52,7 +52,7 @@ export function decodingOptions(flags: DecodingFlags): GenerationOptions {
 
 /** Whether the flags give something to draft with; the embedded verify model has a draft model of its own. */
 export function hasDrafter(flags: ModelFlags): boolean {
-  if (flags.drafter !== "model") return flags.drafter === "ngram";
+  if (flags.drafter === "ngram" || flags.drafter === "none") return flags.drafter === "ngram";
   return flags["verify-model-path"] === undefined || flags["draft-model-path"] !== undefined;
 }
 

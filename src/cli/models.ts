@@ -56,7 +56,7 @@ export const modelFlags = {
     kind: "enum",
     values: DRAFTERS,
     brief:
-      "What drafts: the draft model, look-up of what followed in the text before (no model, no device), or nothing",
+      "What drafts: the draft model, look-up of what followed in the text before (no model, no device), both, or nothing",
     default: "model",
   },
   offline: {
@@ -111,20 +111,21 @@ export async function loadEngine(
   slots = 1,
 ): Promise<Engine> {
   const { "middle-model-path": middle, "draft-model-path": draftPath, drafter } = flags;
-  if (middle !== undefined && drafts && drafter !== "model") {
+  const hasModel = drafter === "model" || drafter === "model+ngram";
+  if (middle !== undefined && drafts && !hasModel) {
     throw new UsageError(`Cannot use --middle-model-path with --drafter ${drafter}: leave one of the two out`);
   }
   const isAlone = flags["verify-model-path"] !== undefined && draftPath === undefined;
-  if (middle !== undefined && drafter === "model" && isAlone) {
+  if (middle !== undefined && hasModel && isAlone) {
     throw new UsageError("Cannot use --middle-model-path alone: give --draft-model-path too, or this model there");
   }
-  const { verify, draft, draftVocabulary } = await modelPaths(flags, drafts && drafter === "model");
+  const { verify, draft, draftVocabulary } = await modelPaths(flags, drafts && hasModel);
   return await withProgress((onProgress) =>
     load({
       verify,
       draft,
       middle: draft === undefined ? undefined : middle,
-      drafter: drafts && drafter === "ngram" ? "ngram" : undefined,
+      drafter: drafts && (hasModel ? draft !== undefined : drafter === "ngram") ? drafter : undefined,
       verifyDevice: flags["verify-device"],
       draftDevice: flags["draft-device"],
       middleDevice: flags["middle-device"],

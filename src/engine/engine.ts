@@ -39,6 +39,8 @@ export interface EngineParts {
   readonly context: number;
   /** Texts whose keys and values are kept; default 1. */
   readonly slots?: number;
+  /** Whether what followed in the text before is taken for drafts too; default: no. */
+  readonly lookUp?: boolean;
   readonly draftVocabulary: number | null;
   /** The verify model's; see the function of that name. */
   readonly modelHash: string;
@@ -75,6 +77,7 @@ export class Engine {
   readonly #loaded: readonly LoadedModel[];
   readonly #verify: Lane;
   readonly #draft: Lane | undefined;
+  readonly #lookUp: boolean;
   /** Kept from one run to the next, as the launch rule is, for what they have learnt of whether drafting pays. */
   readonly #estimates: Estimates;
   readonly #launchRule: AdaptiveLaunch;
@@ -111,6 +114,7 @@ export class Engine {
     this.#launchRule = new AdaptiveLaunch(estimates, new RealClock(), { remembered: parts.remembered });
     this.#remember = parts.remember;
     [this.#verify, this.#draft] = [lanes[0]!, lanes[1]];
+    this.#lookUp = parts.lookUp ?? false;
     this.#texts = new CachedTexts(this.#verify, this.#draft, slots);
     this.slots = slots;
   }
@@ -155,6 +159,7 @@ export class Engine {
       prompt,
       verify: this.#verify,
       draft,
+      lookUp: this.#lookUp && !isPredicted,
       estimates: isPredicted ? this.#lookUpEstimates : this.#estimates,
       adaptive: isPredicted ? this.#lookUpLaunchRule : this.#launchRule,
       models: isPredicted ? { ...this.models, draft: NGRAM_LOOK_UP } : this.models,

@@ -139,6 +139,8 @@ export interface RunSource {
   readonly prompt: readonly number[];
   readonly verify: Lane;
   readonly draft: Lane | undefined;
+  /** Whether what followed in the text before is taken for drafts too. */
+  readonly lookUp?: boolean;
   readonly estimates: Estimates;
   /** The launch rule that learns from run to run. */
   readonly adaptive: LaunchRule & Pick<AdaptiveLaunch, "gain">;
@@ -261,7 +263,7 @@ export class GenerationRun {
         log: new TokenLog(prompt),
         lanes: { verify, draft, cached },
         limits: { maxTokens: this.#maxTokens, eosIds: [...tokenizer.eosIds, ...this.#stopIds], signal },
-        drafting: { lookahead, hedge },
+        drafting: { lookahead, hedge, lookUp: this.#source.lookUp },
         scheduler: new Scheduler(estimates, launchRuleOf(launch, adaptive), this.#trace),
         onPrefill,
         warn: (message) => {

@@ -24,11 +24,11 @@ import { ModelLane } from "./model-lane.ts";
 import { closeModelPair, type ModelPair, openModelPair } from "./model-pair.ts";
 import { TextCodec } from "./text-codec.ts";
 
-/** Drafts come from the draft model, from look-up of what followed in the text before, or there are none. */
-export type DrafterName = "model" | "ngram" | "none";
+/** Drafts come from the draft model, from look-up of what followed in the text before, from both, or there are none. */
+export type DrafterName = "model" | "ngram" | "model+ngram" | "none";
 
 /** The drafters, by name. */
-export const DRAFTERS: readonly DrafterName[] = ["model", "ngram", "none"];
+export const DRAFTERS: readonly DrafterName[] = ["model", "ngram", "model+ngram", "none"];
 
 /** How keys and values are kept: half precision takes half the memory. */
 export type KvCache = "f16" | "f32";
@@ -98,8 +98,11 @@ export async function load(options: LoadOptions): Promise<Engine> {
   const { verify, draft, drafter = draft === undefined ? "none" : "model", kvCache = "f16", draftVocabulary } = options;
   assertOneOf("drafter", drafter, DRAFTERS);
   assertOneOf("KV cache", kvCache, KV_CACHES);
-  if (drafter === "model" && draft === undefined) {
-    throw new TypeError('Cannot draft by a model: there is none; give one as draft, or another drafter than "model"');
+  const hasModel = drafter === "model" || drafter === "model+ngram";
+  if (hasModel && draft === undefined) {
+    throw new TypeError(
+      `Cannot draft by a model: there is none; give one as draft, or another drafter than "${drafter}"`,
+    );
   }
   if (draftVocabulary !== undefined && !(Number.isInteger(draftVocabulary) && draftVocabulary >= 1)) {
     throw new RangeError(`Cannot draft with a vocabulary of ${draftVocabulary}: a whole number of 1 or more is wanted`);
@@ -107,11 +110,11 @@ export async function load(options: LoadOptions): Promise<Engine> {
   if (options.slots !== undefined && !(Number.isInteger(options.slots) && options.slots >= 1)) {
     throw new RangeError(`Cannot keep ${options.slots} texts: a whole number of slots, 1 or more, is wanted`);
   }
-  if (options.middle !== undefined && drafter !== "model") {
+  if (options.middle !== undefined && !hasModel) {
     throw new TypeError("Cannot load a middle model alone: nothing drafts for it; give a draft model too");
   }
   const verifyPath = await pathOf(verify, options);
-  const draftPath = drafter === "model" ? await pathOf(draft!, options) : undefined;
+  const draftPath = hasModel ? await pathOf(draft!, options) : undefined;
   const middlePath = options.middle === undefined ? undefined : await pathOf(options.middle, options);
   const pair = await openModelPair(verifyPath, draftPath, options.warn ?? note, middlePath);
   const opened: Device[] = [];
@@ -200,6 +203,7 @@ async function open(pair: ModelPair, options: OpenOptions, opened: Device[]): Pr
     estimates,
     context,
     slots: options.slots,
+    lookUp: options.drafter === "model+ngram",
     draftVocabulary: draftFile ? options.draftVocabulary ?? null : null,
     modelHash: hashes[0]!,
     ...draftFile && {

@@ -21,6 +21,8 @@ export interface CommittedToken {
 export interface Draft {
   readonly confidence: number;
   readonly runnerUp: number;
+  /** Whether no model drafted it: it followed in the text before. Then it has no second choice. */
+  readonly lookedUp?: boolean;
 }
 
 /** A token in its place after its parent. Equal tokens on one parent are one node, so a path of nodes is a text. */
@@ -79,7 +81,10 @@ export class TokenLog {
     return this.#end;
   }
 
-  /** The pending tokens from the committed end on; where the draft has branched, along the oldest branch. */
+  /**
+   * The pending tokens from the committed end on; where the draft has branched, along the favoured branch, else the
+   * oldest.
+   */
   pending(): TokenNode[] {
     const nodes: TokenNode[] = [];
     for (let node = this.#end.children[0]; node; node = node.children[0]) nodes.push(node);
@@ -99,6 +104,13 @@ export class TokenLog {
    */
   draft(parent: TokenNode, token: number, draft?: Draft): TokenNode {
     return this.#child(parent as Node, token, draft);
+  }
+
+  /** Makes this node's branch the one that `pending` goes along. No verification of another one may be in flight. */
+  favour(node: TokenNode): void {
+    const siblings = (node as Node).parent?.children ?? [];
+    const at = siblings.indexOf(node as Node);
+    if (at > 0) siblings.unshift(...siblings.splice(at, 1));
   }
 
   /** Whether the node is committed, or pending on the committed end. */

@@ -83,13 +83,13 @@ export interface RunOptions extends RunLanes, Partial<RunLimits>, Partial<Drafti
 
 /** A run on those lanes, with values that tests can do with where none are given. */
 export function runOf(log: TokenLog, trace: Trace, options: RunOptions, warn: Run["warn"] = () => {}): Run {
-  const { verify, draft, cached, maxTokens = 20, eosIds = [], signal, lookahead = 5, hedge = true } = options;
+  const { verify, draft, cached, maxTokens = 20, eosIds = [], signal, lookahead = 5, hedge = true, lookUp } = options;
   const { estimates = new Estimates(), launchRule = launchAtOnce } = options;
   return {
     log,
     lanes: { verify, draft, cached },
     limits: { maxTokens, eosIds, signal },
-    drafting: { lookahead, hedge },
+    drafting: { lookahead, hedge, lookUp },
     scheduler: new Scheduler(estimates, launchRule, trace),
     warn,
   };

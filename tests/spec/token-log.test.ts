@@ -138,4 +138,24 @@ test("TokenLog agrees with a log of plain texts", () => {
   );
 });
 
+test("a favoured branch is the one that is pending", () => {
+  const log = new TokenLog([1]);
+  const draft = { confidence: 0.5, runnerUp: 9 };
+  const first = log.draft(log.end, 2, draft);
+  log.draft(first, 3, draft);
+  const second = log.draft(log.end, 4, draft);
+  const tokens = () => log.pending().map(({ token }) => token);
+  assert.equal(tokens(), [2, 3]);
+  log.favour(second);
+  assert.equal(tokens(), [4]);
+  log.favour(second);
+  log.favour(log.end);
+  assert.equal(tokens(), [4]);
+  log.favour(first);
+  assert.equal(tokens(), [2, 3]);
+  log.commit([4], [4, 5]);
+  log.favour(first);
+  assert.equal(tokens(), [], "the dead stay dead");
+});
+
 test.run();

@@ -1,15 +1,12 @@
 import type { Clock } from "../clock.ts";
 import { type Lane, type LaneResult, untilLast } from "./lane.ts";
 import { LaneState } from "./lane-state.ts";
-
-/** The longest end of the text that is looked for, in tokens; a longer match says no more. */
-const LONGEST = 16;
+import { lookUp, matchConfidence } from "./look-up.ts";
 
 /**
  * A lane without a model or a device: it looks for the longest end of the text that occurs before, and chooses the
- * token that followed its last occurrence (prompt look-up; github.com/apoorvumang/prompt-lookup-decoding). That is
- * right where a text repeats itself, as edits of code do. Its confidence is n / (n + 1) for a match of n tokens, about
- * 0 for none; the predictor learns what chance that stands for.
+ * token that followed its last occurrence. That is right where a text repeats itself, as edits of code do. Its
+ * confidence is n / (n + 1) for a match of n tokens, about 0 for none; the predictor learns what chance that stands for.
  */
 export class NgramLane implements Lane {
   readonly name: string;
@@ -91,29 +88,15 @@ export class NgramLane implements Lane {
     for (let i = 0; i < count; i++) {
       text.push(token(i));
       if (!chooses) continue;
-      const { next, length } = lookUp(text);
+      const match = lookUp(text);
+      const next = text[match.next]!;
       this.#chosen = next;
       answer.tokens.push(next);
-      answer.confidences.push(length === 0 ? 0.001 : length / (length + 1));
+      answer.confidences.push(matchConfidence(match.length));
       answer.runnersUp.push(next === 0 ? 1 : 0);
     }
     const result = Promise.resolve({ ...answer, startMs, endMs: this.#clock.now() });
     this.#newest = result;
     return await result;
   }
-}
-
-/**
- * The token that followed the last of the longest matches with the text's end, and that match's length in tokens;
- * without a match, the text's last token again.
- */
-function lookUp(text: readonly number[]): { readonly next: number; readonly length: number } {
-  const last = text.length - 1;
-  let best = { next: text[last]!, length: 0 };
-  for (let end = last - 1; end >= best.length && best.length < LONGEST; end--) {
-    let length = 0;
-    while (length < LONGEST && length <= end && text[end - length] === text[last - length]) length++;
-    if (length > best.length) best = { next: text[end + 1]!, length };
-  }
-  return best;
 }

@@ -113,11 +113,13 @@ export class AdaptiveLaunch implements LaunchRule {
   }
 
   launchNow(chances: readonly number[], stale: number): number | null {
-    if (this.#backoff.isPaused) return 0;
+    const { isPaused } = this.#backoff;
+    // In a pause no more drafts are to come, but what was looked up in the text is taken.
+    if (isPaused && chances.length === 0) return 0;
     const policy = this.#policy;
     if (!policy) return launchAtOnce.launchNow(chances, stale);
     const now = this.#best(policy, chances);
-    if (chances.length >= MAX_ROWS - 1) return now.count;
+    if (isPaused || chances.length >= MAX_ROWS - 1) return now.count;
     const waitMs = Math.max(0, this.#draftEndMs(stale) - this.#clock.now());
     const later = this.#best(policy, [...chances, this.#estimates.predictor.mean]);
     return later.worth - this.#rateFactor * policy.rate * waitMs > now.worth ? null : now.count;
@@ -129,7 +131,7 @@ export class AdaptiveLaunch implements LaunchRule {
     stale: number,
     hedge: readonly number[],
   ): number | null {
-    if (this.#backoff.isPaused) return 0;
+    if (this.#backoff.isPaused && chances.length <= verifying + 1) return 0;
     const policy = this.#policy;
     if (!policy || this.#verifiedMs === Infinity) return null;
     const { mean } = this.#estimates.predictor;
@@ -185,7 +187,7 @@ export class AdaptiveLaunch implements LaunchRule {
     this.#draftFromMs ??= this.#clock.now();
   }
 
-  observe({ position, accepted, endMs }: Operation): void {
+  observe({ position, accepted, lookedUp, endMs }: Operation): void {
     if (accepted === undefined) {
       this.#drafts = true;
       this.#draftFromMs = undefined;
@@ -198,7 +200,7 @@ export class AdaptiveLaunch implements LaunchRule {
     this.#isDue ||= ++this.#verifications % STRETCH === 0;
     if (this.#isAsked) {
       const { aloneMs } = this.#estimates.costs;
-      this.#backoff.observe(position, accepted + 1, endMs, aloneMs, this.#gain, this.#drafts);
+      this.#backoff.observe(position, accepted + 1, endMs, aloneMs, this.#gain, this.#drafts && !lookedUp);
       if (this.#backoff.isPaused) this.#drafts = false;
     }
     if (!this.#policy) this.#solve();

@@ -127,8 +127,8 @@ export class DraftBackoff {
   /**
    * Takes note of a verification that began at `position`: how many tokens it committed and when it ended. `aloneMs` is
    * the verify lane's time for a token by itself, `expectedGain` the speed over greedy's that the launch rule expects;
-   * `undefined` where that is not known yet. Without `drafts` the draft lane had still to catch up on the text, which
-   * tells nothing of what drafts bring.
+   * `undefined` where that is not known yet. Without `drafts` the draft lane had still to catch up on the text, or
+   * the drafts were not its own: that tells nothing of what they bring.
    */
   observe(
     position: number,
@@ -144,20 +144,24 @@ export class DraftBackoff {
     this.#lastMs = endMs;
     if (isFirst || aloneMs === undefined || expectedGain === undefined) return;
     const gain = this.isPaused ? 1 : expectedGain * Math.exp(this.#achieved - this.#expected);
-    // In a pause the verify lane is alone: that is greedy's own time.
-    const greedyMs = this.isPaused ? ms : tokens * aloneMs;
+    // A token by itself, in a pause: that is greedy's own time.
+    const isAlone = this.isPaused && tokens === 1;
+    const greedyMs = isAlone ? ms : tokens * aloneMs;
     this.#run.greedyMs += greedyMs;
-    this.#run.expectedMs += greedyMs / gain;
+    this.#run.expectedMs += this.isPaused ? ms : greedyMs / gain;
     this.#run.ms += ms;
-    if (this.isPaused) this.#rest(tokens, ms);
+    if (this.isPaused) this.#rest(tokens, isAlone ? ms : 0);
     else if (drafts) this.#weigh(tokens, Math.min(ms, (tokens + MOST_LOST) * aloneMs), aloneMs, expectedGain, gain);
   }
 
-  /** Tokens of a pause: as it ends it is known what the stretch before it would have taken without drafts. */
+  /**
+   * Tokens of a pause: as it ends it is known what the stretch before it would have taken without drafts. `ms` is 0
+   * where they were no single token.
+   */
   #rest(tokens: number, ms: number): void {
     this.#tokensLeft = Math.max(0, this.#tokensLeft - tokens);
     this.#restLeft = Math.max(0, this.#restLeft - tokens);
-    this.#alone.tokens += tokens;
+    if (ms > 0) this.#alone.tokens += tokens;
     this.#alone.ms += ms;
     if (!this.isPaused) this.#endPause();
   }

@@ -19,6 +19,8 @@ export interface JudgedDraft {
   readonly isRight: boolean;
   /** Whether the draft model's second choice was. */
   readonly runnerUpIsRight: boolean;
+  /** Whether it was looked up in the text; then it has no second choice. */
+  readonly lookedUp?: boolean;
 }
 
 /**

@@ -37,16 +37,16 @@ export class Scheduler {
 
   /** The run begins: `lanes` are the verify lane and, if the strategy drafts, the draft lane. */
   start(promptTokens: number, lanes: Start["lanes"]): void {
-    const { costs, predictor } = this.estimates;
+    const { costs, predictor, lookUp } = this.estimates;
     const drafts = lanes.length > 1;
-    if (drafts) predictor.newText();
+    if (drafts) { for (const one of [predictor, lookUp]) one.newText(); }
     this.rule.begin();
     this.trace.start(promptTokens, lanes, drafts ? costs.figures : undefined);
   }
 
   /** Learns from an operation of either lane; the verify lane's have `accepted` set. */
   observe(operation: Operation, { otherBusy, turnaroundMs, judged = [] }: Circumstances): void {
-    const { costs, predictor } = this.estimates;
+    const { costs, predictor, lookUp } = this.estimates;
     const { tokens, chosen, accepted, startMs, endMs } = operation;
     const isVerified = accepted !== undefined;
     if (isVerified) costs.observeVerify(tokens.length, endMs - startMs, otherBusy);
@@ -55,9 +55,9 @@ export class Scheduler {
       costs.observeDraft((endMs - startMs) / chosen.length, otherBusy > BUSY);
     }
     if (turnaroundMs !== undefined) costs.observeTurnaround(isVerified ? "verify" : "draft", turnaroundMs);
-    for (const { confidence, place, isRight, runnerUpIsRight } of judged) {
-      predictor.observe(confidence, place, isRight);
-      if (!isRight) predictor.observeRunnerUp(runnerUpIsRight);
+    for (const { confidence, place, isRight, runnerUpIsRight, lookedUp } of judged) {
+      (lookedUp ? lookUp : predictor).observe(confidence, place, isRight);
+      if (!isRight && !lookedUp) predictor.observeRunnerUp(runnerUpIsRight);
     }
     this.rule.observe(operation);
     this.trace.settle(operation);

@@ -2,6 +2,7 @@ import { chancesOf } from "./chances.ts";
 import { Drafter } from "./drafter.ts";
 import { decodeAlone } from "./greedy.ts";
 import type { Run, Strategy } from "./strategy.ts";
+import { TextLookUp } from "./text-look-up.ts";
 import type { CommittedToken } from "../token-log.ts";
 import { drain } from "../lanes/traced-lane.ts";
 import { Verifier } from "./verifier.ts";
@@ -15,6 +16,7 @@ export async function* amusd(run: Run): ReturnType<Strategy> {
   const { log, limits: { signal } } = run;
   const verifier = new Verifier(run);
   const drafter = new Drafter(run, verifier);
+  const lookUp = new TextLookUp(run);
   run.scheduler.start(log.length, [verifier.start, drafter.start]);
   try {
     if (verifier.ended) return;
@@ -25,6 +27,7 @@ export async function* amusd(run: Run): ReturnType<Strategy> {
     verifier.verify([]);
     let batch: CommittedToken[] = [];
     while (!verifier.ended && (verifier.next || drafter.room > 0)) {
+      if (verifier.room >= 0) lookUp.propose(verifier.verifying);
       // An idle verify lane comes first: to send the draft lane's next step takes the host a while.
       if (verifier.next && drafter.step(verifier.verifying)) continue;
       if (launch(run, verifier, drafter)) continue;

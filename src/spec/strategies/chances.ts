@@ -10,9 +10,12 @@ export function chancesOf(
   pending: readonly TokenNode[],
   length: number = log.length,
 ): number[] {
-  const { predictor } = scheduler.estimates;
-  // All pending tokens were drafted.
-  return pending.map(({ draft, position }) => predictor.chance(draft!.confidence, position - length + 1));
+  const { predictor, lookUp } = scheduler.estimates;
+  return pending.map(({ draft, position }) => {
+    // All pending tokens were drafted.
+    const { confidence, lookedUp } = draft!;
+    return (lookedUp ? lookUp : predictor).chance(confidence, position - length + 1);
+  });
 }
 
 /** `first` times all of the numbers. */

@@ -103,6 +103,8 @@ export class Drafter {
     const { log, scheduler: { rule } } = this.#run;
     this.#adopt();
     if (verifying === undefined) this.#hedge.drop();
+    // What was looked up is likelier than what the model would draft there.
+    if (log.pending()[verifying ?? 0]?.draft?.lookedUp) return false;
     const main = this.#main;
     const continues = this.#continues(main);
     const path = continues ? log.path(main.tip) : [];

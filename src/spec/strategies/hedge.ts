@@ -120,7 +120,7 @@ export class Hedge {
   #candidate(judged: readonly TokenNode[]): Candidate | undefined {
     const { log, drafting } = this.#run;
     if (!drafting.hedge || this.#queue.lane.branchCapacity === 0 || judged.length === 0) return undefined;
-    const chances = judged.map((_, at) => this.#runnerUpChance(judged.slice(0, at + 1)));
+    const chances = judged.map(({ draft }, at) => draft!.lookedUp ? 0 : this.#runnerUpChance(judged.slice(0, at + 1)));
     const at = chances.indexOf(Math.max(...chances));
     const { position, draft } = judged[at]!;
     return {

@@ -40,6 +40,8 @@ export interface Drafting {
   readonly lookahead: number;
   /** Whether `amusd`'s draft lane hedges, if it can branch. */
   readonly hedge: boolean;
+  /** Whether `amusd` takes what followed in the text before, too, where that is likelier; default: no. */
+  readonly lookUp?: boolean;
 }
 
 /**

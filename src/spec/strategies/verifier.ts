@@ -101,7 +101,8 @@ export class Verifier {
   commit(answer: Operation, beside?: TracedLane): CommittedToken[] {
     const { log, limits: { eosIds }, scheduler } = this.run;
     const { operation, startMs, endMs } = answer;
-    this.#inFlight.shift();
+    const drafted = this.#inFlight.shift()?.drafted ?? [];
+    const lookedUp = drafted.filter(({ draft }) => draft?.lookedUp).length;
     const pending = log.pending();
     const chosen = this.#usable(answer);
     const eosAt = chosen.findIndex((token) => eosIds.includes(token));
@@ -112,6 +113,7 @@ export class Verifier {
     const batch = logprobs ? committed.map((token, i) => ({ ...token, logprobs: logprobs[i]! })) : committed;
     answer.accepted = batch.filter(({ origin }) => origin === "accepted").length;
     answer.stale = false;
+    if (lookedUp > 0) answer.lookedUp = lookedUp;
     scheduler.observe(answer, {
       otherBusy: beside?.busyShare(startMs, endMs) ?? 0,
       // Decode steps are chained on the device: they don't wait for the host.
@@ -140,8 +142,8 @@ function judgedDrafts(pending: readonly TokenNode[], batch: readonly CommittedTo
   for (const [i, { token, draft }] of pending.slice(0, batch.length).entries()) {
     const isRight = token === batch[i]!.token;
     // All pending tokens were drafted.
-    const { confidence, runnerUp } = draft!;
-    judged.push({ confidence, place: i + 1, isRight, runnerUpIsRight: runnerUp === batch[i]!.token });
+    const { confidence, runnerUp, lookedUp } = draft!;
+    judged.push({ confidence, place: i + 1, isRight, runnerUpIsRight: runnerUp === batch[i]!.token, lookedUp });
     if (!isRight) break;
   }
   return judged;

@@ -11,7 +11,7 @@ export interface Summary {
   readonly ttftMs: number | null;
   /** From the first committed token to the last, for each token after the first. */
   readonly msPerToken: number | null;
-  /** Tokens that the draft lane chose as drafts, stale ones included. */
+  /** Tokens that the draft lane chose as drafts, stale ones included, and those looked up that were verified. */
   readonly drafted: number;
   /** The drafted tokens that a verification accepted. */
   readonly accepted: number;
@@ -81,12 +81,13 @@ export class Summarizer {
     } else if (event.kind === "operation") this.#addOperation(event);
   }
 
-  #addOperation({ lane, operation, tokens, chosen, accepted, startMs, endMs }: Operation): void {
+  #addOperation({ lane, operation, tokens, chosen, accepted, lookedUp = 0, startMs, endMs }: Operation): void {
     const at = this.#start!.lanes.findIndex(({ name }) => name === lane);
     // Where the draft lane verifies, it catches up on committed text: only the last choice is a draft.
     if (at === 1) this.#drafted += operation === "verify" ? 1 : chosen.length;
     if (accepted !== undefined) {
       this.#verifications++;
+      this.#drafted += lookedUp;
       this.#accepted += accepted;
       this.#verified += tokens.length - 1;
       if (tokens.length === 1) this.#addOneRow(endMs - startMs);

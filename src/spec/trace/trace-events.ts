@@ -56,6 +56,8 @@ export interface Operation {
   readonly confidences?: readonly number[];
   /** For each chosen token the token with the second largest score. */
   readonly runnersUp?: readonly number[];
+  /** How many of the fed drafts were looked up in the text; none of them where this isn't given. */
+  lookedUp?: number;
   /** For each chosen token its log-probabilities, where they were asked for. */
   readonly logprobs?: readonly TokenLogprobs[];
   /** When the device began, in ms; time in the queue is not counted in. */

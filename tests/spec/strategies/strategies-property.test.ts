@@ -95,6 +95,7 @@ const scenario = fc.record({
   lookahead: fc.integer({ min: 1, max: MAX_ROWS - 1 }),
   launchRule: rule,
   hedge: fc.boolean(),
+  lookUp: fc.boolean(),
   consumerMs: fc.constantFrom(0, 0, 5),
 });
 type LaneScenario = typeof lane extends fc.Arbitrary<infer T> ? T : never;
@@ -122,7 +123,7 @@ interface Run extends Outcome {
 }
 
 async function runScenario(strategy: Strategy, scenario: Scenario, trouble: Trouble, twoTurns = false): Promise<Run> {
-  const { seed, vocabulary, prompt, consumerMs, maxTokens, eosIds, lookahead, hedge } = scenario;
+  const { seed, vocabulary, prompt, consumerMs, maxTokens, eosIds, lookahead, hedge, lookUp } = scenario;
   const verifyNext = hashModel(seed, vocabulary);
   const draftNext = draftModel(scenario.draftKind, scenario.share, verifyNext, vocabulary, seed);
   const clock = new VirtualClock(100_000);
@@ -174,6 +175,7 @@ async function runScenario(strategy: Strategy, scenario: Scenario, trouble: Trou
     estimates,
     launchRule,
     hedge,
+    lookUp,
     signal: abort.signal,
   };
 
