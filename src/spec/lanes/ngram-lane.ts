@@ -6,7 +6,7 @@ import { lookUp, matchConfidence } from "./look-up.ts";
 /**
  * A lane without a model or a device: it looks for the longest end of the text that occurs before, and chooses the
  * token that followed its last occurrence. That is right where a text repeats itself, as edits of code do. Its
- * confidence is n / (n + 1) for a match of n tokens, about 0 for none; the predictor learns what chance that stands for.
+ * confidence is n / (n + 1) for a match of n tokens, about 0 for none; the predictor learns what chance that is.
  */
 export class NgramLane implements Lane {
   readonly name: string;

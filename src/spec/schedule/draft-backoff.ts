@@ -6,20 +6,20 @@ const PATIENCE = 3;
 /** It stops only after losing this many standard deviations of the loss, if that is more. */
 const DEVIATIONS = 2;
 /** But after losing this many tokens' time in any case. */
-const MOST_PATIENCE = 4;
+const MOST_PATIENCE = 8;
 /** The limit is scaled by the expected gain to this power: drafting may lose more where a gain is expected. */
 const TRUST = 3;
 /** The most that the limit is scaled by. */
 const MOST_TRUST = 2;
 /** One verification counts as at most this many lost tokens: the machine may have stood still. */
-const MOST_LOST = 3;
+const MOST_LOST = 6;
 /** Tokens that are decoded without drafts after a loss. Each cooldown is twice the last, unless drafting has gained. */
 const COOLDOWN_TOKENS = 64;
 /**
  * A pause lasts to the text's end, but for no more tokens of a text than this once the cooldown is over: to feed the
  * draft lane what it missed slows the verify lane down; at a text's begin it is done before the verify lane's prefill.
  */
-const LONGEST_REST_TOKENS = 256;
+const LONGEST_REST_TOKENS = 64;
 /** The longest cooldown, in tokens. */
 const LONGEST_COOLDOWN_TOKENS = 512;
 /** What drafting brought is told of stretches of this many tokens, or fewer where it is paused before. */

@@ -5,6 +5,6 @@ import { Predictor } from "./predictor.ts";
 export class Estimates {
   readonly costs: Costs = new Costs();
   readonly predictor: Predictor = new Predictor();
-  /** Of the drafts that were looked up beside the draft lane's. */
+  /** The predictor of drafts that were looked up beside the draft lane's. */
   readonly lookUp: Predictor = new Predictor();
 }

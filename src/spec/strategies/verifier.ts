@@ -143,7 +143,13 @@ function judgedDrafts(pending: readonly TokenNode[], batch: readonly CommittedTo
     const isRight = token === batch[i]!.token;
     // All pending tokens were drafted.
     const { confidence, runnerUp, lookedUp } = draft!;
-    judged.push({ confidence, place: i + 1, isRight, runnerUpIsRight: runnerUp === batch[i]!.token, lookedUp });
+    judged.push({
+      confidence,
+      place: i + 1,
+      isRight,
+      runnerUpIsRight: runnerUp === batch[i]!.token,
+      ...lookedUp && { lookedUp },
+    });
     if (!isRight) break;
   }
   return judged;

@@ -105,7 +105,7 @@ test("DraftBackoff lets a pause last to the text's end, but not for long in a te
     backoff.observe(5000 + tokens, 1, 1e5 + (tokens + 1) * ALONE_MS, ALONE_MS, 1);
   }
   // The first one only tells where the text is.
-  assert.is(tokens, 1 + 256);
+  assert.is(tokens, 1 + 64);
 });
 
 test("DraftBackoff takes one outlier for no verdict", () => {
@@ -155,13 +155,13 @@ test("DraftBackoff counts a pause as neither gain nor loss, and knows by it what
 });
 
 test("DraftBackoff goes on with what was remembered: the pause and the next one's length too", () => {
-  const lost = { expected: 1.2, achieved: 0.9, tokens: 150, pause: 100, cooldown: 256 };
+  const lost = { expected: 1.2, achieved: 0.9, tokens: 150, pause: 30, cooldown: 256 };
   const backoff = new DraftBackoff(lost);
   const { expected, achieved, ...counts } = backoff.remembered;
   assert.ok(Math.abs(expected - 1.2) < 1e-9 && Math.abs(achieved - 0.9) < 1e-9);
-  assert.equal(counts, { tokens: 150, pause: 100, cooldown: 256 });
+  assert.equal(counts, { tokens: 150, pause: 30, cooldown: 256 });
   backoff.begin();
-  for (let i = 0; i <= 100; i++) backoff.observe(i, 1, i * ALONE_MS, ALONE_MS, 1);
+  for (let i = 0; i <= 40; i++) backoff.observe(i, 1, i * ALONE_MS, ALONE_MS, 1);
   assert.ok(backoff.isPaused && backoff.remembered.pause === 0, "to the text's end");
   feed(backoff, repeat(99, { tokens: 1, ms: 18 }));
   assert.is(backoff.remembered.pause, 256, "it began anew with the next text, and lost again");
