@@ -55,8 +55,7 @@ export const modelFlags = {
   drafter: {
     kind: "enum",
     values: DRAFTERS,
-    brief:
-      "What drafts: the draft model, look-up of what followed in the text before (no device), both, or nothing",
+    brief: "What drafts: the draft model, look-up of what followed in the text before (no device), both, or nothing",
     default: "model",
   },
   offline: {

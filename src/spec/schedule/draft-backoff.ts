@@ -16,10 +16,10 @@ const MOST_LOST = 6;
 /** Tokens that are decoded without drafts after a loss. Each cooldown is twice the last, unless drafting has gained. */
 const COOLDOWN_TOKENS = 64;
 /**
- * A pause lasts to the text's end, but for no more tokens of a text than this once the cooldown is over: to feed the
- * draft lane what it missed slows the verify lane down; at a text's begin it is done before the verify lane's prefill.
+ * A pause takes at least this many tokens of a text, even if it is nearly over as the text begins: to feed the draft
+ * lane what it missed slows the verify lane down, and most short texts end before.
  */
-const LONGEST_REST_TOKENS = 64;
+const LEAST_PAUSE_TOKENS = 64;
 /** The longest cooldown, in tokens. */
 const LONGEST_COOLDOWN_TOKENS = 512;
 /** What drafting brought is told of stretches of this many tokens, or fewer where it is paused before. */
@@ -59,8 +59,8 @@ export interface RememberedGain extends Gain {
 export class DraftBackoff {
   /** Tokens that are still to be decoded without drafts. */
   #tokensLeft = 0;
-  /** How many tokens at most the pause goes on in this text, even if no more are left of the cooldown. */
-  #restLeft = 0;
+  /** How many tokens of this text are left of the least that a pause takes. */
+  #leastLeft = 0;
   /** The next cooldown, in tokens. */
   #cooldown = COOLDOWN_TOKENS;
   /** The loss since the last cooldown, in greedy tokens' time; a gain is negative. */
@@ -95,7 +95,7 @@ export class DraftBackoff {
 
   /** Whether the verify lane is to go on without drafts for now. */
   get isPaused(): boolean {
-    return this.#tokensLeft > 0 || this.#restLeft > 0;
+    return this.#tokensLeft > 0 || this.#leastLeft > 0;
   }
 
   /** What drafting brought, while it was not paused; the newest tokens count most. */
@@ -119,7 +119,7 @@ export class DraftBackoff {
   begin(): void {
     this.#next = -1;
     this.#run = { greedyMs: 0, expectedMs: 0, ms: 0 };
-    this.#restLeft = this.#tokensLeft > 0 ? LONGEST_REST_TOKENS : 0;
+    this.#leastLeft = this.#tokensLeft > 0 ? LEAST_PAUSE_TOKENS : 0;
     if (!this.isPaused) this.#endPause();
     this.#sumAnew();
   }
@@ -160,7 +160,7 @@ export class DraftBackoff {
    */
   #rest(tokens: number, ms: number): void {
     this.#tokensLeft = Math.max(0, this.#tokensLeft - tokens);
-    this.#restLeft = Math.max(0, this.#restLeft - tokens);
+    this.#leastLeft = Math.max(0, this.#leastLeft - tokens);
     if (ms > 0) this.#alone.tokens += tokens;
     this.#alone.ms += ms;
     if (!this.isPaused) this.#endPause();
@@ -186,7 +186,7 @@ export class DraftBackoff {
       const gains = this.#lostInAll < 0 || this.#achieved > 0;
       this.#tokensLeft = gains ? COOLDOWN_TOKENS : this.#cooldown;
       this.#cooldown = Math.min(2 * this.#tokensLeft, LONGEST_COOLDOWN_TOKENS);
-      this.#restLeft = LONGEST_REST_TOKENS;
+      this.#leastLeft = LEAST_PAUSE_TOKENS;
       this.#sumAnew();
     } else if (this.#stretch.tokens >= STRETCH_TOKENS) this.#remember(aloneMs);
   }

@@ -96,7 +96,7 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
   assert.is(coolDown(), 64);
 });
 
-test("DraftBackoff lets a pause last to the text's end, but not for long in a text without end", () => {
+test("DraftBackoff ends a pause within a text too", () => {
   const backoff = new DraftBackoff();
   feed(backoff, repeat(99, { tokens: 1, ms: 18 }));
   assert.is(backoff.remembered.pause, 64);
@@ -162,7 +162,7 @@ test("DraftBackoff goes on with what was remembered: the pause and the next one'
   assert.equal(counts, { tokens: 150, pause: 30, cooldown: 256 });
   backoff.begin();
   for (let i = 0; i <= 40; i++) backoff.observe(i, 1, i * ALONE_MS, ALONE_MS, 1);
-  assert.ok(backoff.isPaused && backoff.remembered.pause === 0, "to the text's end");
+  assert.ok(backoff.isPaused && backoff.remembered.pause === 0, "it takes more of a text");
   feed(backoff, repeat(99, { tokens: 1, ms: 18 }));
   assert.is(backoff.remembered.pause, 256, "it began anew with the next text, and lost again");
   assert.not.ok(new DraftBackoff({ ...lost, pause: 0 }).isPaused);
