@@ -87,7 +87,11 @@ test("the context may follow from the prompt, once the model's file is open", as
 
 test("options out of range are refused before anything is opened", async () => {
   const cases: [Partial<LoadOptions>, ErrorConstructor, RegExp][] = [
-    [{ drafter: "other" as "ngram" }, RangeError, /^Cannot use "other" as drafter: there are model, ngram, none$/],
+    [
+      { drafter: "other" as "ngram" },
+      RangeError,
+      /^Cannot use "other" as drafter: there are model, ngram, model\+ngram/,
+    ],
     [{ kvCache: "q8" as "f16" }, RangeError, /^Cannot use "q8" as KV cache: there are f16, f32$/],
     [{ drafter: "model" }, TypeError, /^Cannot draft by a model: there is none; give one as draft, or another drafter/],
     [{ draftVocabulary: 0 }, RangeError, /^Cannot draft with a vocabulary of 0: a whole number of 1 or more/],

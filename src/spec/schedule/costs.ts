@@ -18,10 +18,11 @@ export class Costs {
 
   /**
    * `otherBusy` is the share of the time during which the draft lane was at work. The verification counts as if that
-   * had been all of the time, or nothing, whichever is nearer.
+   * had been all of the time, or nothing where it was next to nothing: what the draft lane takes is not to look as if
+   * the verify lane alone had become slower.
    */
   observeVerify(rows: number, measuredMs: number, otherBusy: number): void {
-    const isBusy = otherBusy > 0.5;
+    const isBusy = otherBusy > NEXT_TO_NOTHING;
     const table = this.#verify[isBusy ? "busy" : "idle"];
     const contention = this.#contention;
     table.add(rows, measuredMs * (isBusy ? contention : 1) / (1 + (contention - 1) * otherBusy));
@@ -174,6 +175,8 @@ class RowCosts {
   }
 }
 
+/** A verification counts as one alone if the draft lane was at work for no more than this share of its time. */
+const NEXT_TO_NOTHING = 0.1;
 /** Verifications of all sizes that the mean over the typical time goes over. */
 const AVERAGE_OVER = 64;
 /** A single verification counts as at most this many times the typical one: the machine may have stood still. */
