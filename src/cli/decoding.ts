@@ -3,6 +3,7 @@ import { MAX_ROWS } from "../spec/lanes/lane.ts";
 import { isLaunchName, type LaunchName } from "../spec/schedule/launch-rule.ts";
 import { UsageError } from "./errors.ts";
 import { count } from "./flags.ts";
+import { draftsByModel } from "../engine/load.ts";
 import type { ModelFlags } from "./models.ts";
 import { type SamplingFlags, samplingFlags, samplingFrom } from "./sampling.ts";
 
@@ -52,7 +53,7 @@ export function decodingOptions(flags: DecodingFlags): GenerationOptions {
 
 /** Whether the flags give something to draft with; the embedded verify model has a draft model of its own. */
 export function hasDrafter(flags: ModelFlags): boolean {
-  if (flags.drafter === "ngram" || flags.drafter === "none") return flags.drafter === "ngram";
+  if (!draftsByModel(flags.drafter)) return flags.drafter === "ngram";
   return flags["verify-model-path"] === undefined || flags["draft-model-path"] !== undefined;
 }
 

@@ -2,7 +2,7 @@ import { access } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { fetchDataset } from "../hub/hub.ts";
 import { type DrafterName, type Engine, type KvCache, load, type LoadOptions, type LoadProgress } from "../../mod.ts";
-import { DRAFTERS, KV_CACHES } from "../engine/load.ts";
+import { DRAFTERS, draftsByModel, KV_CACHES } from "../engine/load.ts";
 import { UsageError } from "./errors.ts";
 import { count, text } from "./flags.ts";
 import { Progress } from "./output.ts";
@@ -110,7 +110,7 @@ export async function loadEngine(
   slots = 1,
 ): Promise<Engine> {
   const { "middle-model-path": middle, "draft-model-path": draftPath, drafter } = flags;
-  const hasModel = drafter === "model" || drafter === "model+ngram";
+  const hasModel = draftsByModel(drafter);
   if (middle !== undefined && drafts && !hasModel) {
     throw new UsageError(`Cannot use --middle-model-path with --drafter ${drafter}: leave one of the two out`);
   }

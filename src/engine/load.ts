@@ -30,6 +30,11 @@ export type DrafterName = "model" | "ngram" | "model+ngram" | "none";
 /** The drafters, by name. */
 export const DRAFTERS: readonly DrafterName[] = ["model", "ngram", "model+ngram", "none"];
 
+/** Whether that drafter needs a draft model. */
+export function draftsByModel(drafter: DrafterName): boolean {
+  return drafter === "model" || drafter === "model+ngram";
+}
+
 /** How keys and values are kept: half precision takes half the memory. */
 export type KvCache = "f16" | "f32";
 
@@ -98,7 +103,7 @@ export async function load(options: LoadOptions): Promise<Engine> {
   const { verify, draft, drafter = draft === undefined ? "none" : "model", kvCache = "f16", draftVocabulary } = options;
   assertOneOf("drafter", drafter, DRAFTERS);
   assertOneOf("KV cache", kvCache, KV_CACHES);
-  const hasModel = drafter === "model" || drafter === "model+ngram";
+  const hasModel = draftsByModel(drafter);
   if (hasModel && draft === undefined) {
     throw new TypeError(
       `Cannot draft by a model: there is none; give one as draft, or another drafter than "${drafter}"`,

@@ -26,5 +26,6 @@ export function lookUp(text: readonly number[]): Match {
 
 /** The confidence that stands for a match of so many tokens, about 0 for none; a predictor learns what it means. */
 export function matchConfidence(length: number): number {
-  return length === 0 ? 0.001 : Math.min(length, LONGEST) / (Math.min(length, LONGEST) + 1);
+  const counted = Math.min(length, LONGEST);
+  return counted === 0 ? 0.001 : counted / (counted + 1);
 }

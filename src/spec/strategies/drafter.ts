@@ -100,11 +100,11 @@ export class Drafter {
    * one that is worth it.
    */
   step(verifying: number | undefined): boolean {
-    const { log, scheduler: { rule } } = this.#run;
+    const { log, drafting, scheduler: { rule } } = this.#run;
     this.#adopt();
     if (verifying === undefined) this.#hedge.drop();
     // What was looked up is likelier than what the model would draft there.
-    if (log.pending()[verifying ?? 0]?.draft?.lookedUp) return false;
+    if (drafting.lookUp && log.pending()[verifying ?? 0]?.draft?.lookedUp) return false;
     const main = this.#main;
     const continues = this.#continues(main);
     const path = continues ? log.path(main.tip) : [];
