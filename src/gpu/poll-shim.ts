@@ -1,9 +1,9 @@
 // Dawn's Node binding waits for the GPU by polling: it calls `setImmediate` again and again as long as any of its
-// promises is pending. That keeps a core busy, the very core that a software adapter computes on. Dawn looks up the
-// name `setImmediate` at each call, so a shim in its place can slow Dawn down. The shim lets Dawn poll at once for a
-// while after a GPU got work. At other times the thread naps before a poll, and naps longer as long as no answer is
-// due. A timer in place of the nap would be late by 1 to 2 ms, which a verification can't hide. lab/kernels says what
-// naps cost.
+// promises is pending. That keeps a core busy, the very core that a software adapter computes on, and each poll leaves
+// a native function behind for the garbage collector. Dawn looks up the name `setImmediate` at each call, so a shim in
+// its place can slow Dawn down. The shim lets Dawn poll at once for a while after a GPU got work. At other times the
+// thread naps before a poll, and as long as no answer is due it naps without one. A timer in place of the nap would be
+// late by 1 to 2 ms, which a verification can't hide. lab/kernels says what naps and polls cost.
 
 /** Until this time, in ms of `performance.now()`, Dawn polls without pause. */
 let polledUntilMs = 0;
@@ -14,6 +14,8 @@ const dueMs = new Map<object, number>();
 const NAP_MS = 0.2;
 /** The longest nap, in ms, while no answer is due. Timers and the consumer's own work wait until it is over. */
 const LONG_NAP_MS = 1;
+/** The longest time between two polls, in ms, while no answer is due: some answers are not told of. */
+const LONGEST_PAUSE_MS = 4;
 /** Nobody writes to this memory: waiting for a change of it, with a time limit, is how a thread sleeps. */
 const napping = new Int32Array(new SharedArrayBuffer(4));
 
@@ -31,10 +33,13 @@ export function expectAnswer(queue: object, atMs: number | undefined): void {
   else dueMs.set(queue, atMs);
 }
 
-/** How long to nap now, in ms: until the first answer is due. No nap is long: some answers are not told of. */
-function napMs(nowMs: number): number {
-  const untilDue = dueMs.size > 0 ? Math.min(...dueMs.values()) - nowMs : 0;
-  return Math.min(Math.max(untilDue, NAP_MS), LONG_NAP_MS);
+/** How long it is until an answer can come, in ms; at most 0 where one is due, or none is told of. */
+function untilDue(nowMs: number): number {
+  return dueMs.size > 0 ? Math.min(...dueMs.values()) - nowMs : 0;
+}
+
+function nap(ms: number): void {
+  Atomics.wait(napping, 0, 0, ms);
 }
 
 type Immediate = (callback: (...args: unknown[]) => void, ...args: unknown[]) => unknown;
@@ -51,7 +56,21 @@ export function installPollShim(): () => void {
   let napped = false;
   const shim: Immediate = (callback, ...args) => {
     if (!isNative(callback)) return original(callback, ...args);
-    const poll = () => {
+    const isAgain = polling;
+    const askedMs = performance.now();
+    const poll = (): unknown => {
+      const nowMs = performance.now();
+      if (isAgain && nowMs > polledUntilMs) {
+        const ms = untilDue(nowMs);
+        if (ms <= 0) {
+          // Dawn tells of an answer at the second poll after the answer came, so every other poll goes without a nap.
+          napped = !napped;
+          if (napped) nap(NAP_MS);
+        } else if (nowMs < askedMs + LONGEST_PAUSE_MS) {
+          nap(Math.min(ms, LONG_NAP_MS));
+          return original(poll);
+        }
+      }
       polling = true;
       try {
         callback(...args);
@@ -59,13 +78,6 @@ export function installPollShim(): () => void {
         polling = false;
       }
     };
-    const nowMs = performance.now();
-    if (polling && nowMs > polledUntilMs) {
-      const ms = napMs(nowMs);
-      // Dawn tells of an answer at the second poll after the answer came, so every other poll goes without a short nap.
-      napped = ms > NAP_MS || !napped;
-      if (napped) Atomics.wait(napping, 0, 0, ms);
-    }
     return original(poll);
   };
   host.setImmediate = shim;

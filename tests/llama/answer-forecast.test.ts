@@ -24,6 +24,22 @@ test("an answer is due after the least time that one of its kind took", () => {
   assert.equal(due, [100, undefined, 114, undefined, 123, undefined, 143]);
 });
 
+test("a device that became slower is not looked at for its old times", () => {
+  const { due, forecast } = recorded();
+  const dueAfter = (ms: number) => {
+    forecast.sent(SHORT, 0);
+    forecast.answered(0, ms);
+    forecast.sent(SHORT, 0);
+    const at = due.at(-1);
+    forecast.failed(0);
+    return at;
+  };
+  assert.is(dueAfter(10), 10);
+  assert.is(dueAfter(20), 10);
+  for (let i = 0; i < 20; i++) dueAfter(20);
+  assert.is(dueAfter(20), 20);
+});
+
 test("the oldest in flight is expected, from the end of the one before it", () => {
   const { due, forecast } = recorded();
   for (const [kind, ms] of [[SHORT, 2], [LONG, 30]] as const) {

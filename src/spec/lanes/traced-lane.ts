@@ -16,10 +16,10 @@ export class TracedLane {
   #newest: Promise<unknown> = Promise.resolve();
   /** The last message settled: the input of a `decode` without a token, or of a `verifyNext`, follows from it. */
   #last: Operation | undefined;
-  /** When the device was busy, in ms, newest last. */
-  readonly #busy: [startMs: number, endMs: number][] = [];
-  /** When the messages in flight were sent, oldest first. */
-  readonly #sentMs: number[] = [];
+  /** When the device was busy, newest last. */
+  readonly #busy: Work[] = [];
+  /** The messages in flight, oldest first: when they were sent. */
+  readonly #inFlight: Pick<Work, "operation" | "startMs">[] = [];
   #turnaroundMs: number | undefined;
 
   /**
@@ -82,15 +82,22 @@ export class TracedLane {
   }
 
   /**
-   * For what share of that time, the end of which is just known, the device was busy. A message in flight counts from
-   * when it was sent, or from when the one before it ended if that is later.
+   * For what share of that time, the end of which is just known, the device was busy; `undefined` where it was fed a
+   * prompt, or text that it had missed, in that time: a lane that catches up takes more from another one, on the same
+   * cores, than one that decodes. A message in flight counts from when it was sent, or from when the one before it
+   * ended if that is later.
    */
-  busyShare(startMs: number, endMs: number): number {
-    const working: readonly [number, number][] = this.#sentMs.length > 0
-      ? [...this.#busy, [Math.max(this.#sentMs[0]!, this.#busy.at(-1)?.[1] ?? 0), endMs]]
-      : this.#busy;
-    const shared = working.map(([from, to]) => Math.max(0, Math.min(to, endMs) - Math.max(from, startMs)));
-    return endMs > startMs ? Math.min(1, shared.reduce((sum, ms) => sum + ms, 0) / (endMs - startMs)) : 0;
+  busyShare(startMs: number, endMs: number): number | undefined {
+    const [oldest] = this.#inFlight;
+    const current = oldest &&
+      { ...oldest, startMs: Math.max(oldest.startMs, this.#busy.at(-1)?.endMs ?? 0), endMs };
+    let busyMs = 0;
+    for (const work of current ? [...this.#busy, current] : this.#busy) {
+      const ms = Math.max(0, Math.min(work.endMs, endMs) - Math.max(work.startMs, startMs));
+      if (ms > 0 && work.operation === "prefill") return undefined;
+      busyMs += ms;
+    }
+    return endMs > startMs ? Math.min(1, busyMs / (endMs - startMs)) : 0;
   }
 
   /**
@@ -111,13 +118,13 @@ export class TracedLane {
     fork?: number,
   ): Promise<Operation> {
     const { epoch, now } = this.#trace;
-    const wasIdle = this.#sentMs.length === 0;
-    this.#sentMs.push(now);
-    const traced = message.finally(() => this.#sentMs.shift()).then(({ startMs, endMs, ...answer }) => {
+    const wasIdle = this.#inFlight.length === 0;
+    this.#inFlight.push({ operation, startMs: now });
+    const traced = message.finally(() => this.#inFlight.shift()).then(({ startMs, endMs, ...answer }) => {
       const { tokens: chosen, confidences, runnersUp, logprobs } = answer;
       if (this.#onLost && chosen.includes(NO_TOKEN)) throw new NoNumbersError("Cannot draft", this.#lane.name);
       this.#turnaroundMs = wasIdle ? this.#trace.now - now - (endMs - startMs) : undefined;
-      this.#busy.push([startMs, endMs]);
+      this.#busy.push({ operation, startMs, endMs });
       if (this.#busy.length > REMEMBERED) this.#busy.shift();
       const last = this.#last;
       const position = at ?? last!.position + countAccepted(last!.tokens, last!.chosen) + 1;
@@ -152,6 +159,9 @@ export class TracedLane {
     return traced;
   }
 }
+
+/** What the device did, or does, and when, in ms. */
+type Work = Pick<Operation, "operation" | "startMs" | "endMs">;
 
 /** The last operations of which it is known when they ran: more than the draft lane makes in one verification. */
 const REMEMBERED = 64;

@@ -9,8 +9,11 @@ const BUSY = 0.5;
 
 /** The circumstances of an operation, beside its own record. */
 export interface Circumstances {
-  /** For what share of the operation's time the other lane's device was busy. */
-  readonly otherBusy: number;
+  /**
+   * For what share of the operation's time the other lane's device was busy; `undefined` where it did something else
+   * than drafting and verifying: then the operation's time tells nothing of what those take.
+   */
+  readonly otherBusy: number | undefined;
   /**
    * The time that its message took beyond the device's, in ms; `undefined` where the lane doesn't wait for the host.
    */
@@ -49,10 +52,12 @@ export class Scheduler {
     const { costs, predictor, lookUp } = this.estimates;
     const { tokens, chosen, accepted, startMs, endMs } = operation;
     const isVerified = accepted !== undefined;
-    if (isVerified) costs.observeVerify(tokens.length, endMs - startMs, otherBusy);
-    // A draft lane's passes of other kinds catch up on a text: they are no draft steps.
-    else if (operation.operation === "decode") {
-      costs.observeDraft((endMs - startMs) / chosen.length, otherBusy > BUSY);
+    if (otherBusy !== undefined) {
+      if (isVerified) costs.observeVerify(tokens.length, endMs - startMs, otherBusy);
+      // A draft lane's passes of other kinds catch up on a text: they are no draft steps.
+      else if (operation.operation === "decode") {
+        costs.observeDraft((endMs - startMs) / chosen.length, otherBusy > BUSY);
+      }
     }
     if (turnaroundMs !== undefined) costs.observeTurnaround(isVerified ? "verify" : "draft", turnaroundMs);
     for (const { confidence, place, isRight, runnerUpIsRight, lookedUp } of judged) {

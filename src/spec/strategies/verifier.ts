@@ -115,7 +115,7 @@ export class Verifier {
     answer.stale = false;
     if (lookedUp > 0) answer.lookedUp = lookedUp;
     scheduler.observe(answer, {
-      otherBusy: beside?.busyShare(startMs, endMs) ?? 0,
+      otherBusy: beside ? beside.busyShare(startMs, endMs) : 0,
       // Decode steps are chained on the device: they don't wait for the host.
       turnaroundMs: operation === "verify" ? this.lane.turnaroundMs : undefined,
       judged: judgedDrafts(pending, batch),

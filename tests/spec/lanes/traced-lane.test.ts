@@ -79,6 +79,17 @@ test("TracedLane tells for what share of a time its device was busy, a message i
     assert.is(lane.busyShare(5, 5), 0);
   }));
 
+test("TracedLane tells no share of a time in which its device was fed a text", () =>
+  traced({}, async ({ clock, lane }) => {
+    const fed = lane.prefill([1, 2], 0);
+    await clock.sleep(1);
+    assert.is(lane.busyShare(0, 1), undefined, "in flight");
+    await fed;
+    const { startMs, endMs } = await lane.decode(3, 2, 1);
+    assert.is(lane.busyShare(startMs - 0.5, endMs), undefined);
+    assert.is(lane.busyShare(startMs, endMs), 1);
+  }));
+
 test("TracedLane tells what a message takes beyond the device, if the lane was idle", () =>
   traced({ latencyMs: 3 }, async ({ lane }) => {
     assert.is(lane.turnaroundMs, undefined);

@@ -79,6 +79,11 @@ test("Scheduler learns from an operation of either lane, tells the rule, and let
   assert.equal([costs.turnaroundMs("verify"), costs.turnaroundMs("draft")], [4, 1]);
   const { otherIdle, otherBusy } = costs.figures;
   assert.equal([otherIdle.verifyMs, otherBusy.verifyMs], [{ 1: 6 }, { 2: 6 }]);
+  const beside = operation({ lane: "verify", tokens: [1, 2, 3], accepted: 0 });
+  scheduler.trace.operation(beside);
+  scheduler.observe(beside, { otherBusy: undefined, turnaroundMs: undefined });
+  assert.equal(costs.figures, { otherIdle, otherBusy }, "beside a lane that catches up nothing tells what drafts cost");
+  told.pop();
   assert.equal(told, [step, caughtUp, ...verified]);
 });
 
