@@ -31,6 +31,8 @@ const REACHED = 0.1;
 const REACHED_BY_COST = 0.6;
 /** The least default of `reached`, however cheap drafts are. */
 const LEAST_REACHED = 0.02;
+/** The draft after the committed text is not held back, however dear: `DraftBackoff` sees what it brings. */
+const MOST_REACHED = 0.9;
 /**
  * A queued verification must gain this many committed tokens more than waiting: searched over turnarounds of .05 to .3
  * of a one-row verification (lab/schedule).
@@ -221,9 +223,17 @@ export class AdaptiveLaunch implements LaunchRule {
   }
 
   get #reached(): number {
+    if (this.#fixedReached !== undefined) return this.#fixedReached;
     const cost = this.#draftMs / this.#verifyMs[1]!;
     const byCost = cost > 0 ? Math.min(REACHED, Math.max(LEAST_REACHED, REACHED_BY_COST * cost)) : REACHED;
-    return this.#fixedReached ?? byCost;
+    return Math.max(byCost, Math.min(this.#worthwhile, MOST_REACHED));
+  }
+
+  /** The chance at which a draft, of average acceptance, is worth the time that its step takes from the verify lane. */
+  get #worthwhile(): number {
+    const { costs, predictor } = this.#estimates;
+    const takenMs = this.#draftMs * costs.takenByDrafts;
+    return this.#policy && takenMs > 0 ? this.#policy.rate * takenMs / predictor.mean : 0;
   }
 
   /** The speed that the rule expects, over that of the verify lane alone, which never waits for the host. */

@@ -93,6 +93,11 @@ export class Costs {
     return busy !== undefined && idle !== undefined ? Math.max(1, busy / idle) : 1;
   }
 
+  /** The share of a draft step's time by which a verification beside it takes longer. */
+  get takenByDrafts(): number {
+    return 1 - 1 / this.#contention;
+  }
+
   /** The verify lane's mean time for a token by itself; `undefined` before verifications of two sizes. */
   get aloneMs(): number | undefined {
     const ms = this.verifyMs(1, false);

@@ -4,22 +4,22 @@
  */
 const PATIENCE = 3;
 /** It stops only after losing this many standard deviations of the loss, if that is more. */
-const DEVIATIONS = 2;
+const DEVIATIONS = 2.5;
 /** But after losing this many tokens' time in any case. */
-const MOST_PATIENCE = 8;
+const MOST_PATIENCE = 5;
 /** The limit is scaled by the expected gain to this power: drafting may lose more where a gain is expected. */
-const TRUST = 3;
+const TRUST = 2;
 /** The most that the limit is scaled by. */
 const MOST_TRUST = 2;
 /** One verification counts as at most this many lost tokens: the machine may have stood still. */
-const MOST_LOST = 6;
+const MOST_LOST = 4;
 /** Tokens that are decoded without drafts after a loss. Each cooldown is twice the last, unless drafting has gained. */
-const COOLDOWN_TOKENS = 64;
+const COOLDOWN_TOKENS = 32;
 /**
  * A pause takes at least this many tokens of a text, even if it is nearly over as the text begins: to feed the draft
  * lane what it missed slows the verify lane down, and most short texts end before.
  */
-const LEAST_PAUSE_TOKENS = 64;
+const LEAST_PAUSE_TOKENS = 128;
 /** The longest cooldown, in tokens. */
 const LONGEST_COOLDOWN_TOKENS = 512;
 /** What drafting brought is told of stretches of this many tokens, or fewer where it is paused before. */

@@ -7,12 +7,23 @@ import { Estimates } from "../../../src/spec/schedule/estimates.ts";
 import { MAX_ROWS } from "../../../src/spec/lanes/lane.ts";
 import type { Operation } from "../../../src/spec/trace/trace-events.ts";
 
-/** Estimates of lanes that were seen 20 times. */
-function estimatesOf(draftMs: number, verifyMs: (rows: number) => number, acceptance: number): Estimates {
+/**
+ * Estimates of lanes that were seen 20 times. A verification beside a busy draft lane takes `contention` times as long
+ * as one alone.
+ */
+function estimatesOf(
+  draftMs: number,
+  verifyMs: (rows: number) => number,
+  acceptance: number,
+  contention?: number,
+): Estimates {
   const estimates = new Estimates();
   for (let i = 0; i < 20; i++) {
     estimates.costs.observeDraft(draftMs, true);
-    for (const rows of [1, 2, 8]) estimates.costs.observeVerify(rows, verifyMs(rows), 1);
+    for (const rows of [1, 2, 8]) {
+      estimates.costs.observeVerify(rows, verifyMs(rows), 1);
+      if (contention) estimates.costs.observeVerify(rows, verifyMs(rows) / contention, 0);
+    }
   }
   for (let i = 0; i < 400; i++) estimates.predictor.observe(0.5, 1, i % 100 < 100 * acceptance);
   return estimates;
@@ -105,6 +116,24 @@ test("AdaptiveLaunch holds the draft back where the text will hardly come", () =
   assert.ok(rule.holdDraft(0.05, 3));
   assert.not.ok(rule.holdDraft(0.5, 14));
   assert.ok(rule.holdDraft(0.5, 2 * MAX_ROWS), "but never without end");
+});
+
+test("AdaptiveLaunch holds a draft back that is not worth what its step takes from the verify lane", () => {
+  /** The least chance at which a step of 10 ms is sent, and the average acceptance. */
+  const least = (contention: number | undefined, acceptance: number) => {
+    const estimates = estimatesOf(10, (rows) => 35 + 5 * rows, acceptance, contention);
+    const rule = ruleOf(estimates);
+    const chances = Array.from({ length: 1001 }, (_, i) => i / 1000);
+    return { chance: chances.find((chance) => !rule.holdDraft(chance, 2))!, mean: estimates.predictor.mean };
+  };
+  assert.equal([least(undefined, 0.6), least(1, 0.6)].map(({ chance }) => chance), [0.1, 0.1]);
+  for (const acceptance of [0.5, 0.6, 0.7]) {
+    const { chance, mean } = least(1.5, acceptance);
+    // A third of the step is taken from a verify lane that commits about a token in 40 ms.
+    const worthMs = chance * mean / (10 / 3);
+    assert.ok(worthMs > 1 / 45 && worthMs < 1 / 25, `${chance} at ${mean}`);
+  }
+  assert.is(least(100, 0.05).chance, 0.9, "the draft after the committed text is tried, however dear");
 });
 
 test("AdaptiveLaunch holds a draft back that would come too late, as long as a verification is in flight", async () => {
