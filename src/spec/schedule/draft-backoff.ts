@@ -14,7 +14,7 @@ const MOST_TRUST = 2;
 /** One verification counts as at most this many lost tokens: the machine may have stood still. */
 const MOST_LOST = 4;
 /** Tokens that are decoded without drafts after a loss. Each cooldown is twice the last, unless drafting has gained. */
-const COOLDOWN_TOKENS = 32;
+const COOLDOWN_TOKENS = 48;
 /**
  * A pause takes at least this many tokens of a text, even if it is nearly over as the text begins: to feed the draft
  * lane what it missed slows the verify lane down, and most short texts end before.

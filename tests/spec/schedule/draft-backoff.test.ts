@@ -46,7 +46,7 @@ test("DraftBackoff lets drafting go on where it gains, however luck has it", () 
 test("DraftBackoff leaves drafting off once it has lost more than chance would, in the next text too", () => {
   const backoff = new DraftBackoff();
   assert.is(feed(backoff, repeat(99, { tokens: 1, ms: 11.25 })), 25, "an eighth each, three tokens' time in all");
-  assert.is(backoff.remembered.pause, 32);
+  assert.is(backoff.remembered.pause, 48);
   backoff.begin();
   assert.ok(backoff.isPaused);
   assert.is(
@@ -94,16 +94,16 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
     lose();
     cooldowns.push(coolDown());
   }
-  assert.equal(cooldowns, [32, 64, 128, 256, 512]);
+  assert.equal(cooldowns, [48, 96, 192, 384, 512]);
   for (let i = 0; i < 60; i++) backoff.observe(position++, 1, endMs += 8, ALONE_MS, 1);
   lose();
-  assert.is(coolDown(), 32);
+  assert.is(coolDown(), 48);
 });
 
 test("DraftBackoff ends a pause within a text too", () => {
   const backoff = new DraftBackoff();
   feed(backoff, repeat(99, { tokens: 1, ms: 18 }));
-  assert.is(backoff.remembered.pause, 32);
+  assert.is(backoff.remembered.pause, 48);
   let tokens = 0;
   for (; backoff.isPaused; tokens++) {
     backoff.observe(5000 + tokens, 1, 1e5 + (tokens + 1) * ALONE_MS, ALONE_MS, 1);
