@@ -13,8 +13,13 @@ const TRUST = 2;
 const MOST_TRUST = 2;
 /** One verification counts as at most this many lost tokens: the machine may have stood still. */
 const MOST_LOST = 4;
-/** Tokens that are decoded without drafts after a loss. Each cooldown is twice the last, unless drafting has gained. */
+/**
+ * Tokens that are decoded without drafts after a loss. Each cooldown is twice the last, unless drafting has gained since
+ * then, or on average.
+ */
 const COOLDOWN_TOKENS = 48;
+/** After so many cooldowns in a row without a gain between them the average is of another machine, or other texts. */
+const MOST_TRIES = 4;
 /**
  * A pause takes at least this many tokens of a text, even if it is nearly over as the text begins: to feed the draft
  * lane what it missed slows the verify lane down, and most short texts end before.
@@ -63,6 +68,8 @@ export class DraftBackoff {
   #leastLeft = 0;
   /** The next cooldown, in tokens. */
   #cooldown = COOLDOWN_TOKENS;
+  /** Cooldowns since drafting last gained between two of them. */
+  #tries = 0;
   /** The loss since the last cooldown, in greedy tokens' time; a gain is negative. */
   #lostInAll = 0;
   /** The loss since drafting last gained, in greedy tokens' time. */
@@ -183,7 +190,8 @@ export class DraftBackoff {
     const chance = Math.min(DEVIATIONS * Math.sqrt(this.#lostSquares), MOST_PATIENCE);
     const limit = Math.min(gain ** TRUST, MOST_TRUST) * Math.max(PATIENCE, chance);
     if (this.#lost > limit) {
-      const gains = this.#lostInAll < 0 || this.#achieved > 0;
+      this.#tries = this.#lostInAll < 0 ? 0 : this.#tries + 1;
+      const gains = this.#tries === 0 || (this.#achieved > 0 && this.#tries < MOST_TRIES);
       this.#tokensLeft = gains ? COOLDOWN_TOKENS : this.#cooldown;
       this.#cooldown = Math.min(2 * this.#tokensLeft, LONGEST_COOLDOWN_TOKENS);
       this.#leastLeft = LEAST_PAUSE_TOKENS;

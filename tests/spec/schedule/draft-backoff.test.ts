@@ -100,6 +100,18 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
   assert.is(coolDown(), 48);
 });
 
+test("DraftBackoff doubles cooldowns too where drafting gained on a machine as it was before", () => {
+  const backoff = new DraftBackoff({ expected: 1.2, achieved: 1.2, tokens: 180, pause: 0, cooldown: 48 });
+  const pauses = [];
+  for (let position = 0; pauses.length < 7; position += 1e4) {
+    feed(backoff, repeat(99, { tokens: 1, ms: 30 }), position);
+    pauses.push(backoff.remembered.pause);
+    cooldownOf(backoff, position + 5000);
+  }
+  assert.equal(pauses, [48, 48, 48, 96, 192, 384, 512]);
+  assert.ok(backoff.remembered.achieved > 1, "on average it has gained still");
+});
+
 test("DraftBackoff ends a pause within a text too", () => {
   const backoff = new DraftBackoff();
   feed(backoff, repeat(99, { tokens: 1, ms: 18 }));
