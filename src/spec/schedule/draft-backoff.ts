@@ -14,8 +14,8 @@ const MOST_TRUST = 2;
 /** One verification counts as at most this many lost tokens: the machine may have stood still. */
 const MOST_LOST = 4;
 /**
- * Tokens that are decoded without drafts after a loss. Each cooldown is twice the last, unless drafting has gained since
- * then, or on average.
+ * Tokens that are decoded without drafts after a loss. Each cooldown is twice the last, unless drafting has gained
+ * since then, or on average.
  */
 const COOLDOWN_TOKENS = 48;
 /** After so many cooldowns in a row without a gain between them the average is of another machine, or other texts. */
