@@ -103,6 +103,7 @@ test("as long as no answer is due there are naps, and hardly a poll", () =>
       assert.ok(far.polls > 10 && far.polls < 30, `${far.polls} polls, for answers that nobody told of`);
       assert.ok(Math.min(...far.naps) > due.naps[0]!);
       assert.is(run100(nowMs + 60_000, 0).polls, 100, "one of two answers is due");
+      assert.ok(run100(nowMs + 60_000).polls < 30, "the queue whose answer was due waits for none now");
       const { polls } = run100(nowMs + 50, nowMs + 60_000);
       assert.ok(polls > 50 && polls < 75, `${polls} polls: one answer is due after half of the time`);
     } finally {
