@@ -40,10 +40,10 @@ export async function writeGain(key: GainKey, gain: RememberedGain): Promise<voi
 
 function isGain(content: unknown): content is RememberedGain {
   if (!isRecord(content)) return false;
-  const { expected, achieved, tokens, pause, cooldown } = content;
+  const { expected, achieved, tokens, pause, cooldown, tries } = content;
   const isSpeed = (value: unknown) => typeof value === "number" && value > 1 / MOST_GAIN && value < MOST_GAIN;
   const isCount = (value: unknown) => Number.isInteger(value) && Number(value) >= 0;
-  return isSpeed(expected) && isSpeed(achieved) && [tokens, pause].every(isCount) && isCount(cooldown) &&
+  return isSpeed(expected) && isSpeed(achieved) && [tokens, pause, cooldown, tries].every(isCount) &&
     cooldown !== 0;
 }
 

@@ -12,7 +12,7 @@ setEnv("LOCALAPPDATA", folder);
 setEnv("AMUSD_TUNING", undefined);
 
 const KEY: GainKey = { models: ["aa", "bb"], devices: ["a card, 1, flat", "a card, 1, flat"], draftVocabulary: null };
-const GAIN = { expected: 1.2, achieved: 0.9, tokens: 180, pause: 30, cooldown: 128 };
+const GAIN = { expected: 1.2, achieved: 0.9, tokens: 180, pause: 30, cooldown: 128, tries: 3 };
 
 /** The only file below the folder. */
 function keptFile(within = folder): string {
@@ -51,6 +51,7 @@ test("a file that makes no sense counts as none", async () => {
       JSON.stringify({ ...GAIN, pause: -1 }),
       JSON.stringify({ ...GAIN, cooldown: 0 }),
       JSON.stringify({ ...GAIN, pause: undefined }),
+      JSON.stringify({ ...GAIN, tries: undefined }),
     ]
   ) {
     await Deno.writeTextFile(file, content);

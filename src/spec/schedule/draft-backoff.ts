@@ -52,6 +52,8 @@ export interface RememberedGain extends Gain {
   readonly pause: number;
   /** How many tokens the next pause takes. */
   readonly cooldown: number;
+  /** Pauses since drafting last gained between two of them. */
+  readonly tries: number;
 }
 
 /**
@@ -68,7 +70,7 @@ export class DraftBackoff {
   #leastLeft = 0;
   /** The next cooldown, in tokens. */
   #cooldown = COOLDOWN_TOKENS;
-  /** Cooldowns since drafting last gained between two of them. */
+  /** Pauses since drafting last gained between two of them. */
   #tries = 0;
   /** The loss since the last cooldown, in greedy tokens' time; a gain is negative. */
   #lostInAll = 0;
@@ -98,6 +100,7 @@ export class DraftBackoff {
     this.#remembered = PRIOR_TOKENS + before.tokens;
     this.#tokensLeft = Math.min(before.pause, LONGEST_COOLDOWN_TOKENS);
     this.#cooldown = Math.min(before.cooldown, LONGEST_COOLDOWN_TOKENS);
+    this.#tries = before.tries;
   }
 
   /** Whether the verify lane is to go on without drafts for now. */
@@ -113,6 +116,7 @@ export class DraftBackoff {
       tokens: Math.min(this.#remembered, REMEMBERED_TOKENS) - PRIOR_TOKENS,
       pause: this.#tokensLeft,
       cooldown: this.#cooldown,
+      tries: this.#tries,
     };
   }
 

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { DraftBackoff } from "../../../src/spec/schedule/draft-backoff.ts";
+import { DraftBackoff, type RememberedGain } from "../../../src/spec/schedule/draft-backoff.ts";
 
 const ALONE_MS = 10;
 
@@ -101,7 +101,7 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
 });
 
 test("DraftBackoff doubles cooldowns too where drafting gained on a machine as it was before", () => {
-  const backoff = new DraftBackoff({ expected: 1.2, achieved: 1.2, tokens: 180, pause: 0, cooldown: 48 });
+  const backoff = new DraftBackoff({ expected: 1.2, achieved: 1.2, tokens: 180, pause: 0, cooldown: 48, tries: 0 });
   const pauses = [];
   for (let position = 0; pauses.length < 7; position += 1e4) {
     feed(backoff, repeat(99, { tokens: 1, ms: 30 }), position);
@@ -110,6 +110,18 @@ test("DraftBackoff doubles cooldowns too where drafting gained on a machine as i
   }
   assert.equal(pauses, [48, 48, 48, 96, 192, 384, 512]);
   assert.ok(backoff.remembered.achieved > 1, "on average it has gained still");
+});
+
+test("DraftBackoff counts such tries over processes of one text each", () => {
+  let remembered: RememberedGain = { expected: 1.2, achieved: 1.2, tokens: 180, pause: 0, cooldown: 48, tries: 0 };
+  const pauses = [];
+  for (let i = 0; i < 5; i++) {
+    const backoff = new DraftBackoff({ ...remembered, pause: 0 });
+    feed(backoff, repeat(99, { tokens: 1, ms: 30 }));
+    remembered = backoff.remembered;
+    pauses.push(remembered.pause);
+  }
+  assert.equal(pauses, [48, 48, 48, 96, 192]);
 });
 
 test("DraftBackoff ends a pause within a text too", () => {
@@ -171,11 +183,11 @@ test("DraftBackoff counts a pause as neither gain nor loss, and knows by it what
 });
 
 test("DraftBackoff goes on with what was remembered: the pause and the next one's length too", () => {
-  const lost = { expected: 1.2, achieved: 0.9, tokens: 150, pause: 30, cooldown: 256 };
+  const lost = { expected: 1.2, achieved: 0.9, tokens: 150, pause: 30, cooldown: 256, tries: 2 };
   const backoff = new DraftBackoff(lost);
   const { expected, achieved, ...counts } = backoff.remembered;
   assert.ok(Math.abs(expected - 1.2) < 1e-9 && Math.abs(achieved - 0.9) < 1e-9);
-  assert.equal(counts, { tokens: 150, pause: 30, cooldown: 256 });
+  assert.equal(counts, { tokens: 150, pause: 30, cooldown: 256, tries: 2 });
   backoff.begin();
   for (let i = 0; i <= 40; i++) backoff.observe(i, 1, i * ALONE_MS, ALONE_MS, 1);
   assert.ok(backoff.isPaused && backoff.remembered.pause === 0, "it takes more of a text");
@@ -186,7 +198,7 @@ test("DraftBackoff goes on with what was remembered: the pause and the next one'
 });
 
 test("DraftBackoff tells that a pause is as fast as the verify lane alone, whatever that takes", () => {
-  const backoff = new DraftBackoff({ expected: 1.2, achieved: 0.9, tokens: 150, pause: 100, cooldown: 256 });
+  const backoff = new DraftBackoff({ expected: 1.2, achieved: 0.9, tokens: 150, pause: 100, cooldown: 256, tries: 1 });
   feed(backoff, repeat(1, { tokens: 1, ms: 12 }));
   backoff.begin();
   for (let i = 0; i < 50; i++) backoff.observe(i, 1, 12 * i, ALONE_MS, 1.2);
