@@ -1,6 +1,7 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import type { Sampling } from "../util/sampling.ts";
 import type { GenerationRecord, StrategyName } from "../engine/generation-run.ts";
+import type { DrafterName } from "../engine/load.ts";
 import type { LaunchName } from "../spec/schedule/launch-rule.ts";
 import { isRecord } from "../util/is-record.ts";
 import schema from "./results.schema.json" with { type: "json" };
@@ -56,7 +57,7 @@ export interface ResultsConfiguration {
   readonly lookahead: number;
   readonly launch: LaunchName;
   readonly hedge: boolean;
-  readonly drafter: "model" | "ngram" | "model+ngram" | "none";
+  readonly drafter: DrafterName;
   readonly context: number;
   readonly kvCache: "f16" | "f32";
   readonly draftVocabulary: number | null;

@@ -201,8 +201,14 @@ export class AdaptiveLaunch implements LaunchRule {
     this.#queued = undefined;
     this.#isDue ||= ++this.#verifications % STRETCH === 0;
     if (this.#isAsked) {
-      const { aloneMs } = this.#estimates.costs;
-      this.#backoff.observe(position, accepted + 1, endMs, aloneMs, this.#gain, this.#drafts && !lookedUp);
+      this.#backoff.observe({
+        position,
+        tokens: accepted + 1,
+        endMs,
+        aloneMs: this.#estimates.costs.aloneMs,
+        expectedGain: this.#gain,
+        drafts: this.#drafts && !lookedUp,
+      });
       if (this.#backoff.isPaused) this.#drafts = false;
     }
     if (!this.#policy) this.#solve();

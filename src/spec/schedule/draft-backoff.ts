@@ -56,6 +56,24 @@ export interface RememberedGain extends Gain {
   readonly tries: number;
 }
 
+/** A verification, and what was known of the costs as it ended. */
+export interface ObservedVerification {
+  /** Where it began. */
+  readonly position: number;
+  /** How many tokens it committed. */
+  readonly tokens: number;
+  readonly endMs: number;
+  /** The verify lane's time for a token by itself; `undefined` where that is not known yet. */
+  readonly aloneMs?: number | undefined;
+  /** The speed over greedy's that the launch rule expects; `undefined` where that is not known yet. */
+  readonly expectedGain?: number | undefined;
+  /**
+   * False where the draft lane had still to catch up on the text, or the drafts were not its own: that tells nothing of
+   * what they bring.
+   */
+  readonly drafts?: boolean;
+}
+
 /**
  * Pauses drafting where it loses: compares the time of tokens with drafts and the time that the verify lane takes for
  * them alone. Time that the draft lane takes from the verify lane, where they share cores or a card, is part of that.
@@ -135,20 +153,8 @@ export class DraftBackoff {
     this.#sumAnew();
   }
 
-  /**
-   * Takes note of a verification that began at `position`: how many tokens it committed and when it ended. `aloneMs` is
-   * the verify lane's time for a token by itself, `expectedGain` the speed over greedy's that the launch rule expects;
-   * `undefined` where that is not known yet. Without `drafts` the draft lane had still to catch up on the text, or
-   * the drafts were not its own: that tells nothing of what they bring.
-   */
-  observe(
-    position: number,
-    tokens: number,
-    endMs: number,
-    aloneMs?: number,
-    expectedGain?: number,
-    drafts = true,
-  ): void {
+  /** Takes note of a verification. */
+  observe({ position, tokens, endMs, aloneMs, expectedGain, drafts = true }: ObservedVerification): void {
     const isFirst = position !== this.#next;
     const ms = endMs - this.#lastMs;
     this.#next = position + tokens;

@@ -15,9 +15,9 @@ function feed(
 ): number {
   let endMs = 1000;
   backoff.begin();
-  backoff.observe(position++, 1, endMs, ALONE_MS, 1);
+  backoff.observe({ position: position++, tokens: 1, endMs, aloneMs: ALONE_MS, expectedGain: 1 });
   for (const [i, { tokens, ms, gain = 1 }] of steps.entries()) {
-    backoff.observe(position, tokens, endMs += ms, ALONE_MS, gain);
+    backoff.observe({ position, tokens, endMs: endMs += ms, aloneMs: ALONE_MS, expectedGain: gain });
     position += tokens;
     if (backoff.isPaused) return i + 1;
   }
@@ -28,9 +28,15 @@ function feed(
 function cooldownOf(backoff: DraftBackoff, position: number): number {
   let tokens = 0;
   backoff.begin();
-  backoff.observe(position, 1, 1e6, ALONE_MS, 1);
+  backoff.observe({ position, tokens: 1, endMs: 1e6, aloneMs: ALONE_MS, expectedGain: 1 });
   for (; backoff.isPaused; tokens++) {
-    backoff.observe(position + 1 + tokens, 1, 1e6 + (tokens + 1) * ALONE_MS, ALONE_MS, 1);
+    backoff.observe({
+      position: position + 1 + tokens,
+      tokens: 1,
+      endMs: 1e6 + (tokens + 1) * ALONE_MS,
+      aloneMs: ALONE_MS,
+      expectedGain: 1,
+    });
   }
   return tokens;
 }
@@ -70,10 +76,12 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
   const backoff = new DraftBackoff();
   let position = 10;
   let endMs = 0;
-  backoff.observe(position++, 1, endMs, ALONE_MS, 1);
+  backoff.observe({ position: position++, tokens: 1, endMs, aloneMs: ALONE_MS, expectedGain: 1 });
   const lose = () => {
     let verifications = 0;
-    for (; !backoff.isPaused; verifications++) backoff.observe(position++, 1, endMs += 30, ALONE_MS, 1);
+    for (; !backoff.isPaused; verifications++) {
+      backoff.observe({ position: position++, tokens: 1, endMs: endMs += 30, aloneMs: ALONE_MS, expectedGain: 1 });
+    }
     return verifications;
   };
   const coolDown = () => {
@@ -82,10 +90,22 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
       // In texts of 16 tokens.
       if (tokens % 16 === 0) {
         backoff.begin();
-        backoff.observe(position++, 1, endMs += ALONE_MS, ALONE_MS, 1);
+        backoff.observe({
+          position: position++,
+          tokens: 1,
+          endMs: endMs += ALONE_MS,
+          aloneMs: ALONE_MS,
+          expectedGain: 1,
+        });
         if (!backoff.isPaused) break;
       }
-      backoff.observe(position++, 1, endMs += ALONE_MS, ALONE_MS, 1);
+      backoff.observe({
+        position: position++,
+        tokens: 1,
+        endMs: endMs += ALONE_MS,
+        aloneMs: ALONE_MS,
+        expectedGain: 1,
+      });
     }
     return tokens;
   };
@@ -95,7 +115,9 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
     cooldowns.push(coolDown());
   }
   assert.equal(cooldowns, [48, 96, 192, 384, 512]);
-  for (let i = 0; i < 60; i++) backoff.observe(position++, 1, endMs += 8, ALONE_MS, 1);
+  for (let i = 0; i < 60; i++) {
+    backoff.observe({ position: position++, tokens: 1, endMs: endMs += 8, aloneMs: ALONE_MS, expectedGain: 1 });
+  }
   lose();
   assert.is(coolDown(), 48);
 });
@@ -130,7 +152,13 @@ test("DraftBackoff ends a pause within a text too", () => {
   assert.is(backoff.remembered.pause, 48);
   let tokens = 0;
   for (; backoff.isPaused; tokens++) {
-    backoff.observe(5000 + tokens, 1, 1e5 + (tokens + 1) * ALONE_MS, ALONE_MS, 1);
+    backoff.observe({
+      position: 5000 + tokens,
+      tokens: 1,
+      endMs: 1e5 + (tokens + 1) * ALONE_MS,
+      aloneMs: ALONE_MS,
+      expectedGain: 1,
+    });
   }
   // The first one only tells where the text is.
   assert.is(tokens, 1 + 128);
@@ -153,7 +181,7 @@ test("DraftBackoff has more patience where a gain is expected, up to twice as mu
 
 test("DraftBackoff says nothing before it is known what the verify lane takes alone", () => {
   const backoff = new DraftBackoff();
-  for (let i = 0; i < 99; i++) backoff.observe(i, 1, 100 * i, undefined, undefined);
+  for (let i = 0; i < 99; i++) backoff.observe({ position: i, tokens: 1, endMs: 100 * i });
   assert.not.ok(backoff.isPaused);
 });
 
@@ -178,7 +206,9 @@ test("DraftBackoff counts a pause as neither gain nor loss, and knows by it what
   const lost = feed(backoff, repeat(99, { tokens: 2, ms: 28, gain: 1.2 }));
   assert.ok(backoff.isPaused);
   let [position, endMs] = [100 + 1 + 2 * lost, 1000 + 28 * lost];
-  for (; backoff.isPaused; position++) backoff.observe(position, 1, endMs += 20, ALONE_MS, 1.2);
+  for (; backoff.isPaused; position++) {
+    backoff.observe({ position, tokens: 1, endMs: endMs += 20, aloneMs: ALONE_MS, expectedGain: 1.2 });
+  }
   assert.ok(backoff.remembered.achieved > 1.1, "40 ms alone for what took 28");
 });
 
@@ -189,7 +219,9 @@ test("DraftBackoff goes on with what was remembered: the pause and the next one'
   assert.ok(Math.abs(expected - 1.2) < 1e-9 && Math.abs(achieved - 0.9) < 1e-9);
   assert.equal(counts, { tokens: 150, pause: 30, cooldown: 256, tries: 2 });
   backoff.begin();
-  for (let i = 0; i <= 40; i++) backoff.observe(i, 1, i * ALONE_MS, ALONE_MS, 1);
+  for (let i = 0; i <= 40; i++) {
+    backoff.observe({ position: i, tokens: 1, endMs: i * ALONE_MS, aloneMs: ALONE_MS, expectedGain: 1 });
+  }
   assert.ok(backoff.isPaused && backoff.remembered.pause === 0, "it takes more of a text");
   feed(backoff, repeat(99, { tokens: 1, ms: 18 }));
   assert.is(backoff.remembered.pause, 256, "it began anew with the next text, and lost again");
@@ -201,14 +233,16 @@ test("DraftBackoff tells that a pause is as fast as the verify lane alone, whate
   const backoff = new DraftBackoff({ expected: 1.2, achieved: 0.9, tokens: 150, pause: 100, cooldown: 256, tries: 1 });
   feed(backoff, repeat(1, { tokens: 1, ms: 12 }));
   backoff.begin();
-  for (let i = 0; i < 50; i++) backoff.observe(i, 1, 12 * i, ALONE_MS, 1.2);
+  for (let i = 0; i < 50; i++) {
+    backoff.observe({ position: i, tokens: 1, endMs: 12 * i, aloneMs: ALONE_MS, expectedGain: 1.2 });
+  }
   assert.equal(backoff.gain, { expected: 1, achieved: 1 });
 });
 
 test("DraftBackoff tells no gain of a run of which nothing is known", () => {
   const backoff = new DraftBackoff();
   assert.is(backoff.gain, null);
-  backoff.observe(5, 1, 100, ALONE_MS, 1);
+  backoff.observe({ position: 5, tokens: 1, endMs: 100, aloneMs: ALONE_MS, expectedGain: 1 });
   assert.is(backoff.gain, null);
 });
 
