@@ -21,8 +21,8 @@ const COOLDOWN_TOKENS = 48;
 /** After so many cooldowns in a row without a gain between them the average is of another machine, or other texts. */
 const MOST_TRIES = 4;
 /**
- * A pause takes at least this many tokens of a text, even if it is nearly over as the text begins: to feed the draft
- * lane what it missed slows the verify lane down, and most short texts end before.
+ * A pause takes at least this many tokens of a text, even if it is nearly over as the text begins, and as many as the
+ * prompt has: to feed the draft lane what it missed slows the verify lane down, and most short texts end before.
  */
 const LEAST_PAUSE_TOKENS = 128;
 /** The longest cooldown, in tokens. */
@@ -156,6 +156,7 @@ export class DraftBackoff {
   /** Takes note of a verification. */
   observe({ position, tokens, endMs, aloneMs, expectedGain, drafts = true }: ObservedVerification): void {
     const isFirst = position !== this.#next;
+    if (this.#next < 0 && this.isPaused) this.#leastLeft = Math.max(this.#leastLeft, position);
     const ms = endMs - this.#lastMs;
     this.#next = position + tokens;
     this.#lastMs = endMs;

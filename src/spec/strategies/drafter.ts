@@ -39,7 +39,7 @@ export class Drafter {
     this.#queue = new DraftQueue(run, this.lane, verifier.lane);
     this.#lastPosition = Math.min(verifier.maxLength - 2, draft.capacity);
     this.#hedge = new Hedge(run, this.#queue, this.#lastPosition);
-    this.#main = { tip: log.end, head: log.end.position, isBeside: false };
+    this.#main = { tip: log.end, head: Math.min(this.start.cached, log.end.position), isBeside: false };
   }
 
   /** How many positions after the committed text are still worth a draft: none once the lane is lost or full. */
@@ -66,11 +66,13 @@ export class Drafter {
     return this.#hedge.chances;
   }
 
-  /** Feeds what the cache lacks of the prompt, but for its last token. */
+  /** Feeds what the cache lacks of the prompt, but for its last token; else the first draft does. */
   prefill(): void {
     const { cached } = this.start;
-    const tokens = this.#run.log.committed.slice(cached, -1);
+    const { log } = this.#run;
+    const tokens = log.committed.slice(cached, -1);
     if (this.room > 0 && tokens.length > 0) this.#prefill(tokens, cached);
+    this.#main.head = log.end.position;
   }
 
   #prefill(tokens: readonly number[], position: number): void {
@@ -146,7 +148,7 @@ export class Drafter {
     const { tip, head } = this.#main;
     const live = log.liveAncestor(tip);
     const tipIsFed = head > tip.position;
-    let position = live !== tip || tipIsFed ? live.position + 1 : tip.position;
+    let position = Math.min(head, live !== tip || tipIsFed ? live.position + 1 : tip.position);
     if (position < head) trace.rollback(position);
     const main = { tip: log.end, head: log.end.position + steps, isBeside: false };
     this.#main = main;

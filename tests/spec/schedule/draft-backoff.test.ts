@@ -164,6 +164,13 @@ test("DraftBackoff ends a pause within a text too", () => {
   assert.is(tokens, 1 + 128);
 });
 
+test("DraftBackoff's pause takes as many tokens of a text as its prompt has, which the draft lane isn't fed", () => {
+  const remembered = { expected: 1.2, achieved: 0.9, tokens: 150, pause: 10, cooldown: 256, tries: 0 };
+  assert.is(cooldownOf(new DraftBackoff(remembered), 40), 128);
+  assert.is(cooldownOf(new DraftBackoff(remembered), 300), 300);
+  assert.is(cooldownOf(new DraftBackoff({ ...remembered, pause: 0 }), 300), 0);
+});
+
 test("DraftBackoff takes one outlier for no verdict", () => {
   const backoff = new DraftBackoff();
   feed(backoff, [...repeat(9, { tokens: 2, ms: 15 }), { tokens: 1, ms: 6000 }, ...repeat(99, { tokens: 2, ms: 15 })]);

@@ -163,7 +163,7 @@ test("amusd lets a launch rule hold the verify lane back, but not for nothing", 
     "verify 1 at 4",
     "decode one x1 at 5",
   ]);
-  assert.equal(greedyOne.draftMessages, ["prefill 2 at 0"]);
+  assert.equal(greedyOne.draftMessages, []);
 });
 
 /** Takes nothing as the lane falls idle, and queues a verification of what is pending behind each one. */
@@ -201,7 +201,7 @@ test("amusd learns from drafts that were never verified", async () => {
   }
 });
 
-test("amusd's draft catches up when it was held back for long", async () => {
+test("amusd's draft is fed nothing as long as it is held back, then all that it missed", async () => {
   let commits = 0;
   const run = await watch(amusd, {
     maxTokens: 40,
@@ -211,9 +211,8 @@ test("amusd's draft catches up when it was held back for long", async () => {
     },
   });
   assert.equal(run.tokens, plainLoop(next, prompt, 43));
-  assert.equal(run.draftMessages.slice(0, 4), [
-    "prefill 2 at 0",
-    "prefill 15 at 2", // 33 tokens are committed.
+  assert.equal(run.draftMessages.slice(0, 3), [
+    "prefill 17 at 0", // 33 tokens are committed.
     "verify 16 at 17",
     "decode one x1 at 33",
   ]);
@@ -242,7 +241,7 @@ test("amusd's launch rule hears that the draft lane catches up: the next draft i
   const prefill = run.events.filter((event) => event.kind === "operation").findLast(({ operation }) =>
     operation === "prefill"
   )!;
-  assert.ok(prefill.lane === "draft" && prefill.endMs - prefill.startMs === 75, "15 tokens");
+  assert.ok(prefill.lane === "draft" && prefill.endMs - prefill.startMs === 85, "17 tokens");
   const meanwhile = run.events.filter((event) => event.kind === "operation" && event.operation === "verify")
     .filter((event) => event.kind === "operation" && event.startMs > prefill.startMs && event.endMs < prefill.endMs);
   assert.ok(meanwhile.length >= 6, `${meanwhile.length} verifications meanwhile`);
