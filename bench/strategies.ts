@@ -93,6 +93,8 @@ export async function strategies({ runs, quick }: BenchOptions): Promise<Readonl
     draftDevice: ADAPTER,
     context,
     draftVocabulary: DRAFT_VOCABULARY,
+    // The ideal machine knows nothing of look-up.
+    drafter: "model",
   });
   try {
     const samples = Object.fromEntries(NAMES.map((name) => [name, [] as Sample[]])) as Record<Variant, Sample[]>;

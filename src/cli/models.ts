@@ -56,7 +56,7 @@ export const modelFlags = {
     kind: "enum",
     values: DRAFTERS,
     brief: "What drafts: the draft model, look-up of what followed in the text before (no device), both, or nothing",
-    default: "model",
+    default: "model+ngram",
   },
   offline: {
     kind: "boolean",

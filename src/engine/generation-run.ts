@@ -139,7 +139,7 @@ export interface RunSource {
   readonly prompt: readonly number[];
   readonly verify: Lane;
   readonly draft: Lane | undefined;
-  /** Whether what followed in the text before is taken for drafts too. */
+  /** Whether what followed in the text before is taken for drafts too, where the launch rule weighs them. */
   readonly lookUp?: boolean;
   readonly estimates: Estimates;
   /** The launch rule that learns from run to run. */
@@ -263,7 +263,7 @@ export class GenerationRun {
         log: new TokenLog(prompt),
         lanes: { verify, draft, cached },
         limits: { maxTokens: this.#maxTokens, eosIds: [...tokenizer.eosIds, ...this.#stopIds], signal },
-        drafting: { lookahead, hedge, lookUp: this.#source.lookUp },
+        drafting: { lookahead, hedge, lookUp: this.#source.lookUp && launch === "adaptive" },
         scheduler: new Scheduler(estimates, launchRuleOf(launch, adaptive), this.#trace),
         onPrefill,
         warn: (message) => {

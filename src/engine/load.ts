@@ -61,7 +61,10 @@ export interface LoadOptions {
   readonly draft?: string;
   /** A model between the two: the draft model drafts for it, and it drafts for the verify model. */
   readonly middle?: string;
-  /** Default: "model" where there is a draft model, else "none". */
+  /**
+   * Default: "model+ngram" where there is a draft model, else "none". Only the launch rule "adaptive" weighs the two;
+   * with the others, and with `sd`, the model drafts alone.
+   */
   readonly drafter?: DrafterName;
   /** An adapter, its index, or a part of its name; default: the strongest. */
   readonly verifyDevice?: AdapterSelector;
@@ -100,7 +103,8 @@ const DEFAULT_CONTEXT = 4096;
  * hub fails, a RangeError or a TypeError where an option is wrong or the model doesn't fit; then nothing stays open.
  */
 export async function load(options: LoadOptions): Promise<Engine> {
-  const { verify, draft, drafter = draft === undefined ? "none" : "model", kvCache = "f16", draftVocabulary } = options;
+  const { verify, draft, drafter = draft === undefined ? "none" : "model+ngram", kvCache = "f16", draftVocabulary } =
+    options;
   assertOneOf("drafter", drafter, DRAFTERS);
   assertOneOf("KV cache", kvCache, KV_CACHES);
   const hasModel = draftsByModel(drafter);
