@@ -43,8 +43,7 @@ function isGain(content: unknown): content is RememberedGain {
   const { expected, achieved, tokens, pause, cooldown, tries } = content;
   const isSpeed = (value: unknown) => typeof value === "number" && value > 1 / MOST_GAIN && value < MOST_GAIN;
   const isCount = (value: unknown) => Number.isInteger(value) && Number(value) >= 0;
-  return isSpeed(expected) && isSpeed(achieved) && [tokens, pause, cooldown, tries].every(isCount) &&
-    cooldown !== 0;
+  return isSpeed(expected) && isSpeed(achieved) && [tokens, pause, cooldown, tries].every(isCount) && cooldown !== 0;
 }
 
 function fileOf(key: GainKey): string {

@@ -4,6 +4,15 @@ import { DraftBackoff, type RememberedGain } from "../../../src/spec/schedule/dr
 
 const ALONE_MS = 10;
 
+/** A verification that commits one token. */
+const one = (position: number, endMs: number, expectedGain = 1) => ({
+  position,
+  tokens: 1,
+  endMs,
+  aloneMs: ALONE_MS,
+  expectedGain,
+});
+
 /**
  * Feeds verifications of one text, each with its tokens and ms, until drafting is paused or they end; returns how many
  * there were.
@@ -15,7 +24,7 @@ function feed(
 ): number {
   let endMs = 1000;
   backoff.begin();
-  backoff.observe({ position: position++, tokens: 1, endMs, aloneMs: ALONE_MS, expectedGain: 1 });
+  backoff.observe(one(position++, endMs));
   for (const [i, { tokens, ms, gain = 1 }] of steps.entries()) {
     backoff.observe({ position, tokens, endMs: endMs += ms, aloneMs: ALONE_MS, expectedGain: gain });
     position += tokens;
@@ -28,15 +37,9 @@ function feed(
 function cooldownOf(backoff: DraftBackoff, position: number): number {
   let tokens = 0;
   backoff.begin();
-  backoff.observe({ position, tokens: 1, endMs: 1e6, aloneMs: ALONE_MS, expectedGain: 1 });
+  backoff.observe(one(position, 1e6));
   for (; backoff.isPaused; tokens++) {
-    backoff.observe({
-      position: position + 1 + tokens,
-      tokens: 1,
-      endMs: 1e6 + (tokens + 1) * ALONE_MS,
-      aloneMs: ALONE_MS,
-      expectedGain: 1,
-    });
+    backoff.observe(one(position + 1 + tokens, 1e6 + (tokens + 1) * ALONE_MS));
   }
   return tokens;
 }
@@ -76,11 +79,11 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
   const backoff = new DraftBackoff();
   let position = 10;
   let endMs = 0;
-  backoff.observe({ position: position++, tokens: 1, endMs, aloneMs: ALONE_MS, expectedGain: 1 });
+  backoff.observe(one(position++, endMs));
   const lose = () => {
     let verifications = 0;
     for (; !backoff.isPaused; verifications++) {
-      backoff.observe({ position: position++, tokens: 1, endMs: endMs += 30, aloneMs: ALONE_MS, expectedGain: 1 });
+      backoff.observe(one(position++, endMs += 30));
     }
     return verifications;
   };
@@ -90,22 +93,10 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
       // In texts of 16 tokens.
       if (tokens % 16 === 0) {
         backoff.begin();
-        backoff.observe({
-          position: position++,
-          tokens: 1,
-          endMs: endMs += ALONE_MS,
-          aloneMs: ALONE_MS,
-          expectedGain: 1,
-        });
+        backoff.observe(one(position++, endMs += ALONE_MS));
         if (!backoff.isPaused) break;
       }
-      backoff.observe({
-        position: position++,
-        tokens: 1,
-        endMs: endMs += ALONE_MS,
-        aloneMs: ALONE_MS,
-        expectedGain: 1,
-      });
+      backoff.observe(one(position++, endMs += ALONE_MS));
     }
     return tokens;
   };
@@ -116,7 +107,7 @@ test("DraftBackoff doubles a cooldown where drafting loses again at once, and no
   }
   assert.equal(cooldowns, [48, 96, 192, 384, 512]);
   for (let i = 0; i < 60; i++) {
-    backoff.observe({ position: position++, tokens: 1, endMs: endMs += 8, aloneMs: ALONE_MS, expectedGain: 1 });
+    backoff.observe(one(position++, endMs += 8));
   }
   lose();
   assert.is(coolDown(), 48);
@@ -152,13 +143,7 @@ test("DraftBackoff ends a pause within a text too", () => {
   assert.is(backoff.remembered.pause, 48);
   let tokens = 0;
   for (; backoff.isPaused; tokens++) {
-    backoff.observe({
-      position: 5000 + tokens,
-      tokens: 1,
-      endMs: 1e5 + (tokens + 1) * ALONE_MS,
-      aloneMs: ALONE_MS,
-      expectedGain: 1,
-    });
+    backoff.observe(one(5000 + tokens, 1e5 + (tokens + 1) * ALONE_MS));
   }
   // The first one only tells where the text is.
   assert.is(tokens, 1 + 128);
@@ -214,7 +199,7 @@ test("DraftBackoff counts a pause as neither gain nor loss, and knows by it what
   assert.ok(backoff.isPaused);
   let [position, endMs] = [100 + 1 + 2 * lost, 1000 + 28 * lost];
   for (; backoff.isPaused; position++) {
-    backoff.observe({ position, tokens: 1, endMs: endMs += 20, aloneMs: ALONE_MS, expectedGain: 1.2 });
+    backoff.observe(one(position, endMs += 20, 1.2));
   }
   assert.ok(backoff.remembered.achieved > 1.1, "40 ms alone for what took 28");
 });
@@ -227,7 +212,7 @@ test("DraftBackoff goes on with what was remembered: the pause and the next one'
   assert.equal(counts, { tokens: 150, pause: 30, cooldown: 256, tries: 2 });
   backoff.begin();
   for (let i = 0; i <= 40; i++) {
-    backoff.observe({ position: i, tokens: 1, endMs: i * ALONE_MS, aloneMs: ALONE_MS, expectedGain: 1 });
+    backoff.observe(one(i, i * ALONE_MS));
   }
   assert.ok(backoff.isPaused && backoff.remembered.pause === 0, "it takes more of a text");
   feed(backoff, repeat(99, { tokens: 1, ms: 18 }));
@@ -241,7 +226,7 @@ test("DraftBackoff tells that a pause is as fast as the verify lane alone, whate
   feed(backoff, repeat(1, { tokens: 1, ms: 12 }));
   backoff.begin();
   for (let i = 0; i < 50; i++) {
-    backoff.observe({ position: i, tokens: 1, endMs: 12 * i, aloneMs: ALONE_MS, expectedGain: 1.2 });
+    backoff.observe(one(i, 12 * i, 1.2));
   }
   assert.equal(backoff.gain, { expected: 1, achieved: 1 });
 });
@@ -249,7 +234,7 @@ test("DraftBackoff tells that a pause is as fast as the verify lane alone, whate
 test("DraftBackoff tells no gain of a run of which nothing is known", () => {
   const backoff = new DraftBackoff();
   assert.is(backoff.gain, null);
-  backoff.observe({ position: 5, tokens: 1, endMs: 100, aloneMs: ALONE_MS, expectedGain: 1 });
+  backoff.observe(one(5, 100));
   assert.is(backoff.gain, null);
 });
 
