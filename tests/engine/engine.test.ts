@@ -398,6 +398,13 @@ test(
       const { tokens } = await finished(pair.generate(first.promptTokens, { strategy, maxTokens: 24 }));
       assert.equal(tokens, first.tokens, strategy);
     }
+    // By default what followed in the text before is drafted too, where the launch rule weighs drafts.
+    const counting = "one two three four five six seven eight nine ten ".repeat(3);
+    for (const [launch, looksUp] of [["adaptive", true], ["published", false]] as const) {
+      const { events } = await finished(pair.generate(counting, { raw: true, launch, maxTokens: 30 }));
+      const lookedUp = events.some((event) => event.kind === "operation" && (event.lookedUp ?? 0) > 0);
+      assert.is(lookedUp, looksUp, launch);
+    }
     const sampling = { temperature: 0.7, topK: 100, topP: 0.95, seed: 1 };
     const draw = async (engine: Engine, options: GenerationOptions) =>
       (await finished(engine.generate(raw.promptTokens, { ...options, ...sampling, maxTokens: 24 }))).tokens;
