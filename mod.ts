@@ -47,7 +47,7 @@ export type {
   Start,
   TraceEvent,
 } from "./src/spec/trace/trace-events.ts";
-export type { Adjustments, LogprobsOf, Sampling, TokenLogprobs } from "./src/util/sampling.ts";
+export type { Adjustments, LogprobsOf, RowLogprobs, Sampling, TokenLogprobs } from "./src/util/sampling.ts";
 export { createHandler } from "./src/serve/handler.ts";
 export type { HandlerOptions, WebRequest, WebResponse } from "./src/serve/options.ts";
 export type { AccessOptions } from "./src/serve/access.ts";

@@ -3,7 +3,7 @@ import type { TokenLogprobs } from "../util/sampling.ts";
 
 /**
  * The log-probabilities of a text's tokens, each after those before it, and with each the `top` likeliest tokens in its
- * place: `next` is that of the text's token. The first token has none. The lane is idle before and after.
+ * place. The first token has none. The lane is idle before and after.
  */
 export async function score(verify: Lane, tokens: readonly number[], top: number): Promise<TokenLogprobs[]> {
   verify.sample({ temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0, logprobs: top });
@@ -12,7 +12,7 @@ export async function score(verify: Lane, tokens: readonly number[], top: number
   for (let at = 0; at + 1 < tokens.length; at += MAX_ROWS - 1) {
     const rows = tokens.slice(at, at + MAX_ROWS);
     const { logprobs = [] } = await verify.verify(rows, at);
-    scores.push(...logprobs.slice(0, rows.length - 1));
+    scores.push(...logprobs.slice(0, rows.length - 1).map(({ next, top }) => ({ logprob: next, top })));
   }
   return scores;
 }

@@ -76,7 +76,7 @@ class CompletionDialect implements Dialect {
     const text = this.#promptText(index);
     this.#at = text.length;
     if (scores) this.#scores[index] = scores;
-    const logprobs = scores && completionLogprobs(this.#codec, this.#prompt(index).tokens, promptLogprobs(scores), 0);
+    const logprobs = scores && completionLogprobs(this.#codec, this.#prompt(index).tokens, [null, ...scores], 0);
     yield this.#chunk({ index, text, ...logprobs && { logprobs } });
   }
 
@@ -122,7 +122,7 @@ class CompletionDialect implements Dialect {
     const scores = this.#scores[index];
     if (!scores) return completionLogprobs(this.#codec, tokens, logprobs, 0);
     const all = [...this.#prompt(index).tokens, ...tokens];
-    return completionLogprobs(this.#codec, all, [...promptLogprobs(scores), ...logprobs], 0);
+    return completionLogprobs(this.#codec, all, [null, ...scores, ...logprobs], 0);
   }
 
   #prompt(index: number): Prompt {
@@ -154,9 +154,4 @@ class CompletionDialect implements Dialect {
     const usage = this.#asked.includeUsage ? { usage: null } : {};
     return { data: { ...this.#base(), choices: [whole], ...usage, ...more } };
   }
-}
-
-/** The log-probabilities of a prompt's tokens, of which the first has none. */
-function promptLogprobs(scores: readonly TokenLogprobs[]) {
-  return [null, ...scores.map(({ next, top }) => ({ logprob: next, top }))];
 }

@@ -2,7 +2,6 @@ import type { TextCodec } from "../engine/text-codec.ts";
 import type { TokenLogprobs } from "../util/sampling.ts";
 
 /** What is told of each choice. */
-type ChoiceLogprobs = Pick<TokenLogprobs, "logprob" | "top">;
 
 /** A token as OpenAI's chat and llama.cpp have it. */
 function named(codec: TextCodec, id: number) {
@@ -10,7 +9,7 @@ function named(codec: TextCodec, id: number) {
 }
 
 /** Tokens with the likeliest ones in their places, as OpenAI's chat and llama.cpp have them. */
-export function chatLogprobs(codec: TextCodec, tokens: readonly number[], logprobs: readonly ChoiceLogprobs[]) {
+export function chatLogprobs(codec: TextCodec, tokens: readonly number[], logprobs: readonly TokenLogprobs[]) {
   return textTokens(codec, tokens, logprobs).map(({ id, logprob, top }) => ({
     ...named(codec, id),
     logprob,
@@ -19,7 +18,7 @@ export function chatLogprobs(codec: TextCodec, tokens: readonly number[], logpro
 }
 
 /** The same as probabilities, of a draw, as llama.cpp has them; one of 0 is none. */
-export function drawProbabilities(codec: TextCodec, tokens: readonly number[], logprobs: readonly ChoiceLogprobs[]) {
+export function drawProbabilities(codec: TextCodec, tokens: readonly number[], logprobs: readonly TokenLogprobs[]) {
   return textTokens(codec, tokens, logprobs).map(({ id, logprob, top }) => ({
     ...named(codec, id),
     prob: Math.exp(logprob),
@@ -29,7 +28,7 @@ export function drawProbabilities(codec: TextCodec, tokens: readonly number[], l
 }
 
 /** An end of text is no part of the text whose tokens these are. */
-function textTokens(codec: TextCodec, tokens: readonly number[], logprobs: readonly ChoiceLogprobs[]) {
+function textTokens(codec: TextCodec, tokens: readonly number[], logprobs: readonly TokenLogprobs[]) {
   return tokens.map((id, i) => ({ id, ...logprobs[i]! })).filter(({ id }) => !codec.endsText(id));
 }
 
@@ -37,7 +36,7 @@ function textTokens(codec: TextCodec, tokens: readonly number[], logprobs: reado
 export function completionLogprobs(
   codec: TextCodec,
   tokens: readonly number[],
-  logprobs: readonly (ChoiceLogprobs | null)[],
+  logprobs: readonly (TokenLogprobs | null)[],
   offset: number,
 ) {
   const texts = tokens.map((id) => codec.textOf([id]));

@@ -137,6 +137,6 @@ class NativeDialect implements Dialect {
   }
 }
 
-function certain(token: number): Pick<TokenLogprobs, "logprob" | "top"> {
+function certain(token: number): TokenLogprobs {
   return { logprob: 0, top: [{ token, logprob: 0 }] };
 }

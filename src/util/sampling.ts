@@ -48,12 +48,16 @@ export interface Adjustments {
   readonly frequency: number;
 }
 
-/** The log-probabilities of a choice, natural; Sampling's `logprobsOf` says by what. */
+/** The log-probabilities in a token's place, natural; Sampling's `logprobsOf` says by what. */
 export interface TokenLogprobs {
-  /** The chosen token's. */
+  /** The token's own. */
   readonly logprob: number;
-  /** That of the token fed in the next row; of a pass's last row it says nothing. */
-  readonly next: number;
   /** The likeliest tokens, the likeliest first. */
   readonly top: readonly { readonly token: number; readonly logprob: number }[];
+}
+
+/** Those of the token that a pass chose behind one of its rows. */
+export interface RowLogprobs extends TokenLogprobs {
+  /** That of the token fed in the next row; of a pass's last row it says nothing. */
+  readonly next: number;
 }

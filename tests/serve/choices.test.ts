@@ -61,7 +61,7 @@ test("completions echo the prompt with the log-probabilities of its tokens, of w
   assert.is(logprobs.token_logprobs[0], null);
   assert.is(logprobs.tokens.join(""), text);
   const scores = await engine.score(prompt, 2);
-  assert.equal(logprobs.token_logprobs.slice(1, -1), scores.map(({ next }) => next));
+  assert.equal(logprobs.token_logprobs.slice(1, -1), scores.map(({ logprob }) => logprob));
   assert.equal(
     logprobs.text_offset.map((at: number, i: number) => text.startsWith(logprobs.tokens[i], at)),
     logprobs.tokens.map(() => true),

@@ -1,5 +1,5 @@
 import { shaderText } from "../../gpu/shader-text.ts";
-import { type TokenLogprobs, TOP_LOGPROBS } from "../../util/sampling.ts";
+import { type RowLogprobs, TOP_LOGPROBS } from "../../util/sampling.ts";
 import argmaxTile from "../argmax-tile.wgsl" with { type: "text" };
 import { createKernel, type Kernel } from "../kernel.ts";
 import type { KernelContext } from "../kernel-context.ts";
@@ -76,10 +76,10 @@ export async function createLogprobs(
 }
 
 /** Reads `count` log-probabilities out of the bytes of that buffer, each with the `top` likeliest tokens. */
-export function readLogprobs(bytes: ArrayBuffer, offset: number, count: number, top: number): TokenLogprobs[] {
+export function readLogprobs(bytes: ArrayBuffer, offset: number, count: number, top: number): RowLogprobs[] {
   const words = LOGPROBS_BYTES / 4;
   const [ids, floats] = [new Uint32Array(bytes, offset, count * words), new Float32Array(bytes, offset, count * words)];
-  return Array.from({ length: count }, (_, i): TokenLogprobs => {
+  return Array.from({ length: count }, (_, i): RowLogprobs => {
     const at = i * words;
     const logSum = floats[at]!;
     const logprobOf = (logit: number) => Math.min(0, logit - logSum);

@@ -1,4 +1,4 @@
-import type { Sampling, TokenLogprobs } from "../../util/sampling.ts";
+import type { RowLogprobs, Sampling } from "../../util/sampling.ts";
 
 /** The most rows that one verification takes: the last committed token and 15 drafted ones. */
 export const MAX_ROWS = 16;
@@ -15,7 +15,7 @@ export interface LaneResult {
   /** For each of them the token with the second largest score. */
   readonly runnersUp: readonly number[];
   /** For each of them its log-probabilities, where the sampling asks for them. */
-  readonly logprobs?: readonly TokenLogprobs[];
+  readonly logprobs?: readonly RowLogprobs[];
   /** When the device began and ended, in ms on the run's clock: time in the queue is not in it. */
   readonly startMs: number;
   readonly endMs: number;

@@ -109,8 +109,7 @@ export class Verifier {
     const committed = chosen.length > 0
       ? log.commit(answer.tokens.slice(1), eosAt < 0 ? chosen : chosen.slice(0, eosAt + 1))
       : [];
-    const { logprobs } = answer;
-    const batch = logprobs ? committed.map((token, i) => ({ ...token, logprobs: logprobs[i]! })) : committed;
+    const batch = withLogprobs(committed, answer.logprobs);
     answer.accepted = batch.filter(({ origin }) => origin === "accepted").length;
     answer.stale = false;
     if (lookedUp > 0) answer.lookedUp = lookedUp;
@@ -153,4 +152,13 @@ function judgedDrafts(pending: readonly TokenNode[], batch: readonly CommittedTo
     if (!isRight) break;
   }
   return judged;
+}
+
+/** Tokens with their log-probabilities, but for that of the next row's token: it says what was drafted, not the text. */
+function withLogprobs(committed: CommittedToken[], logprobs: Operation["logprobs"]): CommittedToken[] {
+  if (!logprobs) return committed;
+  return committed.map((token, i) => {
+    const { logprob, top } = logprobs[i]!;
+    return { ...token, logprobs: { logprob, top } };
+  });
 }

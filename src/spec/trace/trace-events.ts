@@ -1,4 +1,4 @@
-import type { TokenLogprobs } from "../../util/sampling.ts";
+import type { RowLogprobs } from "../../util/sampling.ts";
 import type { CommittedToken } from "../token-log.ts";
 
 /** The times of a draft step and of a verification, in ms, as far as they are known. */
@@ -59,7 +59,7 @@ export interface Operation {
   /** How many of the fed drafts were looked up in the text; none of them where this isn't given. */
   lookedUp?: number;
   /** For each chosen token its log-probabilities, where they were asked for. */
-  readonly logprobs?: readonly TokenLogprobs[];
+  readonly logprobs?: readonly RowLogprobs[];
   /** When the device began, in ms; time in the queue is not counted in. */
   readonly startMs: number;
   /** When the device ended, in ms. */
