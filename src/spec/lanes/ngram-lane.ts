@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { type Lane, type LaneResult, untilLast } from "./lane.ts";
 import { LaneState } from "./lane-state.ts";
-import { lookUp, matchConfidence } from "./look-up.ts";
+import { IndexedText, matchConfidence } from "./look-up.ts";
 
 /**
  * A lane without a model or a device: it looks for the longest end of the text that occurs before, and chooses the
@@ -16,7 +16,7 @@ export class NgramLane implements Lane {
   readonly #clock: Clock;
   readonly #state: LaneState;
   /** The example, and the text behind it. */
-  readonly #text: number[];
+  readonly #text = new IndexedText();
   readonly #exampleLength: number;
   #chosen: number | undefined;
   /** The newest message; never rejects. */
@@ -24,7 +24,7 @@ export class NgramLane implements Lane {
 
   /** What followed in `example` counts as what followed in the text before: a guess at the text, say. */
   constructor(name: string, capacity: number, clock: Clock, example: readonly number[] = []) {
-    this.#text = [...example];
+    for (const token of example) this.#text.push(token);
     this.#exampleLength = example.length;
     this.name = name;
     this.capacity = capacity;
@@ -84,12 +84,12 @@ export class NgramLane implements Lane {
     const text = this.#text;
     const startMs = this.#clock.now();
     const answer = { tokens: [] as number[], confidences: [] as number[], runnersUp: [] as number[] };
-    text.length = this.#exampleLength + position;
+    text.cut(this.#exampleLength + position);
     for (let i = 0; i < count; i++) {
       text.push(token(i));
       if (!chooses) continue;
-      const match = lookUp(text);
-      const next = text[match.next]!;
+      const match = text.match();
+      const next = text.at(match.next);
       this.#chosen = next;
       answer.tokens.push(next);
       answer.confidences.push(matchConfidence(match.length));

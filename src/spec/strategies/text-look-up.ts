@@ -1,5 +1,5 @@
 import { MAX_ROWS } from "../lanes/lane.ts";
-import { lookUp, matchConfidence } from "../lanes/look-up.ts";
+import { IndexedText, matchConfidence } from "../lanes/look-up.ts";
 import { chancesOf } from "./chances.ts";
 import type { Run } from "./strategy.ts";
 import type { TokenNode } from "../token-log.ts";
@@ -13,6 +13,9 @@ const LEAST_MATCH = 2;
  */
 export class TextLookUp {
   readonly #run: Run;
+  /** The committed text as far as it was read, and what was judged and drafted behind it the last time. */
+  readonly #text = new IndexedText();
+  #read = 0;
   /** What was looked for last: the text as far as it is known to be judged. */
   #from: TokenNode | undefined;
 
@@ -32,15 +35,19 @@ export class TextLookUp {
     const from = judged.at(-1) ?? log.end;
     if (from === this.#from) return;
     this.#from = from;
-    const text = [...log.committed, ...judged.map(({ token }) => token)];
-    const { next, length } = lookUp(text);
+    const text = this.#text;
+    text.cut(this.#read);
+    while (text.length < log.length) text.push(log.committed[text.length]!);
+    this.#read = log.length;
+    for (const { token } of judged) text.push(token);
+    const { next, length } = text.match();
     if (length < LEAST_MATCH) return;
     const [rival] = chancesOf(this.#run, pending.slice(judged.length, judged.length + 1));
     const chance = estimates.lookUp.chance(matchConfidence(length), judged.length + 1);
     if (chance <= (rival ?? estimates.predictor.mean)) return;
     let node = from;
     for (let i = 0; i < MAX_ROWS - 1; i++) {
-      const token = text[next + i]!;
+      const token = text.at(next + i);
       text.push(token);
       node = log.draft(node, token, { confidence: matchConfidence(length + i), runnerUp: token, lookedUp: true });
       log.favour(node);
