@@ -154,7 +154,7 @@ function judgedDrafts(pending: readonly TokenNode[], batch: readonly CommittedTo
   return judged;
 }
 
-/** Tokens with their log-probabilities, but for that of the next row's token: it says what was drafted, not the text. */
+/** Tokens with their log-probabilities, without that of the next row's token: that tells what was drafted. */
 function withLogprobs(committed: CommittedToken[], logprobs: Operation["logprobs"]): CommittedToken[] {
   if (!logprobs) return committed;
   return committed.map((token, i) => {
