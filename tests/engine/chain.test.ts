@@ -62,6 +62,22 @@ test("a chain writes the verify model's text by every strategy, by argmax or dra
   assert.is(freed.length, 3);
 });
 
+test("a chain goes on from a text that a slot keeps", async () => {
+  const engine = await load({ ...models, slots: 2 });
+  const [one, other] = ["the quick brown fox jumps over it", "nothing that the other text begins with"];
+  const write = async (
+    prompt: string,
+    more: GenerationOptions = {},
+  ) => (await engine.generate(prompt, { raw: true, maxTokens: 30, launch: "fixed:2", ...more }).record);
+  const wanted = (await write(one)).tokens;
+  for (const prompt of [one, other]) await write(prompt, { reuseCache: true });
+  const { tokens, events } = await write(one, { reuseCache: true });
+  assert.equal(tokens, wanted);
+  const start = events.find((event) => event.kind === "start")!;
+  for (const { name, cached } of start.lanes) assert.ok(cached >= start.promptTokens - 1, `${name}: ${cached}`);
+  await engine.close();
+});
+
 for (const lost of ["middle", "draft"]) {
   test(`a chain goes on without its ${lost} device, with one warning`, async () => {
     const warnings: string[] = [];

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { type Lane, LaneLostError, type LaneResult, untilLast } from "../lanes/lane.ts";
+import { type Lane, LaneLostError, type LaneResult, type SavedText, untilLast } from "../lanes/lane.ts";
 import { LaneState } from "../lanes/lane-state.ts";
 import { AdaptiveLaunch } from "../schedule/adaptive-launch.ts";
 import type { Estimates } from "../schedule/estimates.ts";
@@ -23,6 +23,11 @@ export interface ChainedLaneOptions {
 
 interface Message {
   cutAt: number;
+}
+
+interface SavedByBoth {
+  readonly middle: SavedText | null;
+  readonly draft: SavedText | null;
 }
 
 /**
@@ -130,9 +135,42 @@ export class ChainedLane implements Lane {
     throw new RangeError(`Cannot keep a branch on the ${this.name} lane: it has none`);
   }
 
-  /** Nothing is saved: what its lanes hold is known to their runs alone. */
-  save(): Promise<null> {
-    return Promise.resolve(null);
+  async save(count: number): Promise<SavedText | null> {
+    this.#state.save(count);
+    // Nothing that is sent later cuts off what is saved.
+    this.#unanswered.clear();
+    return this.#send(0, this.#sent, async () => {
+      await this.#endRun([], this.#text.length);
+      const text = this.#text.slice(0, count);
+      const held = this.#held;
+      const save = (lane: Lane, held: number) => held > 0 ? lane.save(Math.min(count, held)) : null;
+      const { middle, draft } = this.#options;
+      const saved = {
+        middle: await save(middle, held.middle),
+        draft: this.#draftLost ? null : await save(draft, held.draft)?.catch(() => null) ?? null,
+      };
+      const free = () => Object.values(saved).forEach((saved) => saved?.free());
+      if (!saved.middle) return free(), null;
+      return { length: count, restore: (count) => this.#restore(text, count, saved), free };
+    });
+  }
+
+  /** What a lane lacks of the text's first `count` tokens it is fed when a step needs it. */
+  async #restore(text: readonly number[], count: number, saved: SavedByBoth): Promise<LaneResult> {
+    this.#state.restore(count, text.length);
+    return this.#send(count, 0, async () => {
+      const startMs = this.#options.clock.now();
+      await this.#endRun(text.slice(0, count), 0);
+      const restore = async (saved: SavedText | null) => {
+        const held = Math.min(count, saved?.length ?? 0);
+        await saved?.restore(held);
+        return held;
+      };
+      const lost = this.#draftLost;
+      const [middle, draft] = await Promise.all([restore(saved.middle), lost ? 0 : restore(saved.draft)]);
+      this.#held = { middle, draft };
+      return { tokens: [], confidences: [], runnersUp: [], startMs, endMs: this.#options.clock.now() };
+    });
   }
 
   async drain(): Promise<void> {
@@ -150,11 +188,7 @@ export class ChainedLane implements Lane {
   }
 
   /** Queues a message that feeds `count` tokens at `position`. */
-  #send(
-    count: number,
-    position: number,
-    work: (message: Message) => Promise<LaneResult>,
-  ): Promise<LaneResult> {
+  #send<T>(count: number, position: number, work: (message: Message) => Promise<T>): Promise<T> {
     if (position < this.#sent) {
       for (const message of this.#unanswered) message.cutAt = Math.min(message.cutAt, position);
       this.#run?.abort();

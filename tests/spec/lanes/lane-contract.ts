@@ -10,6 +10,8 @@ export interface LaneContractOptions {
   readonly withLane: (body: (lane: Lane) => Promise<void>) => Promise<void>;
   /** Whether it only drafts: then it refuses `verifyNext`. */
   readonly onlyDrafts?: boolean;
+  /** Whether it saves texts; true if not given. */
+  readonly saves?: boolean;
 }
 
 async function rejects(message: () => Promise<unknown>, type: typeof Error): Promise<void> {
@@ -26,7 +28,10 @@ async function rejects(message: () => Promise<unknown>, type: typeof Error): Pro
  * What every lane has to do, whatever its model and device: registers a uvu suite of that name and runs it. The model's
  * choices are not known here, so they are held against each other.
  */
-export function laneContract(name: string, { tokens, withLane, onlyDrafts = false }: LaneContractOptions): void {
+export function laneContract(
+  name: string,
+  { tokens, withLane, onlyDrafts = false, saves = true }: LaneContractOptions,
+): void {
   const test = suite(`lane contract: ${name}`);
   const promptLength = tokens.length - MAX_ROWS;
   const prompt = tokens.slice(0, promptLength);
@@ -203,7 +208,7 @@ export function laneContract(name: string, { tokens, withLane, onlyDrafts = fals
     "saves a text beside its cache, and goes on from the whole of it or a part as from one that it was fed",
     async (lane) => {
       await lane.prefill(prompt, 0);
-      if (onlyDrafts) return assert.is(await lane.save(1), null);
+      if (!saves) return assert.is(await lane.save(1), null);
       await rejects(() => lane.save(promptLength + 1), RangeError);
       await rejects(() => lane.save(0), RangeError);
       const text = [rows[0]!, ...await stepByStep(lane, rows[0]!)];
@@ -308,7 +313,7 @@ export function laneContract(name: string, { tokens, withLane, onlyDrafts = fals
     assert.is((await verified).tokens.length, rows.length);
     await rejects(() => lane.prefill(prompt, 0), Error);
     await rejects(() => lane.verify([rows[0]!], 0), Error);
-    if (!onlyDrafts) await rejects(() => lane.save(1), Error);
+    if (saves) await rejects(() => lane.save(1), Error);
     await lane.drain();
     await lane.close();
   });

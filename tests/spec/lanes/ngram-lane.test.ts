@@ -10,6 +10,7 @@ const next = hashModel(3, 7);
 laneContract("n-gram look-up", {
   tokens: Array.from({ length: 40 }, (_, i) => next([i])),
   onlyDrafts: true,
+  saves: false,
   withLane: async (body) => {
     const lane = new NgramLane("draft", 200, new VirtualClock());
     await body(lane);

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { HEDGED, simulateRun } from "../../../src/plan/simulate.ts";
 import { betaAcceptance } from "../../../src/plan/simulated-pair.ts";
 import { type Clock, VirtualClock } from "../../../src/spec/clock.ts";
-import { LaneLostError, type LaneResult } from "../../../src/spec/lanes/lane.ts";
+import { LaneLostError, type LaneResult, type SavedText } from "../../../src/spec/lanes/lane.ts";
 import { SimulatedLane, type SimulatedLaneOptions } from "../../../src/spec/lanes/simulated-lane.ts";
 import { ALL_ROWS } from "../../../src/spec/schedule/costs.ts";
 import { Estimates } from "../../../src/spec/schedule/estimates.ts";
@@ -79,7 +79,7 @@ const timing = fc.record({
   branchCapacity: fc.constantFrom(0, 4),
 });
 const message = fc.record({
-  kind: fc.constantFrom("prefill" as const, "verify" as const, "decode" as const, "on" as const, "on" as const),
+  kind: fc.constantFrom(...["prefill", "verify", "decode", "on", "on", "save", "restore"] as const),
   /** How far below the text's end it begins. */
   back: fc.oneof(fc.constant(0), fc.nat(6)),
   /** Whether it feeds what the model itself would choose there. */
@@ -109,6 +109,7 @@ test("answers as its middle lane would, whatever is sent and when, but for what 
           /** The answers that are not awaited yet: the first choice's position, and what is wanted. */
           const open: { at: number; wanted: number[]; cutAt: number; answer: Promise<LaneResult> }[] = [];
           let chooses = false;
+          let saved: { text: readonly number[]; made: Promise<SavedText | null> } | undefined;
           const check = async () => {
             for (const { at, wanted, cutAt, answer } of open.splice(0)) {
               const known = wanted.filter((_, i) => at + i < cutAt);
@@ -116,6 +117,19 @@ test("answers as its middle lane would, whatever is sent and when, but for what 
             }
           };
           for (const [i, { kind, back, follows, count, isAwaited, pauseMs }] of messages.entries()) {
+            if (kind === "save") {
+              if (text.length > 0) saved = { text: [...text], made: lane.save(text.length) };
+              continue;
+            }
+            if (kind === "restore") {
+              const made = await saved?.made;
+              if (!made) continue;
+              text.splice(0, Infinity, ...saved!.text.slice(0, Math.max(1, made.length - back)));
+              for (const answer of open) answer.cutAt = 0;
+              open.push({ at: 0, wanted: [], cutAt: 0, answer: made.restore(text.length) });
+              chooses = false;
+              continue;
+            }
             const goesOn = kind === "on" && chooses;
             const at = goesOn ? text.length : Math.max(0, text.length - back);
             if (at < text.length) { for (const answer of open) answer.cutAt = Math.min(answer.cutAt, at); }
