@@ -399,9 +399,9 @@ test(
       assert.equal(tokens, first.tokens, strategy);
     }
     // By default what followed in the text before is drafted too, where the launch rule weighs drafts.
-    const counting = "one two three four five six seven eight nine ten ".repeat(3);
+    const refrain = "The cat sat on the mat. ".repeat(6);
     for (const [launch, looksUp] of [["adaptive", true], ["published", false]] as const) {
-      const { events } = await finished(pair.generate(counting, { raw: true, launch, maxTokens: 30 }));
+      const { events } = await finished(pair.generate(refrain, { raw: true, launch, maxTokens: 30 }));
       const lookedUp = events.some((event) => event.kind === "operation" && (event.lookedUp ?? 0) > 0);
       assert.is(lookedUp, looksUp, launch);
     }
