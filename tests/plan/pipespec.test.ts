@@ -46,11 +46,13 @@ for (const [draft, verify] of PIPESPEC_PAIRS) {
   });
 }
 
-test("amusd as it is here is no slower on their hardware than the best of their lookaheads", async () => {
-  const runs = pairRuns("1B", "8B");
-  const best = runs.toSorted((a, b) => measuredMs(a) - measuredMs(b))[0]!;
-  const ms = await ours(UNHEDGED, hardwareOf(best.stepMs[0]!, runs), best, runs);
-  assert.ok(ms < measuredMs(best), `${ms} ms a token, theirs ${measuredMs(best)}`);
+test("amusd as it is here is quicker on their hardware than the best of their lookaheads, with each pair", async () => {
+  for (const [draft, verify] of PIPESPEC_PAIRS) {
+    const runs = pairRuns(draft, verify);
+    const best = runs.toSorted((a, b) => measuredMs(a) - measuredMs(b))[0]!;
+    const ms = await ours(UNHEDGED, hardwareOf(best.stepMs[0]!, runs), best, runs);
+    assert.ok(ms < 0.99 * measuredMs(best), `${draft} for ${verify}: ${ms} ms a token, theirs ${measuredMs(best)}`);
+  }
 });
 
 test("PipeSpec's runs of three models are reproduced within 5 %, by what the pairs tell of their chances", async () => {
@@ -72,7 +74,7 @@ test("a chain of their three models takes no longer than theirs, with 16 rows, a
     await ours(UNHEDGED, { verify, draft }, run, drafts),
     await ours(UNHEDGED, { verify, draft: middle! }, run, middles),
   ];
-  assert.ok(pairs.every((pair) => pair > 1.15 * chain), `${pairs} ms a token, the chain ${chain}`);
+  assert.ok(pairs.every((pair) => pair > 1.1 * chain), `${pairs} ms a token, the chain ${chain}`);
 });
 
 test.run();

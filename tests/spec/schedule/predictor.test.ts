@@ -49,16 +49,16 @@ test("Predictor stays with the truth through a long text of changing kinds", () 
   }
 });
 
-test("Predictor's average goes over 60 tokens, and soon over a new text's own", () => {
+test("Predictor's average goes over 200 tokens, and soon over a new text's own", () => {
   const predictor = new Predictor();
   const observe = (count: number, accepted: boolean) => {
     for (let i = 0; i < count; i++) predictor.observe(0.5, 1, accepted);
     return predictor.mean;
   };
-  assert.ok(observe(600, true) > 0.99);
+  assert.ok(observe(2000, true) > 0.99);
   const same = observe(20, false);
-  assert.ok(Math.abs(same - (1 - 1 / 60) ** 20) < 0.01, `${same} in the same text`);
-  assert.ok(observe(600, true) > 0.99);
+  assert.ok(Math.abs(same - (1 - 1 / 200) ** 20) < 0.01, `${same} in the same text`);
+  assert.ok(observe(2000, true) > 0.99);
   predictor.newText();
   const other = observe(20, false);
   assert.ok(Math.abs(other - 10 / 30) < 0.01, `${other} in a new one`);
