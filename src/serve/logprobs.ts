@@ -1,8 +1,6 @@
 import type { TextCodec } from "../engine/text-codec.ts";
 import type { TokenLogprobs } from "../util/sampling.ts";
 
-/** What is told of each choice. */
-
 /** A token as OpenAI's chat and llama.cpp have it. */
 function named(codec: TextCodec, id: number) {
   return { id, token: codec.textOf([id]), bytes: [...new TextEncoder().encode(codec.textOf([id]))] };
