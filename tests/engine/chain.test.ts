@@ -65,10 +65,8 @@ test("a chain writes the verify model's text by every strategy, by argmax or dra
 test("a chain goes on from a text that a slot keeps", async () => {
   const engine = await load({ ...models, slots: 2 });
   const [one, other] = ["the quick brown fox jumps over it", "nothing that the other text begins with"];
-  const write = async (
-    prompt: string,
-    more: GenerationOptions = {},
-  ) => (await engine.generate(prompt, { raw: true, maxTokens: 30, launch: "fixed:2", ...more }).record);
+  const write = (prompt: string, more: GenerationOptions = {}) =>
+    engine.generate(prompt, { raw: true, maxTokens: 30, launch: "fixed:2", ...more }).record;
   const wanted = (await write(one)).tokens;
   for (const prompt of [one, other]) await write(prompt, { reuseCache: true });
   const { tokens, events } = await write(one, { reuseCache: true });

@@ -4,7 +4,7 @@ const MEMORY = 0.998;
 const PRIOR = 0.25;
 /** Confidences nearer to 0 or 1 than this count as that near: their logits would be without bounds. */
 const CLOSEST = 0.002;
-/** The number of judged tokens that the average acceptance goes back over. */
+/** The number of judged tokens that the average acceptance goes back over, and the most second choices that count. */
 const MEAN_OVER = 200;
 /** In a new text, all texts before count as this many judged tokens. */
 const MEAN_BEFORE = 10;

@@ -25,11 +25,6 @@ interface Message {
   cutAt: number;
 }
 
-interface SavedByBoth {
-  readonly middle: SavedText | null;
-  readonly draft: SavedText | null;
-}
-
 /**
  * A lane that decodes by speculation: it chooses what the middle lane's model chooses, and sooner, since `amusd` runs
  * on that lane and on a draft lane. What is committed there is pending for a run that drafts with this lane: so a chain
@@ -90,7 +85,7 @@ export class ChainedLane implements Lane {
       estimates.predictor.newText();
       await this.#endRun(tokens, position);
       await this.#fill(this.#text.length, onFed && ((fed) => onFed(fed - position)));
-      return { tokens: [], confidences: [], runnersUp: [], startMs, endMs: clock.now() };
+      return this.#fedFrom(startMs);
     });
   }
 
@@ -144,33 +139,46 @@ export class ChainedLane implements Lane {
       const text = this.#text.slice(0, count);
       const held = this.#held;
       const save = (lane: Lane, held: number) => held > 0 ? lane.save(Math.min(count, held)) : null;
-      const { middle, draft } = this.#options;
-      const saved = {
-        middle: await save(middle, held.middle),
-        draft: this.#draftLost ? null : await save(draft, held.draft)?.catch(() => null) ?? null,
+      const middle = await save(this.#options.middle, held.middle);
+      if (!middle) return null;
+      const draft = this.#draftLost ? null : await save(this.#options.draft, held.draft)?.catch(() => null);
+      return {
+        length: count,
+        restore: (count) => this.#restore(text, count, middle, draft),
+        free: () => {
+          middle.free();
+          draft?.free();
+        },
       };
-      const free = () => Object.values(saved).forEach((saved) => saved?.free());
-      if (!saved.middle) return free(), null;
-      return { length: count, restore: (count) => this.#restore(text, count, saved), free };
     });
   }
 
   /** What a lane lacks of the text's first `count` tokens it is fed when a step needs it. */
-  async #restore(text: readonly number[], count: number, saved: SavedByBoth): Promise<LaneResult> {
+  async #restore(
+    text: readonly number[],
+    count: number,
+    middle: SavedText,
+    draft: SavedText | null | undefined,
+  ): Promise<LaneResult> {
     this.#state.restore(count, text.length);
     return this.#send(count, 0, async () => {
       const startMs = this.#options.clock.now();
       await this.#endRun(text.slice(0, count), 0);
-      const restore = async (saved: SavedText | null) => {
-        const held = Math.min(count, saved?.length ?? 0);
-        await saved?.restore(held);
+      const restore = async (saved: SavedText) => {
+        const held = Math.min(count, saved.length);
+        await saved.restore(held);
         return held;
       };
-      const lost = this.#draftLost;
-      const [middle, draft] = await Promise.all([restore(saved.middle), lost ? 0 : restore(saved.draft)]);
-      this.#held = { middle, draft };
-      return { tokens: [], confidences: [], runnersUp: [], startMs, endMs: this.#options.clock.now() };
+      const drafted = draft && !this.#draftLost ? restore(draft) : 0;
+      const [held, draftHeld] = await Promise.all([restore(middle), drafted]);
+      this.#held = { middle: held, draft: draftHeld };
+      return this.#fedFrom(startMs);
     });
+  }
+
+  /** The answer to a message that only feeds, and ends now. */
+  #fedFrom(startMs: number): LaneResult {
+    return { tokens: [], confidences: [], runnersUp: [], startMs, endMs: this.#options.clock.now() };
   }
 
   async drain(): Promise<void> {

@@ -15,6 +15,7 @@ export class TextLookUp {
   readonly #run: Run;
   /** The committed text as far as it was read, and what was judged and drafted behind it the last time. */
   readonly #text = new IndexedText();
+  /** How many committed tokens of it were read. */
   #read = 0;
   /** What was looked for last: the text as far as it is known to be judged. */
   #from: TokenNode | undefined;
